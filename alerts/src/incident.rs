@@ -1,0 +1,206 @@
+//! What the rule core takes in and gives out. No I/O, no clock: time comes in as an argument, effects go out as
+//! values, so that the same inputs give the same tickets.
+
+use domain::{CameraId, Detection, Kind, Millis, ModelRef, Polygon, Rect, TicketId, Timestamp, ZoneId};
+use serde::{Deserialize, Serialize};
+
+/// What a zone is for; rules name the purposes that they hold in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ZonePurpose {
+    /// A carriageway lane that must stay free.
+    TrafficLane,
+    /// Roadside where stopping is forbidden.
+    NoStopping,
+    /// Access for fire engines.
+    FireLane,
+    /// A bus stop's bay.
+    BusStop,
+    /// A bicycle lane.
+    BicycleLane,
+    /// Where loading is allowed; goods and vans are no case here.
+    LoadingBay,
+    /// A pavement for pedestrians.
+    Pavement,
+    /// Where street vending is forbidden.
+    NoVending,
+    /// The ground in front of a shop's line.
+    ShopLine,
+    /// The surroundings of a garbage point.
+    GarbagePoint,
+}
+
+/// A polygon on one camera's view, with a purpose.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Zone {
+    /// Unique within the camera.
+    pub id: ZoneId,
+    /// A name for people; the id where empty.
+    #[serde(default)]
+    pub name: String,
+    /// What it is for.
+    pub purpose: ZonePurpose,
+    /// Its outline in relative coordinates.
+    pub polygon: Polygon,
+}
+
+/// What one look showed, without its pixels.
+#[derive(Debug, Clone, Copy)]
+pub struct Observation<'a> {
+    /// Whose look.
+    pub camera: &'a CameraId,
+    /// All detections above the journal's floor.
+    pub detections: &'a [Detection],
+    /// The model that ran.
+    pub model: &'a ModelRef,
+}
+
+/// What drives the rule core.
+#[derive(Debug, Clone, Copy)]
+pub enum Input<'a> {
+    /// A look was made.
+    Look(Observation<'a>),
+    /// The camera lost its stream: what it would have shown is unknown, dwells pause.
+    CameraLost(&'a CameraId),
+    /// Time passed.
+    Tick,
+}
+
+/// A candidate for a ticket, before its rule is satisfied. Unique within one run of the core.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SuspectId(pub u64);
+
+/// Which rule made a ticket, and in which version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleRef {
+    /// The rule's name in the config.
+    pub id: String,
+    /// A digest of the rule's effective values (first 12 hexadecimal digits of their SHA-256), so that two tickets
+    /// with one version were judged alike.
+    pub version: String,
+}
+
+/// A problem that satisfied its rule: all that a ticket says of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Incident {
+    /// The ticket's id, derived from the incident, so that a replay names the same tickets.
+    pub ticket: TicketId,
+    /// Which camera saw it.
+    pub camera: CameraId,
+    /// What it is.
+    pub kind: Kind,
+    /// The zone it stands in.
+    pub zone: ZoneId,
+    /// When the things were first seen standing there.
+    pub first_seen: Timestamp,
+    /// When they were last seen.
+    pub last_seen: Timestamp,
+    /// When the rule was satisfied.
+    pub confirmed_at: Timestamp,
+    /// Time seen standing, pauses taken out.
+    pub dwell: Millis,
+    /// Looks within the dwell.
+    pub looks: u32,
+    /// Looks within the dwell that showed it.
+    pub hits: u32,
+    /// Best score of any look.
+    pub score_max: f32,
+    /// Median score over the looks, a miss counted as 0.
+    pub score_median: f32,
+    /// Where it is: a box around all its things.
+    pub bbox: Rect,
+    /// The things that make it up, as the confirming look showed them.
+    pub things: Vec<Detection>,
+    /// Why the rule holds, in one English sentence for people.
+    pub reason: String,
+    /// The rule.
+    pub rule: RuleRef,
+    /// The model.
+    pub model: ModelRef,
+}
+
+/// An open ticket as the store knows it; restores the core after a restart.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OpenTicket {
+    /// The ticket.
+    pub ticket: TicketId,
+    /// Which camera.
+    pub camera: CameraId,
+    /// What it is.
+    pub kind: Kind,
+    /// Which zone.
+    pub zone: ZoneId,
+    /// Where it was last seen.
+    pub bbox: Rect,
+    /// When it was first seen.
+    pub first_seen: Timestamp,
+    /// When it was last seen, as far as was written down.
+    pub last_seen: Timestamp,
+}
+
+/// What the rule core wants done.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// A candidate appeared in this look: keep its encoded picture as the first-seen one.
+    Suspected {
+        /// The candidate.
+        suspect: SuspectId,
+        /// Whose.
+        camera: CameraId,
+        /// Its kind.
+        kind: Kind,
+    },
+    /// The candidate went away or turned out to be no case: let go of its picture.
+    Dropped {
+        /// The candidate.
+        suspect: SuspectId,
+        /// The candidate's kind.
+        kind: Kind,
+        /// Why, as a metric label (`gone`, `person_left`, `lost_camera`, ...).
+        reason: &'static str,
+    },
+    /// The rule is satisfied by this look: open a ticket.
+    Confirmed {
+        /// The candidate that it grew from; its first-seen picture belongs to the ticket.
+        suspect: SuspectId,
+        /// All about it.
+        incident: Box<Incident>,
+    },
+    /// A ticketed problem was seen again; worth writing down now and then.
+    StillThere {
+        /// The ticket.
+        ticket: TicketId,
+        /// When.
+        seen_at: Timestamp,
+        /// Where.
+        bbox: Rect,
+    },
+    /// A ticketed problem has been clear for long enough, and this look shows the place without it.
+    Cleared {
+        /// The ticket.
+        ticket: TicketId,
+        /// Whose.
+        camera: CameraId,
+        /// When it was last seen.
+        last_seen: Timestamp,
+        /// When it was held to be gone.
+        cleared_at: Timestamp,
+    },
+    /// From now on look at the camera at this pace.
+    Pace {
+        /// Which camera.
+        camera: CameraId,
+        /// How often.
+        pace: Pace,
+    },
+}
+
+/// How often a camera is worth looking at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Pace {
+    /// Nothing is suspected.
+    Idle,
+    /// Something is suspected or must be checked again.
+    Active,
+}

@@ -1,0 +1,56 @@
+//! What a detector says about one look.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{CameraId, Frame, Label, Rect, Sha256, Timestamp};
+
+/// A class, a score and a box in one look.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Detection {
+    /// The class as the model names it (`car`, `umbrella`).
+    pub class: Label,
+    /// The group of classes that are one thing (`vehicle`); the class itself where it has no group.
+    pub group: Label,
+    /// 0 to 1.
+    pub score: f32,
+    /// Where, relative to the whole picture.
+    pub bbox: Rect,
+}
+
+/// Which model made a detection.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ModelRef {
+    /// The manifest's name.
+    pub name: Arc<str>,
+    /// The digest of the weights.
+    pub sha256: Sha256,
+}
+
+/// Where a look's detections came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LookSource {
+    /// The detector ran on this picture.
+    Detector,
+    /// Nothing changed since the last picture that the detector ran on; its detections stand.
+    Unchanged,
+}
+
+/// One decision on one picture of one camera, as it goes from detect to alerts.
+#[derive(Debug, Clone)]
+pub struct Look {
+    /// Whose picture.
+    pub camera: CameraId,
+    /// When the picture was taken (this host's clock).
+    pub sampled_at: Timestamp,
+    /// All detections at or above the model's floor, best first.
+    pub detections: Vec<Detection>,
+    /// How the detections came about.
+    pub source: LookSource,
+    /// The model that ran.
+    pub model: ModelRef,
+    /// The picture; alerts keeps of it only the encoded bytes, and only for an open sighting.
+    pub frame: Frame,
+}

@@ -1,0 +1,22 @@
+//! The words that cross a boundary between gridwatch's stages, and nothing else.
+//!
+//! A type lives here when two stages name it: ids, time, relative geometry, the encoded and the decoded picture,
+//! detections, the state of a camera. No I/O, no clock of its own, no async runtime.
+
+pub mod camera;
+pub mod detection;
+pub mod geometry;
+pub mod grid;
+pub mod id;
+pub mod picture;
+pub mod secret;
+pub mod time;
+
+pub use camera::{CameraReport, CameraState};
+pub use detection::{Detection, Look, LookSource, ModelRef};
+pub use geometry::{GeometryError, Point, Polygon, Rect};
+pub use grid::{Cell, GridError, Place};
+pub use id::{CameraId, Kind, Label, NodeId, Sha256, TicketId, ZoneId};
+pub use picture::{AccessUnit, Codec, Frame, Picture, PixelFormat, StreamRole};
+pub use secret::Secret;
+pub use time::{Millis, Timestamp};
