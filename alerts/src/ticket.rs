@@ -1,0 +1,135 @@
+//! A ticket as the store keeps it, its evidence, and the messages that carry both to the platform.
+
+use bytes::Bytes;
+use domain::{Millis, Place, Sha256, TicketId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::incident::Incident;
+
+/// When in a case's life a picture was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EvidenceRole {
+    /// The first look that showed the problem.
+    FirstSeen,
+    /// The look that satisfied the rule.
+    Confirming,
+    /// A look after the problem was gone.
+    After,
+}
+
+/// Which rendition of a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rendition {
+    /// The access unit as the camera sent it, byte for byte.
+    Original,
+    /// The decoded picture as JPEG, nothing drawn on it.
+    Clean,
+    /// The decoded picture as JPEG with boxes, zone, time and place.
+    Annotated,
+}
+
+/// One stored piece of evidence; its bytes are in the evidence store under `sha256`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// When in the case's life.
+    pub role: EvidenceRole,
+    /// Which rendition.
+    pub rendition: Rendition,
+    /// The digest of the bytes, their address.
+    pub sha256: Sha256,
+    /// The media type (`image/jpeg`, `video/h264`, `video/h265`).
+    pub media_type: String,
+    /// Length in bytes.
+    pub bytes: u64,
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+    /// When the camera's picture was received.
+    pub captured_at: Timestamp,
+}
+
+/// The part of a camera's description that goes onto its tickets; frozen into the ticket when it opens.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CameraInfo {
+    /// A name for people.
+    pub name: String,
+    /// Where it stands; absent where the config does not say.
+    pub place: Option<Place>,
+}
+
+/// What has become of a ticket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TicketState {
+    /// The problem stands.
+    Open,
+    /// The problem was seen to be gone.
+    Cleared,
+}
+
+/// A ticket and all that is kept of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Ticket {
+    /// The incident as it was confirmed.
+    pub incident: Incident,
+    /// The camera as it was described then.
+    pub camera: CameraInfo,
+    /// The zone's purpose and name as they were then.
+    pub zone: crate::incident::Zone,
+    /// What has become of it.
+    pub state: TicketState,
+    /// When the problem was last seen.
+    pub last_seen: Timestamp,
+    /// When it was held to be gone.
+    pub cleared_at: Option<Timestamp>,
+    /// When the broker had acknowledged every message that opened it (PUBACK of the last one).
+    pub delivered_at: Option<Timestamp>,
+    /// Its evidence, in order of role and rendition.
+    pub evidence: Vec<Evidence>,
+}
+
+impl Ticket {
+    /// The ticket's id.
+    #[must_use]
+    pub fn id(&self) -> TicketId {
+        self.incident.ticket
+    }
+}
+
+/// What a message carries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Body {
+    /// These bytes.
+    Inline(Bytes),
+    /// The bytes in the evidence store under this digest.
+    Evidence(Sha256),
+}
+
+/// A message for the platform, before it is in the outbox. Published with QoS 1, never retained.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutgoingMessage {
+    /// The full topic.
+    pub topic: String,
+    /// MQTT 5 content type.
+    pub content_type: String,
+    /// MQTT 5 user properties, in order.
+    pub properties: Vec<(String, String)>,
+    /// The payload.
+    pub body: Body,
+    /// MQTT 5 message expiry, counted from the first attempt to publish.
+    pub expires_after: Option<Millis>,
+}
+
+/// A message in the outbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Queued {
+    /// Its place in the order of sending, ascending.
+    pub seq: i64,
+    /// The ticket that it belongs to.
+    pub ticket: TicketId,
+    /// The message.
+    pub message: OutgoingMessage,
+}
