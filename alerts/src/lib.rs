@@ -5,3 +5,4 @@
 pub mod incident;
 pub mod kinds;
 pub mod ticket;
+pub mod wire;

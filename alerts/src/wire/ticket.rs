@@ -1,0 +1,407 @@
+//! A ticket's messages: its pictures, the ticket itself, and the news that the problem is gone.
+//!
+//! Only what is truly known is said. Deadlines depend on the platform's calendar, and a manifest's hash on a signature
+//! that does not exist yet, so neither appears. Originals (the camera's own access units) stay in the node's evidence
+//! store; the ticket names their digests, so that they can be demanded and checked later.
+
+use std::collections::HashSet;
+
+use domain::{Millis, Place, Sha256};
+use serde::Serialize;
+
+use super::{CLOUDEVENTS, CloudEvent, MESSAGE_EXPIRY, Node, json, rounded, topic};
+use crate::{
+    incident::ZonePurpose,
+    kinds::{Code, kind_info},
+    ticket::{Body, Evidence, EvidenceRole, OutgoingMessage, Rendition, Ticket},
+};
+
+/// The messages that open `ticket`, in the order in which they must reach the broker: each picture once, then the
+/// ticket.
+#[must_use]
+pub fn opening_messages(ticket: &Ticket, node: &Node) -> Vec<OutgoingMessage> {
+    let wire = Wire { ticket, node };
+    let incident = &ticket.incident;
+    let info = kind_info(&incident.kind);
+    let frame = ticket.evidence.iter().find(|e| e.role == EvidenceRole::Confirming).map(|e| (e.width, e.height));
+    let data = TicketData {
+        ticket_id: ticket.id().to_string(),
+        case_source: "视频上报",
+        case_attribute: "事件",
+        event: wire.event(),
+        place: wire.place(),
+        camera: wire.camera(),
+        detection: DetectionData {
+            first_seen: node.rfc3339(incident.first_seen),
+            last_seen: node.rfc3339(incident.last_seen),
+            ripened_at: node.rfc3339(incident.confirmed_at),
+            dwell_s: seconds(incident.dwell),
+            samples: incident.looks,
+            hits: incident.hits,
+            hit_ratio: rounded(incident.hits as f32 / incident.looks.max(1) as f32),
+            score_max: rounded(incident.score_max),
+            score_median: rounded(incident.score_median),
+            reason: &incident.reason,
+            frame_size: frame.map(<[u32; 2]>::from),
+            bbox: relative(incident.bbox),
+            objects: incident
+                .things
+                .iter()
+                .map(|thing| ObjectData {
+                    label: thing.group.as_str(),
+                    class: thing.class.as_str(),
+                    score: rounded(thing.score),
+                    bbox: frame.map(|size| pixels(thing.bbox, size)),
+                    box_relative: relative(thing.bbox),
+                })
+                .collect(),
+            model: ModelData { id: &incident.model.name, sha256: incident.model.sha256 },
+            rule: RuleData { id: &incident.rule.id, version: &incident.rule.version },
+        },
+        evidence: wire.evidence(opening).collect(),
+        suggest: info.map(|info| SuggestData { response_level: info.level, dept: info.dept_zh }),
+        review: ReviewData { required: true, state: "pending" },
+    };
+    let event = CloudEvent {
+        specversion: "1.0",
+        id: ticket.id().to_string(),
+        event_type: "cn.gridwatch.ticket.submitted.v1",
+        source: format!("/gridwatch/node/{}", node.id),
+        subject: incident.camera.to_string(),
+        time: node.rfc3339(incident.confirmed_at),
+        datacontenttype: super::JSON,
+        data,
+    };
+    let mut messages = wire.pictures(opening);
+    messages.push(wire.message(topic::ticket_topic(wire.at(), node), &event));
+    messages
+}
+
+/// The messages that say that `ticket`'s problem is gone: each after-picture once, then the event.
+#[must_use]
+pub fn cleared_messages(ticket: &Ticket, node: &Node) -> Vec<OutgoingMessage> {
+    let wire = Wire { ticket, node };
+    let incident = &ticket.incident;
+    let cleared_at = ticket.cleared_at.unwrap_or(ticket.last_seen);
+    let event = CloudEvent {
+        specversion: "1.0",
+        id: format!("{}.cleared", ticket.id()),
+        event_type: "cn.gridwatch.ticket.cleared.v1",
+        source: format!("/gridwatch/node/{}", node.id),
+        subject: incident.camera.to_string(),
+        time: node.rfc3339(cleared_at),
+        datacontenttype: super::JSON,
+        data: ClearedData {
+            ticket_id: ticket.id().to_string(),
+            event: wire.event(),
+            place: wire.place(),
+            camera: wire.camera(),
+            first_seen: node.rfc3339(incident.first_seen),
+            last_seen: node.rfc3339(ticket.last_seen),
+            cleared_at: node.rfc3339(cleared_at),
+            evidence: wire.evidence(after).collect(),
+        },
+    };
+    let mut messages = wire.pictures(after);
+    let topic = topic::cleared_topic(wire.at(), node, &incident.camera, &incident.kind);
+    messages.push(wire.message(topic, &event));
+    messages
+}
+
+fn opening(role: EvidenceRole) -> bool {
+    role != EvidenceRole::After
+}
+
+fn after(role: EvidenceRole) -> bool {
+    role == EvidenceRole::After
+}
+
+/// Whether this rendition leaves the node.
+fn leaves(rendition: Rendition) -> bool {
+    rendition != Rendition::Original
+}
+
+/// One ticket as one node puts it.
+struct Wire<'a> {
+    ticket: &'a Ticket,
+    node: &'a Node,
+}
+
+impl<'a> Wire<'a> {
+    fn at(&self) -> Option<&'a Place> {
+        self.ticket.camera.place.as_ref()
+    }
+
+    fn evidence_topic(&self, sha256: Sha256) -> String {
+        topic::evidence_topic(self.at(), self.node, &self.ticket.incident.camera, sha256)
+    }
+
+    fn message(&self, topic: String, event: &impl Serialize) -> OutgoingMessage {
+        OutgoingMessage {
+            topic,
+            content_type: CLOUDEVENTS.to_owned(),
+            properties: self.properties(),
+            body: Body::Inline(json(event)),
+            expires_after: Some(MESSAGE_EXPIRY),
+        }
+    }
+
+    fn properties(&self) -> Vec<(String, String)> {
+        let incident = &self.ticket.incident;
+        vec![
+            ("ticket".to_owned(), self.ticket.id().to_string()),
+            ("camera".to_owned(), incident.camera.to_string()),
+            ("kind".to_owned(), incident.kind.to_string()),
+        ]
+    }
+
+    /// Two entries with one digest (a camera that moved nothing between two looks) are one picture.
+    fn pictures(&self, wanted: fn(EvidenceRole) -> bool) -> Vec<OutgoingMessage> {
+        let mut seen = HashSet::new();
+        self.ticket
+            .evidence
+            .iter()
+            .filter(|e| wanted(e.role) && leaves(e.rendition) && seen.insert(e.sha256))
+            .map(|evidence| OutgoingMessage {
+                topic: self.evidence_topic(evidence.sha256),
+                content_type: evidence.media_type.clone(),
+                properties: [
+                    self.properties(),
+                    vec![
+                        ("role".to_owned(), role(evidence.role).to_owned()),
+                        ("rendition".to_owned(), rendition(evidence.rendition).to_owned()),
+                        ("sha256".to_owned(), evidence.sha256.to_string()),
+                        ("captured_at".to_owned(), self.node.rfc3339(evidence.captured_at)),
+                    ],
+                ]
+                .concat(),
+                body: Body::Evidence(evidence.sha256),
+                expires_after: Some(MESSAGE_EXPIRY),
+            })
+            .collect()
+    }
+
+    fn evidence(&self, wanted: fn(EvidenceRole) -> bool) -> impl Iterator<Item = EvidenceData<'a>> {
+        self.ticket.evidence.iter().filter(move |e| wanted(e.role)).map(|e: &Evidence| EvidenceData {
+            role: role(e.role),
+            rendition: rendition(e.rendition),
+            media_type: &e.media_type,
+            sha256: e.sha256,
+            bytes: e.bytes,
+            size: [e.width, e.height],
+            captured_at: self.node.rfc3339(e.captured_at),
+            topic: leaves(e.rendition).then(|| self.evidence_topic(e.sha256)),
+        })
+    }
+
+    fn event(&self) -> EventData<'a> {
+        let kind = &self.ticket.incident.kind;
+        let info = kind_info(kind);
+        EventData {
+            kind: kind.as_str(),
+            name_zh: info.map(|i| i.name_zh),
+            name_en: info.map(|i| i.name_en),
+            codes: info.map_or(&[], |i| i.codes),
+        }
+    }
+
+    fn place(&self) -> PlaceData<'a> {
+        let at = self.at();
+        let street = topic::street(at, self.node);
+        PlaceData {
+            district: street[..6].to_owned(),
+            street: at.map_or(&self.node.district, |p| &p.grid).street().map(str::to_owned),
+            community: at.and_then(|p| p.grid.community()),
+            unit_grid: at.and_then(|p| p.grid.unit_grid()),
+            duty_grid: at.and_then(|p| p.duty_grid.as_deref()),
+            address: at.map(|p| p.address.as_str()).filter(|a| !a.is_empty()),
+            lon: at.and_then(|p| p.lon),
+            lat: at.and_then(|p| p.lat),
+            crs: at.filter(|p| p.lon.is_some() && p.lat.is_some()).map(|_| "EPSG:4326"),
+        }
+    }
+
+    fn camera(&self) -> CameraData<'a> {
+        let (id, zone) = (self.ticket.incident.camera.as_str(), &self.ticket.zone);
+        CameraData {
+            id,
+            gb28181: (id.len() == 20 && id.bytes().all(|b| b.is_ascii_digit())).then_some(id),
+            name: &self.ticket.camera.name,
+            zone_id: zone.id.as_str(),
+            zone_name: (!zone.name.is_empty()).then_some(&zone.name),
+            zone_kind: zone.purpose,
+        }
+    }
+}
+
+fn role(role: EvidenceRole) -> &'static str {
+    match role {
+        EvidenceRole::FirstSeen => "first_seen",
+        EvidenceRole::Confirming => "confirming",
+        EvidenceRole::After => "after",
+    }
+}
+
+fn rendition(rendition: Rendition) -> &'static str {
+    match rendition {
+        Rendition::Original => "original",
+        Rendition::Clean => "clean",
+        Rendition::Annotated => "annotated",
+    }
+}
+
+fn seconds(length: Millis) -> f64 {
+    length.0 as f64 / 1_000.0
+}
+
+fn relative(rect: domain::Rect) -> [f64; 4] {
+    <[f32; 4]>::from(rect.clamped()).map(rounded)
+}
+
+fn pixels(rect: domain::Rect, (width, height): (u32, u32)) -> [u32; 4] {
+    let rect = rect.clamped();
+    let scale = |v: f32, size: u32| (v * size as f32).round() as u32;
+    [scale(rect.x0, width), scale(rect.y0, height), scale(rect.x1, width), scale(rect.y1, height)]
+}
+
+#[derive(Debug, Serialize)]
+struct TicketData<'a> {
+    ticket_id: String,
+    case_source: &'static str,
+    case_attribute: &'static str,
+    event: EventData<'a>,
+    place: PlaceData<'a>,
+    camera: CameraData<'a>,
+    detection: DetectionData<'a>,
+    evidence: Vec<EvidenceData<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    suggest: Option<SuggestData>,
+    review: ReviewData,
+}
+
+#[derive(Debug, Serialize)]
+struct ClearedData<'a> {
+    ticket_id: String,
+    event: EventData<'a>,
+    place: PlaceData<'a>,
+    camera: CameraData<'a>,
+    first_seen: String,
+    last_seen: String,
+    cleared_at: String,
+    evidence: Vec<EvidenceData<'a>>,
+}
+
+/// Names and codes are absent for a kind that only the node's config knows.
+#[derive(Debug, Serialize)]
+struct EventData<'a> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name_zh: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name_en: Option<&'static str>,
+    codes: &'static [Code],
+}
+
+#[derive(Debug, Serialize)]
+struct PlaceData<'a> {
+    district: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    street: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    community: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unit_grid: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    duty_grid: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lon: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lat: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    crs: Option<&'static str>,
+}
+
+#[derive(Debug, Serialize)]
+struct CameraData<'a> {
+    id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gb28181: Option<&'a str>,
+    name: &'a str,
+    zone_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    zone_name: Option<&'a String>,
+    zone_kind: ZonePurpose,
+}
+
+#[derive(Debug, Serialize)]
+struct DetectionData<'a> {
+    first_seen: String,
+    last_seen: String,
+    ripened_at: String,
+    dwell_s: f64,
+    samples: u32,
+    hits: u32,
+    hit_ratio: f64,
+    score_max: f64,
+    score_median: f64,
+    reason: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    frame_size: Option<[u32; 2]>,
+    #[serde(rename = "box_relative")]
+    bbox: [f64; 4],
+    objects: Vec<ObjectData<'a>>,
+    model: ModelData<'a>,
+    rule: RuleData<'a>,
+}
+
+#[derive(Debug, Serialize)]
+struct ObjectData<'a> {
+    label: &'a str,
+    class: &'a str,
+    score: f64,
+    #[serde(rename = "box", skip_serializing_if = "Option::is_none")]
+    bbox: Option<[u32; 4]>,
+    box_relative: [f64; 4],
+}
+
+#[derive(Debug, Serialize)]
+struct ModelData<'a> {
+    id: &'a str,
+    sha256: Sha256,
+}
+
+#[derive(Debug, Serialize)]
+struct RuleData<'a> {
+    id: &'a str,
+    version: &'a str,
+}
+
+/// `topic` is absent for an original, which stays in the node's evidence store.
+#[derive(Debug, Serialize)]
+struct EvidenceData<'a> {
+    role: &'static str,
+    rendition: &'static str,
+    media_type: &'a str,
+    sha256: Sha256,
+    bytes: u64,
+    size: [u32; 2],
+    captured_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    topic: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct SuggestData {
+    response_level: u8,
+    dept: &'static str,
+}
+
+/// A detection is a lead: nobody has looked at it yet when it leaves the node.
+#[derive(Debug, Serialize)]
+struct ReviewData {
+    required: bool,
+    state: &'static str,
+}

@@ -1,0 +1,85 @@
+//! The topic tree, `gridwatch/v1/...`. District is 6 digits, street 9, a camera its id.
+//!
+//! A camera without a place is filed under its node's area; where only the district is known, the street is the
+//! district's digits and `000`, a code that no street has.
+
+use domain::{CameraId, Cell, Kind, NodeId, Place, Sha256};
+
+use super::Node;
+
+const ROOT: &str = "gridwatch/v1";
+
+/// The 9 digits of the street that messages about `place` are filed under.
+pub(super) fn street(place: Option<&Place>, node: &Node) -> String {
+    let cell = place.map_or(&node.district, |place| &place.grid);
+    street_of(cell)
+}
+
+fn street_of(cell: &Cell) -> String {
+    cell.street().map_or_else(|| format!("{}000", cell.district()), str::to_owned)
+}
+
+/// `gridwatch/v1/{district}/{street}`.
+fn area(place: Option<&Place>, node: &Node) -> String {
+    let street = street(place, node);
+    format!("{ROOT}/{}/{street}", &street[..6])
+}
+
+/// Where tickets go: `gridwatch/v1/{district}/{street}/ticket/submit`.
+#[must_use]
+pub fn ticket_topic(place: Option<&Place>, node: &Node) -> String {
+    format!("{}/ticket/submit", area(place, node))
+}
+
+/// Where a camera's evidence goes: `gridwatch/v1/{district}/{street}/{camera}/evidence/{sha256}`.
+#[must_use]
+pub fn evidence_topic(place: Option<&Place>, node: &Node, camera: &CameraId, sha256: Sha256) -> String {
+    format!("{}/{camera}/evidence/{sha256}", area(place, node))
+}
+
+/// Where the end of a problem goes: `gridwatch/v1/{district}/{street}/{camera}/cleared/{type}`.
+#[must_use]
+pub fn cleared_topic(place: Option<&Place>, node: &Node, camera: &CameraId, kind: &Kind) -> String {
+    format!("{}/{camera}/cleared/{kind}", area(place, node))
+}
+
+/// Where a camera's state stands, retained: `gridwatch/v1/{district}/{street}/{camera}/status`.
+#[must_use]
+pub fn camera_status_topic(place: Option<&Place>, node: &Node, camera: &CameraId) -> String {
+    format!("{}/{camera}/status", area(place, node))
+}
+
+/// Where a node's state stands, retained: `gridwatch/v1/node/{node}/status`.
+#[must_use]
+pub fn node_status_topic(node: &NodeId) -> String {
+    format!("{ROOT}/node/{node}/status")
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::tz::TimeZone;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(place: Option<&str>, node: &str, expect: &str) {
+        let cell = |digits: &str| Cell::try_from(digits.to_owned()).unwrap();
+        let node = Node { id: "n".parse().unwrap(), district: cell(node), timezone: TimeZone::UTC };
+        let place =
+            place.map(|grid| Place { grid: cell(grid), duty_grid: None, address: String::new(), lon: None, lat: None });
+        assert_eq!(ticket_topic(place.as_ref(), &node), expect);
+    }
+
+    #[test]
+    fn a_ticket_is_filed_under_its_cameras_street() {
+        check(Some("310104007003012"), "310101", "gridwatch/v1/310104/310104007/ticket/submit");
+        check(Some("310104007"), "310101", "gridwatch/v1/310104/310104007/ticket/submit");
+    }
+
+    #[test]
+    fn without_a_place_it_is_filed_under_its_nodes_area() {
+        check(None, "310104", "gridwatch/v1/310104/310104000/ticket/submit");
+        check(None, "310104007", "gridwatch/v1/310104/310104007/ticket/submit");
+        check(Some("310115"), "310104", "gridwatch/v1/310115/310115000/ticket/submit");
+    }
+}
