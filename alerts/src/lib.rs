@@ -2,7 +2,11 @@
 //!
 //! `incident` and `ticket` hold the words that the rule core and the world around it share; `rules` is the core without I/O.
 
+pub mod error;
 pub mod incident;
 pub mod kinds;
+pub mod store;
 pub mod ticket;
 pub mod wire;
+
+pub use error::AlertsError;

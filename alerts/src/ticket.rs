@@ -1,7 +1,7 @@
 //! A ticket as the store keeps it, its evidence, and the messages that carry both to the platform.
 
 use bytes::Bytes;
-use domain::{Millis, Place, Sha256, TicketId, Timestamp};
+use domain::{Millis, Place, Sha256, StreamRole, TicketId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::incident::Incident;
@@ -37,6 +37,8 @@ pub struct Evidence {
     pub role: EvidenceRole,
     /// Which rendition.
     pub rendition: Rendition,
+    /// Which of the camera's streams it shows; a confirming picture may be there from both.
+    pub stream: StreamRole,
     /// The digest of the bytes, their address.
     pub sha256: Sha256,
     /// The media type (`image/jpeg`, `video/h264`, `video/h265`).

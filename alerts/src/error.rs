@@ -1,0 +1,125 @@
+//! What can go wrong between a look and a ticket, each with its place and, where there is one, its remedy.
+
+use std::{io, path::PathBuf};
+
+use domain::{Sha256, TicketId};
+
+/// An error of another crate whose type is no part of this one's interface.
+pub type Source = Box<dyn std::error::Error + Send + Sync>;
+
+/// Everything that can fail in this crate.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AlertsError {
+    /// A folder cannot be created or used.
+    #[error("cannot use folder {path}: {source}; name a folder that this user may write to")]
+    Folder {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The database's file cannot be opened or written.
+    #[error("cannot open database {path} for writing: {source}; check the owner and mode of the file and its folder")]
+    DatabaseUnwritable {
+        /// Which file.
+        path: PathBuf,
+        /// What SQLite said.
+        source: Source,
+    },
+    /// The file is something else.
+    #[error("{path} is not a database (or it is damaged); move it away to start with an empty one")]
+    NotADatabase {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// A newer gridwatch has written this database.
+    #[error(
+        "database {path} was written by a newer gridwatch (its schema has version {version}); run that or a later one"
+    )]
+    NewerSchema {
+        /// Which file.
+        path: PathBuf,
+        /// The version that this program does not know.
+        version: i64,
+    },
+    /// The database's schema is not what its version says.
+    #[error("the schema of database {path} is not as gridwatch made it: {source}; restore it from a backup")]
+    Schema {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        source: Source,
+    },
+    /// The file system under the database is full.
+    #[error("no space left to {doing} in database {path}; free some space on its disk")]
+    DatabaseFull {
+        /// Which file.
+        path: PathBuf,
+        /// What was being done.
+        doing: &'static str,
+    },
+    /// The database failed in any other way.
+    #[error("cannot {doing} in database {path}: {source}")]
+    Database {
+        /// Which file.
+        path: PathBuf,
+        /// What was being done.
+        doing: &'static str,
+        /// What SQLite said.
+        source: Source,
+    },
+    /// A row that does not read back.
+    #[error("ticket {ticket} in the database does not read back: its {column} is damaged: {source}")]
+    Row {
+        /// The ticket's id as it is written.
+        ticket: String,
+        /// Which column.
+        column: &'static str,
+        /// Why.
+        source: Source,
+    },
+    /// A ticket that the database does not hold.
+    #[error("there is no ticket {0} in the database")]
+    UnknownTicket(TicketId),
+    /// The file system under the evidence is full.
+    #[error("no space left to store evidence {path}; free some space on its disk")]
+    EvidenceFull {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// Evidence cannot be written or read.
+    #[error("cannot {doing} evidence {path}: {source}")]
+    EvidenceIo {
+        /// Which file.
+        path: PathBuf,
+        /// `store` or `read`.
+        doing: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+    /// Evidence that is not there.
+    #[error("evidence {path} is missing")]
+    EvidenceMissing {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// Evidence whose bytes are not those that were stored.
+    #[error("evidence {path} was altered or damaged: its bytes have digest {found}; restore it from a backup")]
+    EvidenceAltered {
+        /// Which file; its name is the digest that it should have.
+        path: PathBuf,
+        /// What it has.
+        found: Sha256,
+    },
+    /// A picture that cannot be made into a JPEG.
+    #[error("cannot make a JPEG of a {width}x{height} picture: {reason}")]
+    Picture {
+        /// Its width in pixels.
+        width: u32,
+        /// Its height in pixels.
+        height: u32,
+        /// Why.
+        reason: String,
+    },
+}

@@ -1,0 +1,145 @@
+//! Rows to the crate's words and back.
+
+use std::str::FromStr;
+
+use domain::{Millis, Rect, Timestamp};
+use serde::{Serialize, de::DeserializeOwned};
+use sqlx::{Decode, Row as _, Sqlite, Type, sqlite::SqliteRow};
+
+use super::Refused;
+use crate::{
+    AlertsError,
+    error::Source,
+    incident::OpenTicket,
+    ticket::{Body, Evidence, OutgoingMessage, Queued, Ticket},
+};
+
+/// A unit variant as the one word that serde gives it, so that database, MQTT and pages spell it alike.
+pub(super) fn word(value: impl Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => word,
+        other => unreachable!("a unit variant is a string, not {other:?}"),
+    }
+}
+
+/// The JSON of a value that holds nothing JSON cannot say.
+pub(super) fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("string keys and no fallible serialisers")
+}
+
+/// A row that belongs to a ticket; names ticket and column of what does not read back.
+pub(super) struct TicketRow<'r> {
+    row: &'r SqliteRow,
+    ticket: String,
+}
+
+impl<'r> TicketRow<'r> {
+    /// `ticket_column` holds the id of the row's ticket.
+    pub(super) fn new(row: &'r SqliteRow, ticket_column: &'static str) -> Result<Self, AlertsError> {
+        let this = Self { row, ticket: String::new() };
+        Ok(Self { ticket: this.get(ticket_column)?, ..this })
+    }
+
+    /// The id of the row's ticket, as it is written.
+    pub(super) fn ticket_id(&self) -> &str {
+        &self.ticket
+    }
+
+    fn damaged(&self, column: &'static str, source: impl Into<Source>) -> AlertsError {
+        AlertsError::Row { ticket: self.ticket.clone(), column, source: source.into() }
+    }
+
+    fn get<T: Decode<'r, Sqlite> + Type<Sqlite>>(&self, column: &'static str) -> Result<T, AlertsError> {
+        self.row.try_get(column).map_err(|error| self.damaged(column, error))
+    }
+
+    fn json<T: DeserializeOwned>(&self, column: &'static str) -> Result<T, AlertsError> {
+        serde_json::from_str(self.get(column)?).map_err(|error| self.damaged(column, error))
+    }
+
+    fn word<T: DeserializeOwned>(&self, column: &'static str) -> Result<T, AlertsError> {
+        serde_json::from_value(serde_json::Value::String(self.get(column)?))
+            .map_err(|error| self.damaged(column, error))
+    }
+
+    fn parsed<T: FromStr<Err: Into<Source>>>(&self, column: &'static str) -> Result<T, AlertsError> {
+        self.get::<&str>(column)?.parse().map_err(|error| self.damaged(column, error))
+    }
+
+    fn number<T: TryFrom<i64, Error: Into<Source>>>(&self, column: &'static str) -> Result<T, AlertsError> {
+        self.get::<i64>(column)?.try_into().map_err(|error| self.damaged(column, error))
+    }
+
+    fn time(&self, column: &'static str) -> Result<Timestamp, AlertsError> {
+        self.get(column).map(Timestamp)
+    }
+
+    fn optional_time(&self, column: &'static str) -> Result<Option<Timestamp>, AlertsError> {
+        Ok(self.get::<Option<i64>>(column)?.map(Timestamp))
+    }
+
+    fn share(&self, column: &'static str) -> Result<f32, AlertsError> {
+        Ok(self.get::<f64>(column)? as f32)
+    }
+
+    pub(super) fn to_ticket(&self, evidence: Vec<Evidence>) -> Result<Ticket, AlertsError> {
+        Ok(Ticket {
+            incident: self.json("incident")?,
+            camera: self.json("camera_info")?,
+            zone: self.json("zone_info")?,
+            state: self.word("state")?,
+            last_seen: self.time("last_seen")?,
+            cleared_at: self.optional_time("cleared_at")?,
+            delivered_at: self.optional_time("delivered_at")?,
+            evidence,
+        })
+    }
+
+    pub(super) fn to_evidence(&self) -> Result<Evidence, AlertsError> {
+        Ok(Evidence {
+            role: self.word("role")?,
+            rendition: self.word("rendition")?,
+            stream: self.word("stream")?,
+            sha256: self.parsed("sha256")?,
+            media_type: self.get("media_type")?,
+            bytes: self.number("bytes")?,
+            width: self.number("width")?,
+            height: self.number("height")?,
+            captured_at: self.time("captured_at")?,
+        })
+    }
+
+    pub(super) fn to_open_ticket(&self) -> Result<OpenTicket, AlertsError> {
+        Ok(OpenTicket {
+            ticket: self.parsed("id")?,
+            camera: self.parsed("camera")?,
+            kind: self.parsed("kind")?,
+            zone: self.parsed("zone")?,
+            bbox: Rect::from([self.share("x0")?, self.share("y0")?, self.share("x1")?, self.share("y1")?]),
+            first_seen: self.time("first_seen")?,
+            last_seen: self.time("last_seen")?,
+        })
+    }
+
+    pub(super) fn to_queued(&self) -> Result<Queued, AlertsError> {
+        let body = match self.get::<Option<Vec<u8>>>("body")? {
+            Some(bytes) => Body::Inline(bytes.into()),
+            None => Body::Evidence(self.parsed("evidence")?),
+        };
+        Ok(Queued {
+            seq: self.get("seq")?,
+            ticket: self.parsed("ticket")?,
+            message: OutgoingMessage {
+                topic: self.get("topic")?,
+                content_type: self.get("content_type")?,
+                properties: self.json("properties")?,
+                body,
+                expires_after: self.get::<Option<i64>>("expires_after")?.map(Millis),
+            },
+        })
+    }
+
+    pub(super) fn to_refused(&self) -> Result<Refused, AlertsError> {
+        Ok(Refused { queued: self.to_queued()?, at: self.time("failed_at")?, reason: self.get("failure")? })
+    }
+}

@@ -1,0 +1,327 @@
+//! Tickets and the evidence that they name.
+
+use std::collections::HashMap;
+
+use domain::{CameraId, Kind, Rect, TicketId, Timestamp};
+use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
+
+use super::{
+    Store,
+    outbox::{Purpose, enqueue},
+    row::{TicketRow, json, word},
+};
+use crate::{
+    AlertsError,
+    incident::OpenTicket,
+    ticket::{Evidence, OutgoingMessage, Ticket, TicketState},
+};
+
+const TICKET_COLUMNS: &str =
+    "SELECT id, state, last_seen, cleared_at, delivered_at, incident, camera_info, zone_info FROM tickets";
+
+/// Whether opening a ticket opened it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opened {
+    /// It is written, with its evidence and messages.
+    New,
+    /// A ticket with this id was there; nothing was written.
+    AlreadyThere,
+}
+
+/// Which tickets to list. The default is the 50 newest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TicketFilter {
+    /// Only those older than this one: the last of the page before.
+    pub before: Option<TicketId>,
+    /// At most so many.
+    pub limit: u32,
+    /// Only this camera's.
+    pub camera: Option<CameraId>,
+    /// Only of this kind.
+    pub kind: Option<Kind>,
+    /// Only in this state.
+    pub state: Option<TicketState>,
+}
+
+impl Default for TicketFilter {
+    fn default() -> Self {
+        Self { before: None, limit: 50, camera: None, kind: None, state: None }
+    }
+}
+
+/// How many of what the database holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Tickets whose problem stands.
+    pub open: u64,
+    /// Tickets whose problem is gone.
+    pub cleared: u64,
+    /// Tickets that the broker has not acknowledged in full.
+    pub undelivered: u64,
+    /// Messages that wait to be sent.
+    pub queued_messages: u64,
+    /// Messages that were refused for good.
+    pub refused_messages: u64,
+}
+
+impl Store {
+    /// Writes a ticket, the evidence it names and the messages that make it known, all in one transaction. A ticket
+    /// whose id is there already is left as it is.
+    ///
+    /// # Errors
+    /// When the database fails; nothing is written then, and the call may be repeated.
+    pub async fn open_ticket(&self, ticket: &Ticket, messages: &[OutgoingMessage]) -> Result<Opened, AlertsError> {
+        const DOING: &str = "write a ticket";
+        let failed = self.failed(DOING);
+        let mut tx = self.begin(DOING).await?;
+        let id = ticket.id();
+        let incident = &ticket.incident;
+        let inserted = sqlx::query(
+            "INSERT INTO tickets (id, camera, kind, zone, state, first_seen, confirmed_at, last_seen, cleared_at, \
+             delivered_at, x0, y0, x1, y1, incident, camera_info, zone_info) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) \
+             ON CONFLICT (id) DO NOTHING",
+        )
+        .bind(id.to_string())
+        .bind(incident.camera.as_str())
+        .bind(incident.kind.as_str())
+        .bind(incident.zone.as_str())
+        .bind(word(ticket.state))
+        .bind(incident.first_seen.0)
+        .bind(incident.confirmed_at.0)
+        .bind(ticket.last_seen.0)
+        .bind(ticket.cleared_at.map(|t| t.0))
+        .bind(ticket.delivered_at.map(|t| t.0))
+        .bind(f64::from(incident.bbox.x0))
+        .bind(f64::from(incident.bbox.y0))
+        .bind(f64::from(incident.bbox.x1))
+        .bind(f64::from(incident.bbox.y1))
+        .bind(json(incident))
+        .bind(json(&ticket.camera))
+        .bind(json(&ticket.zone))
+        .execute(&mut *tx)
+        .await
+        .map_err(&failed)?;
+        if inserted.rows_affected() == 0 {
+            return Ok(Opened::AlreadyThere);
+        }
+        insert_evidence(&mut tx, id, &ticket.evidence).await.map_err(&failed)?;
+        enqueue(&mut tx, id, Purpose::Open, messages).await.map_err(&failed)?;
+        tx.commit().await.map_err(&failed)?;
+        self.outbox_grew(messages.len());
+        Ok(Opened::New)
+    }
+
+    /// Adds evidence to a ticket; what it has already is left as it is.
+    ///
+    /// # Errors
+    /// When there is no such ticket or the database fails.
+    pub async fn add_evidence(&self, ticket: TicketId, evidence: &[Evidence]) -> Result<(), AlertsError> {
+        const DOING: &str = "add evidence to a ticket";
+        let failed = self.failed(DOING);
+        let mut tx = self.begin(DOING).await?;
+        let known: Option<i32> = sqlx::query_scalar("SELECT 1 FROM tickets WHERE id = $1")
+            .bind(ticket.to_string())
+            .fetch_optional(&mut *tx)
+            .await
+            .map_err(&failed)?;
+        if known.is_none() {
+            return Err(AlertsError::UnknownTicket(ticket));
+        }
+        insert_evidence(&mut tx, ticket, evidence).await.map_err(&failed)?;
+        tx.commit().await.map_err(&failed)
+    }
+
+    /// Writes that a ticket's problem is gone, the evidence for it and the messages that say so, in one transaction.
+    /// A ticket that was cleared before is left as it is.
+    ///
+    /// # Errors
+    /// When there is no such ticket or the database fails; nothing is written then, and the call may be repeated.
+    pub async fn clear_ticket(
+        &self,
+        ticket: TicketId,
+        cleared_at: Timestamp,
+        last_seen: Timestamp,
+        evidence: &[Evidence],
+        messages: &[OutgoingMessage],
+    ) -> Result<(), AlertsError> {
+        const DOING: &str = "clear a ticket";
+        let failed = self.failed(DOING);
+        let mut tx = self.begin(DOING).await?;
+        let state: Option<String> = sqlx::query_scalar("SELECT state FROM tickets WHERE id = $1")
+            .bind(ticket.to_string())
+            .fetch_optional(&mut *tx)
+            .await
+            .map_err(&failed)?;
+        match state {
+            None => return Err(AlertsError::UnknownTicket(ticket)),
+            Some(state) if state != word(TicketState::Open) => return Ok(()),
+            Some(_) => {}
+        }
+        sqlx::query("UPDATE tickets SET state = $1, cleared_at = $2, last_seen = $3 WHERE id = $4")
+            .bind(word(TicketState::Cleared))
+            .bind(cleared_at.0)
+            .bind(last_seen.0)
+            .bind(ticket.to_string())
+            .execute(&mut *tx)
+            .await
+            .map_err(&failed)?;
+        insert_evidence(&mut tx, ticket, evidence).await.map_err(&failed)?;
+        enqueue(&mut tx, ticket, Purpose::Clear, messages).await.map_err(&failed)?;
+        tx.commit().await.map_err(&failed)?;
+        self.outbox_grew(messages.len());
+        Ok(())
+    }
+
+    /// Writes when and where an open ticket's problem was seen again; an older sight than the one written is ignored.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn touch(&self, ticket: TicketId, last_seen: Timestamp, bbox: Rect) -> Result<(), AlertsError> {
+        sqlx::query(
+            "UPDATE tickets SET last_seen = $1, x0 = $2, y0 = $3, x1 = $4, y1 = $5 WHERE id = $6 AND last_seen < $1",
+        )
+        .bind(last_seen.0)
+        .bind(f64::from(bbox.x0))
+        .bind(f64::from(bbox.y0))
+        .bind(f64::from(bbox.x1))
+        .bind(f64::from(bbox.y1))
+        .bind(ticket.to_string())
+        .execute(&self.writer)
+        .await
+        .map_err(self.failed("update a ticket"))?;
+        Ok(())
+    }
+
+    /// All tickets whose problem stands, oldest first: what the rule core must know after a start.
+    ///
+    /// # Errors
+    /// When the database fails or a row is damaged.
+    pub async fn open_tickets(&self) -> Result<Vec<OpenTicket>, AlertsError> {
+        let rows = sqlx::query(
+            "SELECT id, camera, kind, zone, first_seen, last_seen, x0, y0, x1, y1 FROM tickets WHERE state = $1 \
+             ORDER BY confirmed_at, id",
+        )
+        .bind(word(TicketState::Open))
+        .fetch_all(&self.readers)
+        .await
+        .map_err(self.failed("read open tickets"))?;
+        rows.iter().map(|row| TicketRow::new(row, "id")?.to_open_ticket()).collect()
+    }
+
+    /// One ticket with its evidence.
+    ///
+    /// # Errors
+    /// When the database fails or the row is damaged.
+    pub async fn ticket(&self, id: TicketId) -> Result<Option<Ticket>, AlertsError> {
+        let mut query = QueryBuilder::<Sqlite>::new(TICKET_COLUMNS);
+        query.push(" WHERE id = ").push_bind(id.to_string());
+        Ok(self.load(query).await?.pop())
+    }
+
+    /// Tickets with their evidence, newest first (by the time their rule was satisfied), a page at a time.
+    ///
+    /// # Errors
+    /// When the database fails or a row is damaged.
+    pub async fn tickets(&self, filter: &TicketFilter) -> Result<Vec<Ticket>, AlertsError> {
+        let mut query = QueryBuilder::<Sqlite>::new(TICKET_COLUMNS);
+        let mut all = query.separated(" AND ");
+        // The first condition always holds, so that each of the others can follow an AND.
+        all.push_unseparated(" WHERE ").push("1 = 1");
+        if let Some(id) = filter.before {
+            all.push("(confirmed_at, id) < (SELECT confirmed_at, id FROM tickets WHERE id = ")
+                .push_bind_unseparated(id.to_string())
+                .push_unseparated(")");
+        }
+        if let Some(camera) = &filter.camera {
+            all.push("camera = ").push_bind_unseparated(camera.as_str().to_owned());
+        }
+        if let Some(kind) = &filter.kind {
+            all.push("kind = ").push_bind_unseparated(kind.as_str().to_owned());
+        }
+        if let Some(state) = filter.state {
+            all.push("state = ").push_bind_unseparated(word(state));
+        }
+        query.push(" ORDER BY confirmed_at DESC, id DESC LIMIT ").push_bind(i64::from(filter.limit));
+        self.load(query).await
+    }
+
+    /// How many tickets and messages there are, by what has become of them.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn counts(&self) -> Result<Counts, AlertsError> {
+        let row: (i64, i64, i64, i64, i64) = sqlx::query_as(
+            "SELECT (SELECT COUNT(*) FROM tickets WHERE state = 'open'), \
+             (SELECT COUNT(*) FROM tickets WHERE state = 'cleared'), \
+             (SELECT COUNT(*) FROM tickets WHERE delivered_at IS NULL), \
+             (SELECT COUNT(*) FROM outbox WHERE sent_at IS NULL AND failed_at IS NULL), \
+             (SELECT COUNT(*) FROM outbox WHERE failed_at IS NOT NULL)",
+        )
+        .fetch_one(&self.readers)
+        .await
+        .map_err(self.failed("count tickets"))?;
+        let [open, cleared, undelivered, queued_messages, refused_messages] =
+            [row.0, row.1, row.2, row.3, row.4].map(i64::unsigned_abs);
+        Ok(Counts { open, cleared, undelivered, queued_messages, refused_messages })
+    }
+
+    async fn load(&self, mut query: QueryBuilder<Sqlite>) -> Result<Vec<Ticket>, AlertsError> {
+        let failed = self.failed("read tickets");
+        // One transaction, so that a ticket's evidence is from the same moment as the ticket.
+        let mut tx = self.readers.begin().await.map_err(&failed)?;
+        let rows = query.build().fetch_all(&mut *tx).await.map_err(&failed)?;
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows: Vec<_> = rows.iter().map(|row| TicketRow::new(row, "id")).collect::<Result<_, _>>()?;
+        let mut query = QueryBuilder::<Sqlite>::new(
+            "SELECT ticket, role, rendition, stream, sha256, media_type, bytes, width, height, captured_at \
+             FROM evidence WHERE ticket IN (",
+        );
+        let mut ids = query.separated(", ");
+        for row in &rows {
+            ids.push_bind(row.ticket_id().to_owned());
+        }
+        query.push(")");
+        let evidence_rows = query.build().fetch_all(&mut *tx).await.map_err(&failed)?;
+        let mut by_ticket: HashMap<String, Vec<Evidence>> = HashMap::new();
+        for row in &evidence_rows {
+            let row = TicketRow::new(row, "ticket")?;
+            by_ticket.entry(row.ticket_id().to_owned()).or_default().push(row.to_evidence()?);
+        }
+        rows.iter()
+            .map(|row| {
+                let mut evidence = by_ticket.remove(row.ticket_id()).unwrap_or_default();
+                evidence.sort_by_key(|e| (e.role, e.rendition, e.captured_at, e.sha256));
+                row.to_ticket(evidence)
+            })
+            .collect()
+    }
+}
+
+async fn insert_evidence(
+    connection: &mut SqliteConnection,
+    ticket: TicketId,
+    evidence: &[Evidence],
+) -> Result<(), sqlx::Error> {
+    for e in evidence {
+        sqlx::query(
+            "INSERT INTO evidence (ticket, role, rendition, stream, sha256, media_type, bytes, width, height, \
+             captured_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING",
+        )
+        .bind(ticket.to_string())
+        .bind(word(e.role))
+        .bind(word(e.rendition))
+        .bind(word(e.stream))
+        .bind(e.sha256.to_string())
+        .bind(&e.media_type)
+        .bind(i64::try_from(e.bytes).unwrap_or(i64::MAX))
+        .bind(i64::from(e.width))
+        .bind(i64::from(e.height))
+        .bind(e.captured_at.0)
+        .execute(&mut *connection)
+        .await?;
+    }
+    Ok(())
+}
