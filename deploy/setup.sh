@@ -267,6 +267,9 @@ PYTHON
 # Another run may have done it while this one waited for the lock.
 ort_ready || install_ort
 
+# Needs no root; where it has it, it need not become another user who could not write here.
+download_package() { (cd "$scratch" && apt-get -q -o Acquire::Retries=3 -o APT::Sandbox::User=root download "$1"); }
+
 install_clip() {
     local package="$scratch/opencv-doc.deb" taken="$scratch/vtest.avi"
     if [[ -f /$clip_path ]]; then
@@ -276,8 +279,7 @@ install_clip() {
             fail "the demo's clip cannot be fetched without apt-get" "put OpenCV's vtest.avi at $clip"
         apt-cache show opencv-doc >/dev/null 2>&1 || refresh_lists
         say "fetching the demo's clip (out of the package opencv-doc, 96 MB)"
-        (cd "$scratch" && apt-get -q -o Acquire::Retries=3 download opencv-doc) ||
-            { refresh_lists && (cd "$scratch" && apt-get -q -o Acquire::Retries=3 download opencv-doc); } ||
+        download_package opencv-doc || { refresh_lists && download_package opencv-doc; } ||
             fail "apt-get could not download opencv-doc" "its own words are above"
         mv "$scratch"/opencv-doc_*.deb "$package"
         dpkg-deb --fsys-tarfile "$package" | tar -x -O -f - "./$clip_path" >"$taken" ||
@@ -300,8 +302,9 @@ install_cargo_deny() {
 }
 
 if [[ $want_build == yes ]] && ! rust_ready; then
-    fail "Rust $rust_wanted or newer is needed, found: $(cd "$repo" && rustc --version 2>&1 | head -n1 || true)" \
-        "all else is installed; install or update the Rust toolchain (rustup update stable)"
+    found=$(cd "$repo" && rustc --version 2>/dev/null) || found=none
+    fail "Rust $rust_wanted or newer is needed, found: $found" \
+        "all else is installed; install or update the Rust toolchain, then run this again"
 fi
 [[ $want_ci == no ]] || cargo_deny_ready || install_cargo_deny
 

@@ -1,0 +1,53 @@
+# gridwatch's few commands. `make` lists them; each sets up what it needs first.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# Cargo's own variable, so that a shared or faster folder can be used.
+target_dir := $(or $(CARGO_TARGET_DIR),target)
+cargo := cargo
+setup := deploy/setup.sh
+# Integration tests run servers and streams of their own: on a large machine more than eight at once gain nothing.
+test_threads ?= $(shell n=$$(nproc); echo $$(( n > 8 ? 8 : n )))
+# What `make demo` passes on, as in: make demo args="--help"
+args ?=
+
+.PHONY: help setup build demo test bench fmt lint deny ci clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{ printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## install what building and running need (deploy/setup.sh --help tells more)
+	@$(setup)
+
+build: setup ## the program, optimised: target/release/gridwatch
+	$(cargo) build --release --locked
+
+demo: build ## cameras, detection, tickets and evidence on this machine, shown at a local address
+	@exec $(target_dir)/release/gridwatch demo $(args)
+
+test: ## all tests, against real servers
+	@$(setup) --test
+	$(cargo) test --workspace --locked -- --test-threads=$(test_threads)
+
+bench: ## CPU per look and per idle camera, against their floors
+	@$(setup) --bench
+	$(cargo) bench --locked
+
+fmt: ## format the sources
+	$(cargo) fmt --all
+
+lint: setup ## formatting and clippy, as CI holds them
+	$(cargo) fmt --all --check
+	$(cargo) clippy --workspace --all-targets --locked -- -D warnings
+
+deny: ## licences, bans and sources of the dependencies
+	@$(setup) --ci
+	@PATH="$${GRIDWATCH_DEPS:-.deps}/cargo/bin:$$PATH" cargo-deny --locked check licenses bans sources
+
+ci: ## all that CI runs
+	@.ci/run
+
+clean: ## remove what was built (not what set-up fetched: that is .deps)
+	$(cargo) clean
