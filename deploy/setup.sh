@@ -17,8 +17,9 @@ Installs what building and running gridwatch and its demo need.
   --no-packages  leave the system's packages alone (they come from elsewhere); fetch the rest
   --help         this text
 
-Packages are installed with apt-get, as root or through sudo. All else goes to .deps in the repository, or to the
-folder named by GRIDWATCH_DEPS. ONNX Runtime is fetched with pip and honours its settings and cache.
+Packages are installed with apt-get, as root or through sudo. All else goes to .deps in the repository; where
+GRIDWATCH_DEPS names a folder, that is used and .deps links to it, so that several checkouts can share one.
+ONNX Runtime is fetched with pip and honours its settings and cache.
 TEXT
 }
 
@@ -162,6 +163,12 @@ fi
 
 mkdir -p "$deps" 2>/dev/null && [[ -w $deps ]] || fail "cannot write to $deps" \
     "give yourself that folder, or name another with GRIDWATCH_DEPS"
+if [[ $deps != "$repo/.deps" ]]; then
+    # The program and the tests look in .deps only.
+    [[ ! -e $repo/.deps || -L $repo/.deps ]] ||
+        fail "GRIDWATCH_DEPS is $deps, but $repo/.deps is a folder of its own" "remove the one or unset the other"
+    ln -sfn "$deps" "$repo/.deps"
+fi
 # Two at once (two terminals, parallel make) would unpack over each other.
 exec 9>"$deps/lock"
 flock 9

@@ -1,1 +1,3 @@
-fn main() {}
+//! The whole program and its sources, from outside.
+
+mod architecture;
