@@ -116,6 +116,16 @@ async fn a_ticket_reads_back_as_it_was_written_also_after_a_restart() {
 }
 
 #[tokio::test]
+async fn evidence_is_found_by_its_digest() {
+    let Temp { store, folder: _folder } = temp().await;
+    let t = ticket("gate-2", 1_000_000);
+    store.open_ticket(&t, &[]).await.expect("written");
+    let clean = &t.evidence[1];
+    assert_eq!(store.evidence(&clean.sha256).await.expect("read").as_ref(), Some(clean));
+    assert_eq!(store.evidence(&Sha256::of(b"none")).await.expect("read"), None);
+}
+
+#[tokio::test]
 async fn opening_twice_writes_once() {
     let Temp { store, folder: _folder } = temp().await;
     let t = ticket("gate-2", 1_000_000);

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use domain::{CameraId, Kind, Rect, TicketId, Timestamp};
+use domain::{CameraId, Kind, Rect, Sha256, TicketId, Timestamp};
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
 use super::{
@@ -18,6 +18,9 @@ use crate::{
 
 const TICKET_COLUMNS: &str =
     "SELECT id, state, last_seen, cleared_at, delivered_at, incident, camera_info, zone_info FROM tickets";
+
+const EVIDENCE_COLUMNS: &str =
+    "SELECT ticket, role, rendition, stream, sha256, media_type, bytes, width, height, captured_at FROM evidence";
 
 /// Whether opening a ticket opened it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -246,6 +249,17 @@ impl Store {
         self.load(query).await
     }
 
+    /// What the piece of evidence with this digest is; where several tickets have it, as the first of them names it.
+    ///
+    /// # Errors
+    /// When the database fails or the row is damaged.
+    pub async fn evidence(&self, sha256: &Sha256) -> Result<Option<Evidence>, AlertsError> {
+        let mut query = QueryBuilder::<Sqlite>::new(EVIDENCE_COLUMNS);
+        query.push(" WHERE sha256 = ").push_bind(sha256.to_string()).push(" ORDER BY ticket LIMIT 1");
+        let row = query.build().fetch_optional(&self.readers).await.map_err(self.failed("look evidence up"))?;
+        row.map(|row| TicketRow::new(&row, "ticket")?.to_evidence()).transpose()
+    }
+
     /// How many tickets and messages there are, by what has become of them.
     ///
     /// # Errors
@@ -275,10 +289,8 @@ impl Store {
             return Ok(Vec::new());
         }
         let rows: Vec<_> = rows.iter().map(|row| TicketRow::new(row, "id")).collect::<Result<_, _>>()?;
-        let mut query = QueryBuilder::<Sqlite>::new(
-            "SELECT ticket, role, rendition, stream, sha256, media_type, bytes, width, height, captured_at \
-             FROM evidence WHERE ticket IN (",
-        );
+        let mut query = QueryBuilder::<Sqlite>::new(EVIDENCE_COLUMNS);
+        query.push(" WHERE ticket IN (");
         let mut ids = query.separated(", ");
         for row in &rows {
             ids.push_bind(row.ticket_id().to_owned());
