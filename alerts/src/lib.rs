@@ -2,8 +2,11 @@
 //!
 //! `incident` and `ticket` hold the words that the rule core and the world around it share; `rules` is the core without I/O.
 
+pub mod annotate;
 pub mod error;
+pub mod evidence;
 pub mod incident;
+pub mod jpeg;
 pub mod kinds;
 pub mod store;
 pub mod ticket;
