@@ -5,11 +5,12 @@ set -euo pipefail
 
 usage() {
     cat <<'TEXT'
-usage: deploy/setup.sh [--runtime] [--test] [--bench] [--ci] [--check] [--no-packages]
+usage: deploy/setup.sh [--runtime | --no-demo] [--test] [--bench] [--ci] [--check] [--no-packages]
 
 Installs what building and running gridwatch and its demo need.
 
   --runtime      only what running a built gridwatch needs: no compiler, no demo clip
+  --no-demo      without the demo's clip, which the tests use too
   --test         also what the tests need: mosquitto, its clients, openssl
   --bench        also what the benchmarks need: ffmpeg, valgrind
   --ci           also cargo-deny, pinned (built from source, some minutes, once)
@@ -63,10 +64,11 @@ fail() {
     exit 1
 }
 
-want_build=yes want_test=no want_bench=no want_ci=no want_packages=yes check=no
+want_build=yes want_clip=yes want_test=no want_bench=no want_ci=no want_packages=yes check=no
 for option in "$@"; do
     case $option in
-        --runtime) want_build=no ;;
+        --runtime) want_build=no want_clip=no ;;
+        --no-demo) want_clip=no ;;
         --test) want_test=yes ;;
         --bench) want_bench=yes ;;
         --ci) want_ci=yes ;;
@@ -142,7 +144,7 @@ if [[ $want_packages == yes ]]; then
     ort_ready || pip_ready || lacking_packages+=(python3-pip)
 fi
 need_clip=no
-[[ $want_build == no ]] || clip_ready || need_clip=yes
+[[ $want_clip == no ]] || clip_ready || need_clip=yes
 
 if [[ $check == yes ]]; then
     lacking=0
@@ -298,7 +300,7 @@ install_clip() {
     chmod 644 "$taken"
     mv "$taken" "$clip"
 }
-[[ $want_build == no ]] || clip_ready || install_clip
+[[ $want_clip == no ]] || clip_ready || install_clip
 
 install_cargo_deny() {
     say "building cargo-deny $cargo_deny_version"
