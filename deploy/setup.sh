@@ -111,7 +111,7 @@ ort_version=$(sed -n 's/^onnxruntime==\([0-9.]*\).*/\1/p' "$repo/deploy/onnxrunt
 ort="$deps/onnxruntime"
 ort_library="$ort/lib/libonnxruntime.so.$ort_version"
 # Changes with the version, the pins and the machine, so that any of them makes the library be fetched again.
-ort_stamp="$machine $(sha256sum <"$repo/deploy/onnxruntime.txt" | cut -c1-64)"
+ort_stamp="$machine $(grep -v '^#' "$repo/deploy/onnxruntime.txt" | sha256sum | cut -c1-64)"
 ort_ready() { [[ -f $ort_library && -f $ort/stamp && $(<"$ort/stamp") == "$ort_stamp" ]]; }
 
 clip="$deps/clips/vtest.avi"
