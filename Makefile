@@ -10,7 +10,7 @@ cargo := cargo
 setup := deploy/setup.sh
 # Integration tests run servers and streams of their own: on a large machine more than eight at once gain nothing.
 test_threads ?= $(shell n=$$(nproc); echo $$(( n > 8 ? 8 : n )))
-# What `make demo` passes on, as in: make demo args="--help"
+# What `make demo` and `make bench` pass on, as in: make demo args="--once"
 args ?=
 
 .PHONY: help setup build demo test bench fmt lint deny ci clean
@@ -33,7 +33,7 @@ test: ## all tests, against real servers
 
 bench: ## CPU per look and per idle camera, against their floors
 	@$(setup) --bench
-	$(cargo) bench --locked
+	$(cargo) bench --locked --bench '*' -- $(args)
 
 fmt: ## format the sources
 	$(cargo) fmt --all
