@@ -1,7 +1,7 @@
 //! What the rule core takes in and gives out. No I/O, no clock: time comes in as an argument, effects go out as
 //! values, so that the same inputs give the same tickets.
 
-use domain::{CameraId, Detection, Kind, Millis, ModelRef, Polygon, Rect, TicketId, Timestamp, ZoneId};
+use domain::{CameraId, Detection, Kind, LookSource, Millis, ModelRef, Polygon, Rect, TicketId, Timestamp, ZoneId};
 use serde::{Deserialize, Serialize};
 
 /// What a zone is for; rules name the purposes that they hold in.
@@ -52,6 +52,8 @@ pub struct Observation<'a> {
     pub camera: &'a CameraId,
     /// All detections above the journal's floor.
     pub detections: &'a [Detection],
+    /// Whether the detector ran on this picture, or nothing had changed since the last one that it ran on.
+    pub source: LookSource,
     /// The model that ran.
     pub model: &'a ModelRef,
 }
@@ -108,9 +110,9 @@ pub struct Incident {
     pub score_max: f32,
     /// Median score over the looks, a miss counted as 0.
     pub score_median: f32,
-    /// Where it is: a box around all its things.
+    /// Where it is: a box around all its things, people left out (they move).
     pub bbox: Rect,
-    /// The things that make it up, as the confirming look showed them.
+    /// The things that make it up, as the confirming look showed them, people who stay there included.
     pub things: Vec<Detection>,
     /// Why the rule holds, in one English sentence for people.
     pub reason: String,
@@ -157,7 +159,7 @@ pub enum Effect {
         suspect: SuspectId,
         /// The candidate's kind.
         kind: Kind,
-        /// Why, as a metric label (`gone`, `person_left`, `lost_camera`, ...).
+        /// Why, as a metric label (`gone`, `moved`, `merged`, `calendar`, `lost_camera`, `zone_removed`).
         reason: &'static str,
     },
     /// The rule is satisfied by this look: open a ticket.

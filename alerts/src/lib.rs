@@ -8,6 +8,7 @@ pub mod evidence;
 pub mod incident;
 pub mod jpeg;
 pub mod kinds;
+pub mod rules;
 pub mod store;
 pub mod ticket;
 pub mod wire;

@@ -1,0 +1,192 @@
+//! The rule core: looks in, tickets out, without I/O and without a clock of its own.
+//!
+//! ```text
+//! detections of a look ─▶ sightings (what stands) ─▶ per rule: candidates in its zones ─▶ clusters
+//!                     └─▶ people (who stays)      ─▶ suspects ─▶ tickets ─▶ rest
+//! ```
+//!
+//! It promises: the same inputs give the same effects, ticket ids included; no panic and no negative dwell whatever
+//! the clock does; memory that is bounded per camera; [`Effect::Confirmed`] and [`Effect::Dropped`] come once each and
+//! only for a suspect that [`Effect::Suspected`] named; no two open tickets for one place.
+//!
+//! **Time.** Each camera has an observed time that runs from look to look: it stands still while the stream is lost, one
+//! look stands for a minute at most, and it never runs back. Dwells, gaps and clearance count in it, so that nothing is held
+//! to have stood, or to be gone, while nobody looked. A look up to a minute out of order is ignored; a clock that was set
+//! back further is followed, without counting anything.
+//!
+//! **One ticket per problem.** Identity is camera, kind and place. Where a single thing is a case, each thing is timed by
+//! itself (two cars that stop for half a dwell each are none), and a ticket covers all of its kind within `merge` box
+//! sizes of it: cars parked in a row are one problem, cars further apart are two. Where a cluster is a case, the cluster is
+//! timed, and what joins it later is part of it. While the ticket is open, and for `rearm_after` once it was cleared, its
+//! place opens no other one.
+
+mod book;
+mod builtin;
+mod calendar;
+mod cluster;
+mod config;
+mod layered;
+mod people;
+mod problem;
+mod reason;
+mod round;
+mod sighting;
+mod view;
+mod window;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use domain::{CameraId, Timestamp};
+use jiff::tz::TimeZone;
+
+use self::{book::Book, problem::Stage, view::View};
+pub use self::{
+    calendar::{Calendar, CalendarConfig, Day, Hours},
+    config::{Footing, PersonConfig, PersonNeed, PersonRelation, Rule, RuleConfig, RulesConfig, RulesError},
+};
+use crate::incident::{Effect, Input, OpenTicket, Zone};
+
+/// The rule core of all cameras.
+#[derive(Debug)]
+pub struct Core {
+    book: Book,
+    views: BTreeMap<CameraId, View>,
+    /// Suspect ids given so far.
+    names: u64,
+}
+
+/// What the core holds at the moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Cameras with zones or tickets.
+    pub cameras: usize,
+    /// Things that are being followed.
+    pub sightings: usize,
+    /// Problems that may become tickets.
+    pub suspects: usize,
+    /// Open tickets.
+    pub tickets: usize,
+    /// Places that had a ticket a short while ago and open no new one.
+    pub resting: usize,
+}
+
+impl Core {
+    /// A core with these rules, calendars on the clocks of `time_zone`, and these cameras' zones.
+    ///
+    /// # Errors
+    /// When a rule makes no sense, or two cameras, or two zones of a camera, have one id.
+    pub fn new(
+        config: &RulesConfig,
+        time_zone: TimeZone,
+        cameras: impl IntoIterator<Item = (CameraId, Vec<Zone>)>,
+    ) -> Result<Self, RulesError> {
+        let mut core = Self { book: Book::new(config, time_zone)?, views: BTreeMap::new(), names: 0 };
+        for (camera, zones) in checked(cameras)? {
+            core.views.insert(camera.clone(), View::new(camera, zones));
+        }
+        Ok(core)
+    }
+
+    /// Takes up the tickets that were open when the process ended: what still stands opens no second one, and what is
+    /// gone is cleared once looks have shown it. A ticket whose kind no rule opens any more is left as it is.
+    pub fn restore(&mut self, open: impl IntoIterator<Item = OpenTicket>) {
+        for ticket in open {
+            view(&mut self.views, &ticket.camera).restore(&ticket, &self.book);
+        }
+    }
+
+    /// Takes up places whose ticket was cleared at the given time, so that the time until they may open a new one
+    /// outlasts a restart. Those of the last day are enough with the built-in rules.
+    pub fn restore_cleared(&mut self, cleared: impl IntoIterator<Item = (OpenTicket, Timestamp)>) {
+        for (ticket, cleared_at) in cleared {
+            view(&mut self.views, &ticket.camera).restore_cleared(&ticket, cleared_at, &self.book);
+        }
+    }
+
+    /// Replaces the cameras and their zones at `now`. Suspects in zones that are gone are dropped; open tickets stay and
+    /// are watched on.
+    ///
+    /// # Errors
+    /// When two cameras, or two zones of a camera, have one id; then nothing changes.
+    pub fn set_cameras(
+        &mut self,
+        now: Timestamp,
+        cameras: impl IntoIterator<Item = (CameraId, Vec<Zone>)>,
+    ) -> Result<Vec<Effect>, RulesError> {
+        let mut cameras = checked(cameras)?;
+        let mut out = Vec::new();
+        for (camera, view) in &mut self.views {
+            match cameras.remove(camera) {
+                Some(zones) => view.set_zones(zones, now, &self.book, &mut out),
+                None => view.retire(now, &self.book, &mut out),
+            }
+        }
+        for (camera, zones) in cameras {
+            self.views.insert(camera.clone(), View::new(camera, zones));
+        }
+        Ok(out)
+    }
+
+    /// Takes in one input at `now` (for a look: when its picture was taken) and says what is to be done, in order.
+    /// A few microseconds for a look with ten detections.
+    #[must_use]
+    pub fn apply(&mut self, now: Timestamp, input: Input<'_>) -> Vec<Effect> {
+        let mut out = Vec::new();
+        match input {
+            Input::Look(seen) => {
+                if let Some(view) = self.views.get_mut(seen.camera) {
+                    view.look(now, &seen, &self.book, &mut self.names, &mut out);
+                }
+            }
+            Input::CameraLost(camera) => {
+                if let Some(view) = self.views.get_mut(camera) {
+                    view.lost();
+                }
+            }
+            Input::Tick => {
+                for view in self.views.values_mut() {
+                    view.tick(now, &self.book, &mut out);
+                }
+            }
+        }
+        out
+    }
+
+    /// What the core holds at the moment, for metrics.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts { cameras: self.views.len(), ..Counts::default() };
+        for view in self.views.values() {
+            counts.sightings += view.sightings();
+            counts.suspects += view.count(|stage| matches!(stage, Stage::Suspected(_)));
+            counts.tickets += view.count(|stage| matches!(stage, Stage::Ticketed(_)));
+            counts.resting += view.count(|stage| matches!(stage, Stage::Resting { .. }));
+        }
+        counts
+    }
+}
+
+fn view<'a>(views: &'a mut BTreeMap<CameraId, View>, camera: &CameraId) -> &'a mut View {
+    views.entry(camera.clone()).or_insert_with(|| View::new(camera.clone(), Vec::new()))
+}
+
+fn checked(
+    cameras: impl IntoIterator<Item = (CameraId, Vec<Zone>)>,
+) -> Result<BTreeMap<CameraId, Vec<Zone>>, RulesError> {
+    let mut all = BTreeMap::<CameraId, Vec<Zone>>::new();
+    for (camera, zones) in cameras {
+        for (index, zone) in zones.iter().enumerate() {
+            if zones[..index].iter().any(|other| other.id == zone.id) {
+                return Err(RulesError::ZoneTwice { camera, zone: zone.id.clone() });
+            }
+        }
+        if all.contains_key(&camera) {
+            return Err(RulesError::CameraTwice(camera));
+        }
+        all.insert(camera, zones);
+    }
+    Ok(all)
+}

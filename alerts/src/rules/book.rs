@@ -1,0 +1,95 @@
+//! The rules in force, and what can be worked out from them once.
+
+use std::collections::BTreeSet;
+
+use domain::{Detection, Kind, Label, Millis, Rect, Timestamp};
+use jiff::tz::TimeZone;
+
+use super::config::{Rule, RulesConfig, RulesError};
+use crate::incident::{RuleRef, Zone};
+
+/// What people are called in model manifests.
+const PERSON: &str = "person";
+
+/// A rule in force.
+#[derive(Debug)]
+pub(super) struct Armed {
+    pub(super) rule: Rule,
+    pub(super) reference: RuleRef,
+}
+
+/// All rules in force, in the order of their names.
+#[derive(Debug)]
+pub(super) struct Book {
+    pub(super) rules: Vec<Armed>,
+    pub(super) time_zone: TimeZone,
+    /// The longest that any rule lets a thing go unseen.
+    pub(super) max_gap: Millis,
+    /// The longest that any rule lets a stream be lost.
+    pub(super) max_pause: Millis,
+    /// The lowest score that any rule remembers.
+    floor: f32,
+    labels: BTreeSet<Label>,
+    person: Label,
+}
+
+impl Book {
+    pub(super) fn new(config: &RulesConfig, time_zone: TimeZone) -> Result<Self, RulesError> {
+        let rules: Vec<Armed> = config
+            .effective()?
+            .into_iter()
+            .filter(|(_, rule)| rule.enabled)
+            .map(|(name, rule)| Armed { reference: rule.reference(&name), rule })
+            .collect();
+        let longest = |value: fn(&Rule) -> Millis| rules.iter().map(|r| value(&r.rule)).max().unwrap_or_default();
+        Ok(Self {
+            time_zone,
+            max_gap: longest(|r| r.max_gap),
+            max_pause: longest(|r| r.max_pause),
+            floor: rules.iter().map(|r| r.rule.min_score).fold(1.0, f32::min),
+            labels: rules.iter().flat_map(|r| r.rule.things.iter().chain(&r.rule.with).cloned()).collect(),
+            person: Label::new(PERSON),
+            rules,
+        })
+    }
+
+    /// The rule that watches a restored ticket: of its kind, and holding in its zone where there is one.
+    pub(super) fn rule_for(&self, kind: &Kind, zone: Option<&Zone>) -> Option<usize> {
+        let of_kind = |r: &&Armed| r.rule.kind == *kind;
+        let fits = |r: &Armed| zone.is_some_and(|zone| r.rule.zones.contains(&zone.purpose));
+        let best = self.rules.iter().position(|r| of_kind(&r) && fits(r));
+        best.or_else(|| self.rules.iter().position(|r| of_kind(&r)))
+    }
+
+    pub(super) fn holds(&self, rule: usize, now: Timestamp) -> bool {
+        self.rules[rule].rule.calendar.holds(now, &self.time_zone)
+    }
+
+    /// The detections that rules are about, and the persons; what is no number or no box is left out, boxes are cut to
+    /// the picture.
+    pub(super) fn sort(&self, detections: &[Detection]) -> (Vec<Detection>, Vec<Detection>) {
+        let (mut things, mut persons) = (Vec::new(), Vec::new());
+        for detection in detections {
+            let Some(bbox) = sound_box(detection) else { continue };
+            if detection.score < self.floor {
+                continue;
+            }
+            let is = |label: &Label| detection.class == *label || detection.group == *label;
+            let sound = || Detection { bbox, score: detection.score.min(1.0), ..detection.clone() };
+            if is(&self.person) {
+                persons.push(sound());
+            } else if self.labels.contains(&detection.group) || self.labels.contains(&detection.class) {
+                things.push(sound());
+            }
+        }
+        (things, persons)
+    }
+}
+
+/// The box of `detection` inside the picture; none where it or the score is no number or the box has no area.
+pub(super) fn sound_box(detection: &Detection) -> Option<Rect> {
+    let Rect { x0, y0, x1, y1 } = detection.bbox;
+    let finite = [x0, y0, x1, y1, detection.score].iter().all(|v| v.is_finite());
+    let bbox = detection.bbox.clamped();
+    (finite && bbox.x0 < bbox.x1 && bbox.y0 < bbox.y1).then_some(bbox)
+}

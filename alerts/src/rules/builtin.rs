@@ -1,0 +1,179 @@
+//! The rules that are there without any config.
+
+use std::collections::BTreeMap;
+
+use domain::{Kind, Label, Millis};
+
+use super::{
+    calendar::{Calendar, CalendarConfig, Hours},
+    config::{Footing, PersonConfig, PersonNeed, PersonRelation, Rule, RuleConfig},
+};
+use crate::incident::ZonePurpose::{
+    self, BicycleLane, BusStop, FireLane, GarbagePoint, NoStopping, NoVending, Pavement, ShopLine, TrafficLane,
+};
+
+/// What a rule starts from: everything but what it is about.
+pub(super) fn blank(kind: Kind) -> Rule {
+    Rule {
+        enabled: true,
+        kind,
+        things: Vec::new(),
+        with: Vec::new(),
+        min_things: 1,
+        min_sorts: 1,
+        merge: 1.0,
+        zones: Vec::new(),
+        stands_on: Footing::LowerThird,
+        min_overlap: 0.5,
+        dwell: Millis::mins(5),
+        max_gap: Millis::secs(30),
+        max_pause: Millis::mins(10),
+        min_hit_ratio: 0.7,
+        min_looks: 3,
+        min_score: 0.25,
+        open_score: 0.4,
+        min_area: 0.0,
+        max_area: 0.6,
+        min_side: 0.015,
+        clear_after: Millis::secs(60),
+        rearm_after: Millis::mins(60),
+        yields_to: Vec::new(),
+        calendar: Calendar::ALWAYS,
+        person: PersonRelation { need: PersonNeed::Any, distance: 1.0, share: 0.5 },
+    }
+}
+
+/// The built-in rules by name; each name is the kind that the rule opens.
+pub(super) fn rules() -> BTreeMap<String, Rule> {
+    [
+        (
+            "lane.motor",
+            RuleConfig {
+                things: labels(&["vehicle"]),
+                zones: zones(&[NoStopping, TrafficLane, BicycleLane, Pavement]),
+                ..RuleConfig::default()
+            },
+        ),
+        (
+            "lane.fire",
+            RuleConfig {
+                things: labels(&["vehicle", "goods"]),
+                zones: zones(&[FireLane]),
+                min_overlap: Some(0.3),
+                dwell: Some(Millis::secs(60)),
+                max_gap: Some(Millis::secs(15)),
+                rearm_after: Some(Millis::mins(15)),
+                ..RuleConfig::default()
+            },
+        ),
+        (
+            // Goods that somebody keeps beside him are in use (a traveller's bag, a delivery), not left on the road.
+            "lane.goods",
+            RuleConfig {
+                things: labels(&["goods"]),
+                zones: zones(&[TrafficLane, NoStopping, BicycleLane, BusStop, Pavement]),
+                dwell: Some(Millis::mins(10)),
+                rearm_after: Some(Millis::mins(240)),
+                yields_to: kinds(&["vendor.stall", "vendor.mobile", "shop.overflow", "garbage.exposed"]),
+                person: Some(PersonConfig {
+                    need: Some(PersonNeed::Absent),
+                    distance: Some(0.3),
+                    ..PersonConfig::default()
+                }),
+                ..RuleConfig::default()
+            },
+        ),
+        (
+            "lane.nonmotor",
+            RuleConfig {
+                things: labels(&["two_wheeler"]),
+                min_things: Some(5),
+                zones: zones(&[Pavement, BicycleLane, NoStopping, TrafficLane, BusStop]),
+                dwell: Some(Millis::mins(10)),
+                open_score: Some(0.3),
+                rearm_after: Some(Millis::mins(120)),
+                ..RuleConfig::default()
+            },
+        ),
+        (
+            "vendor.stall",
+            RuleConfig {
+                things: labels(&["umbrella", "table", "seat", "goods"]),
+                with: labels(&["cart", "tricycle", "two_wheeler", "vehicle"]),
+                min_things: Some(2),
+                min_sorts: Some(2),
+                zones: zones(&[NoVending, Pavement, TrafficLane]),
+                open_score: Some(0.3),
+                yields_to: kinds(&["vendor.mobile", "shop.overflow"]),
+                person: Some(PersonConfig { need: Some(PersonNeed::Stays), ..PersonConfig::default() }),
+                ..RuleConfig::default()
+            },
+        ),
+        (
+            "vendor.mobile",
+            RuleConfig {
+                things: labels(&["goods"]),
+                with: labels(&["cart", "tricycle", "two_wheeler"]),
+                min_things: Some(2),
+                min_sorts: Some(2),
+                merge: Some(0.5),
+                zones: zones(&[NoVending, Pavement, TrafficLane]),
+                dwell: Some(Millis::mins(3)),
+                open_score: Some(0.3),
+                yields_to: kinds(&["vendor.stall", "shop.overflow"]),
+                person: Some(PersonConfig { need: Some(PersonNeed::Stays), ..PersonConfig::default() }),
+                ..RuleConfig::default()
+            },
+        ),
+        (
+            "shop.overflow",
+            RuleConfig {
+                things: labels(&["umbrella", "table", "seat", "goods"]),
+                min_things: Some(2),
+                zones: zones(&[ShopLine]),
+                open_score: Some(0.3),
+                rearm_after: Some(Millis::mins(120)),
+                calendar: Some(CalendarConfig {
+                    hours: Some(vec![Hours::of_minutes(7 * 60, 22 * 60)]),
+                    ..CalendarConfig::default()
+                }),
+                ..RuleConfig::default()
+            },
+        ),
+        (
+            "garbage.exposed",
+            RuleConfig {
+                things: labels(&["garbage"]),
+                zones: zones(&[GarbagePoint, Pavement, TrafficLane, BicycleLane, ShopLine]),
+                stands_on: Some(Footing::Box),
+                min_side: Some(0.025),
+                rearm_after: Some(Millis::mins(240)),
+                person: Some(PersonConfig {
+                    need: Some(PersonNeed::Absent),
+                    distance: Some(1.5),
+                    ..PersonConfig::default()
+                }),
+                ..RuleConfig::default()
+            },
+        ),
+    ]
+    .into_iter()
+    .map(|(name, over)| (name.to_owned(), blank(kind(name)).overridden_by(&over)))
+    .collect()
+}
+
+fn kind(name: &str) -> Kind {
+    name.parse().expect("the built-in kinds are well-formed")
+}
+
+fn kinds(names: &[&str]) -> Option<Vec<Kind>> {
+    Some(names.iter().map(|name| kind(name)).collect())
+}
+
+fn labels(names: &[&str]) -> Option<Vec<Label>> {
+    Some(names.iter().map(|name| Label::new(name)).collect())
+}
+
+fn zones(purposes: &[ZonePurpose]) -> Option<Vec<ZonePurpose>> {
+    Some(purposes.to_vec())
+}

@@ -1,0 +1,273 @@
+//! The rules as data: what a rule says, how a config overrides the built-in ones, and what is no rule.
+
+use std::collections::BTreeMap;
+
+use domain::{Kind, Label, Millis, Rect};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    builtin,
+    calendar::{Calendar, CalendarConfig},
+    layered::layered,
+};
+use crate::incident::{RuleRef, ZonePurpose};
+
+/// A rule that cannot be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RulesError {
+    /// A value outside what makes sense.
+    #[error("rule \"{rule}\": {key} is {value}; {remedy}")]
+    Value {
+        /// The rule's name.
+        rule: String,
+        /// The key.
+        key: &'static str,
+        /// What it is.
+        value: String,
+        /// What it should be.
+        remedy: &'static str,
+    },
+    /// A new rule that lacks what only its writer can know.
+    #[error(
+        "rule \"{rule}\" is none of the built-in ones ({builtin}) and so needs the key {key}; add it, or correct the rule's name"
+    )]
+    Missing {
+        /// The rule's name.
+        rule: String,
+        /// The key.
+        key: &'static str,
+        /// The built-in rules' names.
+        builtin: String,
+    },
+    /// Two cameras with one id.
+    #[error("camera \"{0}\" is listed twice; give each camera an id of its own")]
+    CameraTwice(domain::CameraId),
+    /// Two zones of a camera with one id.
+    #[error("camera \"{camera}\" has two zones \"{zone}\"; give each zone of a camera an id of its own")]
+    ZoneTwice {
+        /// The camera.
+        camera: domain::CameraId,
+        /// The zones' id.
+        zone: domain::ZoneId,
+    },
+}
+
+/// The `rules` section: by rule name, what is written over the built-in rule of that name; another name makes a new
+/// rule, which needs at least `kind`, `things` and `zones`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RulesConfig(pub BTreeMap<String, RuleConfig>);
+
+layered! {
+    /// One rule: which things, standing where, for how long, seen how well, are a case of which kind.
+    Rule / RuleConfig {
+        values {
+            /// Whether the rule is in force.
+            enabled: bool,
+            /// The kind of case that it opens.
+            kind: Kind,
+            /// Classes or groups of classes that it is about (`"vehicle"`, `"car"`).
+            things: Vec<Label>,
+            /// Classes or groups that count beside at least one of `things`, never alone.
+            with: Vec<Label>,
+            /// How many things must stand together. With 1 each thing is timed by itself; with more the cluster is.
+            min_things: u32,
+            /// How many different groups must be among them.
+            min_sorts: u32,
+            /// How close things are together, and how close a new problem is to a ticket to be the same one: the gap
+            /// between the boxes, in widths and heights of the larger box.
+            merge: f32,
+            /// Purposes of the zones that it holds in.
+            zones: Vec<ZonePurpose>,
+            /// Which part of a thing's box must lie in the zone.
+            stands_on: Footing,
+            /// How much of that part must lie in the zone, 0 to 1.
+            min_overlap: f32,
+            /// How long it must stand, pauses taken out.
+            dwell: Millis,
+            /// How long it may go unseen, while looks are made, before the count starts anew.
+            max_gap: Millis,
+            /// How long the stream may be lost before the count starts anew; until then it pauses.
+            max_pause: Millis,
+            /// Share of the looks within the dwell that must show it, 0 to 1.
+            min_hit_ratio: f32,
+            /// Looks within the dwell that must show it by a run of the detector.
+            min_looks: u32,
+            /// Score from which a detection is remembered, 0 to 1.
+            min_score: f32,
+            /// What the median score over the looks of the dwell must reach (a miss counts 0), 0 to 1.
+            open_score: f32,
+            /// Smallest box, as a share of the picture's area.
+            min_area: f32,
+            /// Largest box, as a share of the picture's area.
+            max_area: f32,
+            /// Least width and height of the box, as a share of the picture's.
+            min_side: f32,
+            /// How long it must be gone, while looks show its place, before its ticket is cleared (at least two looks).
+            clear_after: Millis,
+            /// How long after that the same place opens no new ticket.
+            rearm_after: Millis,
+            /// Kinds whose open ticket at the same place already tells of this problem.
+            yields_to: Vec<Kind>,
+        }
+        sections {
+            /// When it holds.
+            calendar: Calendar / CalendarConfig,
+            /// What people have to do with it.
+            person: PersonRelation / PersonConfig,
+        }
+    }
+}
+
+layered! {
+    /// What people near the things have to do with a rule.
+    PersonRelation / PersonConfig {
+        values {
+            /// Whether people must be there, must not be there, or do not matter.
+            need: PersonNeed,
+            /// How far "near" reaches: the gap between the boxes, in widths and heights of the larger box.
+            distance: f32,
+            /// Share of the looks within the dwell that it must be so in, 0 to 1.
+            share: f32,
+        }
+        sections {}
+    }
+}
+
+/// Whether people must be near.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PersonNeed {
+    /// People do not matter.
+    Any,
+    /// Somebody must stay near (a passer-by does not count).
+    Stays,
+    /// Nobody must be near.
+    Absent,
+}
+
+/// The part of a box that stands for where a thing is on the ground.
+///
+/// A camera looks down at a slant, so the upper part of a box covers ground *behind* the thing: a lorry's box reaches
+/// over the lane beyond its own. The lower third is close to what the thing stands on, and unlike the single point in
+/// the middle of the lower edge it says how much of the thing is in the zone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Footing {
+    /// The lower third of the box.
+    LowerThird,
+    /// The whole box.
+    Box,
+}
+
+impl Footing {
+    /// The part of `bbox` that is meant.
+    #[must_use]
+    pub fn part_of(self, bbox: Rect) -> Rect {
+        match self {
+            Self::LowerThird => Rect { y0: bbox.y1 - bbox.height() / 3.0, ..bbox },
+            Self::Box => bbox,
+        }
+    }
+}
+
+impl Rule {
+    /// The rule's name and the digest of its values.
+    #[must_use]
+    pub fn reference(&self, name: &str) -> RuleRef {
+        let values = serde_json::to_vec(self).expect("a rule is plain data");
+        let version = domain::Sha256::of(&values).to_string()[..12].to_owned();
+        RuleRef { id: name.to_owned(), version }
+    }
+
+    fn validate(&self, rule: &str) -> Result<(), RulesError> {
+        let bad = |key, value: String, remedy| Err(RulesError::Value { rule: rule.to_owned(), key, value, remedy });
+        for (key, value) in [
+            ("min_overlap", self.min_overlap),
+            ("min_hit_ratio", self.min_hit_ratio),
+            ("min_score", self.min_score),
+            ("open_score", self.open_score),
+            ("min_area", self.min_area),
+            ("max_area", self.max_area),
+            ("min_side", self.min_side),
+            ("person.share", self.person.share),
+        ] {
+            if !(0.0..=1.0).contains(&value) {
+                return bad(key, value.to_string(), "it is a share and must be from 0 to 1");
+            }
+        }
+        for (key, value) in [("merge", self.merge), ("person.distance", self.person.distance)] {
+            if !(0.0..=20.0).contains(&value) {
+                return bad(key, value.to_string(), "it counts box sizes and must be from 0 to 20");
+            }
+        }
+        let day = Millis::mins(24 * 60);
+        for (key, value, least) in [
+            ("dwell", self.dwell, Millis::secs(1)),
+            ("max_gap", self.max_gap, Millis::ZERO),
+            ("max_pause", self.max_pause, Millis::ZERO),
+            ("clear_after", self.clear_after, Millis::secs(1)),
+        ] {
+            if value < least || value > day {
+                return bad(key, value.to_string(), "it must be from 1s (max_gap and max_pause: 0s) to 24h");
+            }
+        }
+        if self.rearm_after > Millis(day.0 * 366) {
+            return bad("rearm_after", self.rearm_after.to_string(), "it must be a year at most");
+        }
+        if self.open_score < self.min_score {
+            return bad("open_score", self.open_score.to_string(), "it must not be below min_score");
+        }
+        if self.min_area > self.max_area {
+            return bad("min_area", self.min_area.to_string(), "it must not be above max_area");
+        }
+        if !(2..=500).contains(&self.min_looks) {
+            return bad("min_looks", self.min_looks.to_string(), "it must be from 2 to 500");
+        }
+        if !(1..=50).contains(&self.min_things) {
+            return bad("min_things", self.min_things.to_string(), "it must be from 1 to 50");
+        }
+        if !(1..=self.min_things).contains(&self.min_sorts) {
+            return bad("min_sorts", self.min_sorts.to_string(), "it must be from 1 to min_things");
+        }
+        if self.things.is_empty() {
+            return bad("things", "empty".to_owned(), "name at least one class or group");
+        }
+        if self.zones.is_empty() {
+            return bad("zones", "empty".to_owned(), "name at least one purpose of zones");
+        }
+        Ok(())
+    }
+}
+
+impl RulesConfig {
+    /// All rules with their effective values, the disabled ones among them, by name.
+    ///
+    /// # Errors
+    /// When a value makes no sense or a new rule lacks what only its writer can know.
+    pub fn effective(&self) -> Result<BTreeMap<String, Rule>, RulesError> {
+        let mut rules = builtin::rules();
+        for (name, config) in &self.0 {
+            let base = match rules.remove(name) {
+                Some(rule) => rule,
+                None => {
+                    let missing = [
+                        ("kind", config.kind.is_none()),
+                        ("things", config.things.is_none()),
+                        ("zones", config.zones.is_none()),
+                    ];
+                    if let Some((key, _)) = missing.into_iter().find(|(_, missing)| *missing) {
+                        let builtin = builtin::rules().into_keys().collect::<Vec<_>>().join(", ");
+                        return Err(RulesError::Missing { rule: name.clone(), key, builtin });
+                    }
+                    builtin::blank(config.kind.clone().expect("checked just above"))
+                }
+            };
+            rules.insert(name.clone(), base.overridden_by(config));
+        }
+        for (name, rule) in &rules {
+            rule.validate(name)?;
+        }
+        Ok(rules)
+    }
+}

@@ -1,0 +1,123 @@
+//! People near a place: who is there now, and who *stays*.
+//!
+//! A vendor shifts about within a step or two, a passer-by is metres on in the next look. So people are tracked like
+//! standing things but loosely, and someone stays who has been about the same spot for [`STAY`] in most looks.
+
+use domain::{Detection, Millis, Rect};
+
+use super::cluster::gap;
+
+/// How long someone must have been about a spot to stay there.
+const STAY: Millis = Millis::secs(8);
+/// How long someone who stays may go undetected.
+const UNSEEN: Millis = Millis::secs(12);
+/// Share of the looks since the first one that must show him.
+const STAY_RATIO: f32 = 0.4;
+/// People tracked per camera.
+const MAX_PEOPLE: usize = 64;
+
+#[derive(Debug)]
+struct Person {
+    place: Rect,
+    first: Millis,
+    last: Millis,
+    looks: u32,
+    hits: u32,
+    current: Option<Detection>,
+}
+
+impl Person {
+    /// Whether `bbox` is within a step of where this one was: about a body's width aside, a third of its height up or
+    /// down (towards or away from the camera), and of about its size.
+    fn is_about(&self, bbox: Rect) -> bool {
+        let (a, b) = (self.place, bbox);
+        let (width, height) = (a.width().max(b.width()), a.height().max(b.height()));
+        (a.center().x - b.center().x).abs() <= 1.2 * width
+            && (a.foot().y - b.foot().y).abs() <= 0.35 * height
+            && a.height().min(b.height()) >= 0.6 * height
+    }
+
+    fn stays(&self) -> bool {
+        self.last.0 - self.first.0 >= STAY.0 && self.hits as f32 >= STAY_RATIO * self.looks as f32
+    }
+}
+
+/// The people in one camera's view.
+#[derive(Debug, Default)]
+pub(super) struct People {
+    all: Vec<Person>,
+}
+
+impl People {
+    /// Takes in the persons of one look.
+    pub(super) fn look(&mut self, clock: Millis, persons: &[Detection]) {
+        let mut pairs = Vec::new();
+        for (p, person) in self.all.iter_mut().enumerate() {
+            person.current = None;
+            person.looks = person.looks.saturating_add(1);
+            for (d, detection) in persons.iter().enumerate() {
+                if person.is_about(detection.bbox) {
+                    pairs.push((gap_of_centers(person.place, detection.bbox), p, d));
+                }
+            }
+        }
+        pairs.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)).then(a.2.cmp(&b.2)));
+        let mut taken = vec![false; persons.len()];
+        for (_, p, d) in pairs {
+            let person = &mut self.all[p];
+            if !taken[d] && person.current.is_none() {
+                taken[d] = true;
+                person.place = persons[d].bbox;
+                person.last = clock;
+                person.hits = person.hits.saturating_add(1);
+                person.current = Some(persons[d].clone());
+            }
+        }
+        self.all.retain(|p| clock.0 - p.last.0 <= UNSEEN.0 && (p.looks < 8 || p.hits as f32 >= 0.25 * p.looks as f32));
+        for (detection, taken) in persons.iter().zip(taken) {
+            if !taken && self.all.len() < MAX_PEOPLE {
+                self.all.push(Person {
+                    place: detection.bbox,
+                    first: clock,
+                    last: clock,
+                    looks: 1,
+                    hits: 1,
+                    current: Some(detection.clone()),
+                });
+            }
+        }
+    }
+
+    /// Whether the present look shows anybody within `distance` of one of `boxes`.
+    pub(super) fn anybody_near(&self, boxes: &[Rect], distance: f32) -> bool {
+        self.all.iter().any(|p| p.current.is_some() && near(p.place, boxes, distance))
+    }
+
+    /// Whether somebody stays within `distance` of one of `boxes`.
+    pub(super) fn somebody_stays(&self, boxes: &[Rect], distance: f32) -> bool {
+        self.all.iter().any(|p| p.stays() && near(p.place, boxes, distance))
+    }
+
+    /// The present look's detections of those who stay within `distance` of one of `boxes`.
+    pub(super) fn staying(&self, boxes: &[Rect], distance: f32) -> Vec<Detection> {
+        self.all
+            .iter()
+            .filter(|p| p.stays() && near(p.place, boxes, distance))
+            .filter_map(|p| p.current.clone())
+            .collect()
+    }
+
+    /// Forgets everybody.
+    pub(super) fn clear(&mut self) {
+        self.all.clear();
+    }
+}
+
+fn near(person: Rect, boxes: &[Rect], distance: f32) -> bool {
+    boxes.iter().any(|b| gap(person, *b) <= distance)
+}
+
+fn gap_of_centers(a: Rect, b: Rect) -> f32 {
+    let (dx, dy) = (a.center().x - b.center().x, a.center().y - b.center().y);
+    dx * dx + dy * dy
+}

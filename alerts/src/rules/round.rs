@@ -1,0 +1,493 @@
+//! One look judged by one rule.
+
+use domain::{Kind, Label, LookSource, Millis, Rect, TicketId, ZoneId};
+
+use super::{
+    book::{Armed, sound_box},
+    cluster::{around, clusters, gap},
+    config::{PersonNeed, Rule},
+    people::People,
+    problem::{At, Event, Problem, Stage, Suspicion},
+    reason,
+    sighting::{End, Sighting, SightingId, Sightings},
+    window::Sample,
+};
+use crate::incident::{Effect, Incident, Observation, SuspectId, Zone};
+
+/// Suspects kept per camera.
+const MAX_SUSPECTS: usize = 64;
+/// Share of a place that something must cover to hide it.
+const HIDING_SHARE: f32 = 0.6;
+/// IoU with a ticket's place from which a thing is at it, where its zone is no more.
+const AT_PLACE: f32 = 0.3;
+
+/// A thing that one rule is about, standing in one of its zones.
+#[derive(Debug)]
+pub(super) struct Candidate<'a> {
+    sighting: &'a Sighting,
+    /// Index of the zone that most of it stands in.
+    zone: usize,
+    /// How much of it stands there.
+    share: f32,
+    /// The present look's score; none where that look does not show it well enough.
+    score: Option<f32>,
+    /// Whether it can be a case rather than only add to one.
+    role: Role,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Core,
+    Beside,
+}
+
+/// Whether the rule's calendar holds now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum InForce {
+    Now,
+    NotNow,
+}
+
+/// The things among the sightings that `rule` is about.
+pub(super) fn candidates<'a>(rule: &Rule, zones: &[Zone], sightings: &'a Sightings) -> Vec<Candidate<'a>> {
+    if !zones.iter().any(|zone| rule.zones.contains(&zone.purpose)) {
+        return Vec::new();
+    }
+    let standing = sightings.all().iter().filter_map(|sighting| {
+        let is_any_of = |labels: &[Label]| labels.iter().any(|label| sighting.is_a(label));
+        let role = match () {
+            () if is_any_of(&rule.things) => Role::Core,
+            () if is_any_of(&rule.with) => Role::Beside,
+            () => return None,
+        };
+        let place = sighting.reference;
+        let fits = place.area() >= rule.min_area
+            && place.area() <= rule.max_area
+            && place.width().min(place.height()) >= rule.min_side;
+        if !fits {
+            return None;
+        }
+        let ground = rule.stands_on.part_of(place);
+        let (zone, share) = zones
+            .iter()
+            .enumerate()
+            .filter(|(_, zone)| rule.zones.contains(&zone.purpose))
+            .map(|(index, zone)| (index, zone.polygon.share_of(ground)))
+            .min_by(|a, b| b.1.total_cmp(&a.1))?;
+        let score = sighting.current.as_ref().map(|d| d.score).filter(|score| *score >= rule.min_score);
+        (share > 0.0 && share >= rule.min_overlap).then_some(Candidate { sighting, zone, share, score, role })
+    });
+    standing.collect()
+}
+
+/// One look, one rule, one camera.
+pub(super) struct Round<'a> {
+    pub(super) index: usize,
+    pub(super) armed: &'a Armed,
+    pub(super) at: At<'a>,
+    pub(super) calendar: InForce,
+    pub(super) zones: &'a [Zone],
+    pub(super) sightings: &'a Sightings,
+    pub(super) people: &'a People,
+    pub(super) seen: &'a Observation<'a>,
+    /// Observed time since the look before.
+    pub(super) passed: Millis,
+    pub(super) candidates: Vec<Candidate<'a>>,
+}
+
+/// A place that opens no further ticket of its kind.
+struct Taken {
+    kind: Kind,
+    place: Rect,
+    by: Holder,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Holder {
+    OpenTicket,
+    Rest,
+}
+
+/// What one look says of one suspect.
+struct Finding<'a> {
+    /// The things that make it up.
+    things: Vec<&'a Candidate<'a>>,
+    /// The thing whose zone is the suspect's.
+    home: Option<&'a Candidate<'a>>,
+    /// Where it is.
+    place: Option<Rect>,
+    /// How surely it is seen; none for a miss.
+    score: Option<f32>,
+}
+
+/// Candidates that stand together.
+struct Cluster {
+    members: Vec<usize>,
+    bbox: Rect,
+    claimed: Claim,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Claim {
+    Free,
+    Claimed,
+}
+
+impl<'a> Round<'a> {
+    /// Judges the rule's own problems, given all others of the camera; returns what is left of them and what is new.
+    pub(super) fn play(
+        &'a self,
+        mine: Vec<Problem>,
+        others: &[Problem],
+        names: &mut u64,
+        out: &mut Vec<Effect>,
+    ) -> Vec<Problem> {
+        let (suspects, settled): (Vec<_>, Vec<_>) =
+            mine.into_iter().partition(|p| matches!(p.stage, Stage::Suspected(_)));
+        // Tickets first: the places they hold decide about the suspects.
+        let mut kept: Vec<Problem> = settled
+            .into_iter()
+            .filter_map(|problem| {
+                let event = match problem.stage {
+                    Stage::Ticketed(_) => self.watch(&problem),
+                    Stage::Suspected(_) | Stage::Resting { .. } => Event::Tick,
+                };
+                problem.on(event, &self.at, out)
+            })
+            .collect();
+        let mut taken: Vec<Taken> = kept.iter().chain(others).filter_map(Taken::by).collect();
+        let mut together = self.together();
+        for mut problem in suspects {
+            let event = self.judge(&mut problem, &mut together, &taken);
+            if let Some(problem) = problem.on(event, &self.at, out) {
+                taken.extend(Taken::by(&problem));
+                kept.push(problem);
+            }
+        }
+        if self.calendar == InForce::Now {
+            let crowd = others.iter().chain(&kept).filter(|p| matches!(p.stage, Stage::Suspected(_))).count();
+            let fresh = self.fresh(&kept, &together);
+            let free = fresh.into_iter().filter(|problem| !self.is_taken(&taken, problem.place));
+            for mut problem in free.take(MAX_SUSPECTS.saturating_sub(crowd)) {
+                if let Stage::Suspected(suspicion) = &mut problem.stage {
+                    *names += 1;
+                    suspicion.id = SuspectId(*names);
+                    out.push(Effect::Suspected {
+                        suspect: suspicion.id,
+                        camera: self.at.camera.clone(),
+                        kind: problem.kind.clone(),
+                    });
+                }
+                kept.push(problem);
+            }
+        }
+        kept
+    }
+
+    /// What the look says of an open ticket: its place shows it, or shows that it is gone, or is hidden.
+    fn watch(&self, problem: &Problem) -> Event {
+        let rule = self.at.rule;
+        let has_zone = self.zones.iter().any(|z| z.id == problem.zone && rule.zones.contains(&z.purpose));
+        let boxes: Vec<Rect> = if has_zone {
+            let at_place =
+                |c: &&Candidate<'_>| c.score.is_some() && gap(c.sighting.reference, problem.place) <= rule.merge;
+            self.candidates
+                .iter()
+                .filter(at_place)
+                .map(|c| c.sighting)
+                .filter(|s| s.hits >= 2)
+                .map(|s| s.reference)
+                .collect()
+        } else {
+            let at_place = |s: &&Sighting| {
+                s.current.is_some()
+                    && s.hits >= 2
+                    && rule.things.iter().any(|label| s.is_a(label))
+                    && s.reference.iou(problem.place) >= AT_PLACE
+            };
+            self.sightings.all().iter().filter(at_place).map(|s| s.reference).collect()
+        };
+        // Half of a cluster is still the problem: a pile of bicycles does not end with the fifth one.
+        if boxes.len() >= (rule.min_things as usize).div_ceil(2) {
+            return Event::Present(around(boxes).unwrap_or(problem.place));
+        }
+        // What is too uncertain to be the thing may be it still, and what stands in front hides it.
+        let hidden =
+            self.seen.detections.iter().filter(|d| d.score >= rule.min_score / 2.0).filter_map(sound_box).any(|b| {
+                let common = b.intersection(problem.place).map_or(0.0, Rect::area);
+                common >= HIDING_SHARE * problem.place.area()
+            });
+        if hidden { Event::Tick } else { Event::Absent(self.passed) }
+    }
+
+    /// What the look makes of a suspect.
+    fn judge(&'a self, problem: &mut Problem, together: &mut [Cluster], taken: &[Taken]) -> Event {
+        let Stage::Suspected(suspicion) = &mut problem.stage else { return Event::Tick };
+        let finding = match suspicion.anchor {
+            Some(anchor) => match self.sightings.get(anchor) {
+                Some(_) => self.single(anchor),
+                None => return Event::Dropped(end_word(self.sightings.ended(anchor))),
+            },
+            None => match self.cluster(&suspicion.members, problem.place, together) {
+                Some(finding) => finding,
+                None => return Event::Dropped("merged"),
+            },
+        };
+        if self.calendar == InForce::NotNow {
+            return Event::Dropped("calendar");
+        }
+        problem.place = finding.place.unwrap_or(problem.place);
+        if let Some(home) = finding.home {
+            problem.zone = self.zones[home.zone].id.clone();
+        }
+        if self.is_taken(taken, problem.place) {
+            return Event::Dropped("merged");
+        }
+        if suspicion.anchor.is_none() && !finding.things.is_empty() {
+            suspicion.members = finding.things.iter().map(|c| c.sighting.id).collect();
+        }
+        suspicion.look(self.sample(&finding, problem.place));
+        if suspicion.is_gone(&self.at) {
+            return Event::Dropped("gone");
+        }
+        let zone = problem.zone.clone();
+        match self.satisfied(suspicion, &finding, &zone) {
+            Some(incident) => Event::Confirmed(Box::new(incident)),
+            None => Event::Tick,
+        }
+    }
+
+    /// The incident, if this look shows the suspect and the looks of its dwell satisfy the rule.
+    fn satisfied(&self, suspicion: &Suspicion, finding: &Finding<'_>, zone: &ZoneId) -> Option<Incident> {
+        let (rule, at) = (self.at.rule, &self.at);
+        finding.score?;
+        let looks = suspicion.window.summary()?;
+        let enough = looks.hits as f32 >= rule.min_hit_ratio * looks.looks as f32
+            && looks.detector_hits >= rule.min_looks
+            && (rule.person.need == PersonNeed::Any || looks.people_share >= rule.person.share);
+        if !enough {
+            return None;
+        }
+        let score_median = suspicion.window.median_score();
+        if score_median < rule.open_score {
+            return None;
+        }
+        let mut things: Vec<_> = finding.things.iter().filter_map(|c| c.sighting.current.clone()).collect();
+        let bbox = around(things.iter().map(|t| t.bbox))?;
+        let first_seen = suspicion.first_seen.min(at.now);
+        let dwell = suspicion.window.age(at.clock);
+        let zone_shape = self.zones.iter().find(|z| z.id == *zone);
+        let reason = reason::sentence(rule, zone_shape, &things, dwell, &looks, score_median);
+        if rule.person.need == PersonNeed::Stays {
+            let boxes: Vec<Rect> = things.iter().map(|t| t.bbox).collect();
+            things.extend(self.people.staying(&boxes, rule.person.distance));
+        }
+        let Rect { x0, y0, x1, y1 } = bbox;
+        let seed = format!("{} {} {zone} {} {x0} {y0} {x1} {y1}", at.camera, rule.kind, first_seen.0);
+        Some(Incident {
+            ticket: TicketId::derive(at.now, seed.as_bytes()),
+            camera: at.camera.clone(),
+            kind: rule.kind.clone(),
+            zone: zone.clone(),
+            first_seen,
+            last_seen: at.now,
+            confirmed_at: at.now,
+            dwell,
+            looks: looks.looks,
+            hits: looks.hits,
+            score_max: suspicion.window.best(),
+            score_median,
+            bbox,
+            things,
+            reason,
+            rule: self.armed.reference.clone(),
+            model: self.seen.model.clone(),
+        })
+    }
+
+    fn sample(&self, finding: &Finding<'_>, place: Rect) -> Sample {
+        let relation = &self.at.rule.person;
+        let boxes: Vec<Rect> = if finding.things.is_empty() {
+            vec![place]
+        } else {
+            finding.things.iter().map(|c| c.sighting.reference).collect()
+        };
+        let people_fit = match relation.need {
+            PersonNeed::Any => true,
+            PersonNeed::Stays => self.people.somebody_stays(&boxes, relation.distance),
+            PersonNeed::Absent => !self.people.anybody_near(&boxes, relation.distance),
+        };
+        Sample {
+            at: self.at.clock,
+            score: finding.score.unwrap_or(0.0),
+            hit: finding.score.is_some(),
+            detected: self.seen.source == LookSource::Detector,
+            people_fit,
+        }
+    }
+
+    /// A thing that is a case by itself, and those that stand by it.
+    fn single(&'a self, anchor: SightingId) -> Finding<'a> {
+        let Some(home) = self.candidates.iter().find(|c| c.sighting.id == anchor) else {
+            return Finding { things: Vec::new(), home: None, place: None, score: None };
+        };
+        let stands_by = |c: &&Candidate<'_>| {
+            let near = || gap(c.sighting.reference, home.sighting.reference) <= self.at.rule.merge;
+            c.sighting.id == anchor || (c.score.is_some() && c.sighting.is_steady() && near())
+        };
+        Finding {
+            things: self.candidates.iter().filter(stands_by).collect(),
+            home: Some(home),
+            place: Some(home.sighting.reference),
+            score: home.score,
+        }
+    }
+
+    /// Candidates that stand together, where the rule is about several.
+    fn together(&self) -> Vec<Cluster> {
+        if self.at.rule.min_things == 1 {
+            return Vec::new();
+        }
+        let boxes: Vec<Rect> = self.candidates.iter().map(|c| c.sighting.reference).collect();
+        let groups = clusters(&boxes, self.at.rule.merge).into_iter();
+        let cluster = |members: Vec<usize>| {
+            let bbox = around(members.iter().map(|m| boxes[*m]))?;
+            Some(Cluster { members, bbox, claimed: Claim::Free })
+        };
+        groups.filter_map(cluster).collect()
+    }
+
+    /// The clusters that a suspect is: those that share a thing with it or are at its place. None where an older
+    /// suspect has claimed them all: two clusters have grown together.
+    fn cluster(&'a self, members: &[SightingId], place: Rect, together: &mut [Cluster]) -> Option<Finding<'a>> {
+        let mut own = Vec::new();
+        let mut lost_to_another = false;
+        for cluster in together {
+            let shares = cluster.members.iter().any(|m| members.contains(&self.candidates[*m].sighting.id));
+            if shares || gap(cluster.bbox, place) <= self.at.rule.merge {
+                match std::mem::replace(&mut cluster.claimed, Claim::Claimed) {
+                    Claim::Free => own.extend(cluster.members.iter().map(|m| &self.candidates[*m])),
+                    Claim::Claimed => lost_to_another = true,
+                }
+            }
+        }
+        if own.is_empty() && lost_to_another {
+            return None;
+        }
+        own.retain(|c| c.sighting.is_steady());
+        let score = self.makes_case(&own).then(|| self.score_of(&own)).flatten();
+        Some(Finding {
+            home: own.iter().copied().min_by(|a, b| b.share.total_cmp(&a.share)),
+            place: around(own.iter().map(|c| c.sighting.reference)),
+            things: own,
+            score,
+        })
+    }
+
+    /// Whether these are enough things, of enough sorts, and not only things that count beside others.
+    fn makes_case(&self, things: &[&Candidate<'_>]) -> bool {
+        let rule = self.at.rule;
+        let mut sorts: Vec<&Label> = things.iter().map(|c| &c.sighting.group).collect();
+        sorts.sort_unstable();
+        sorts.dedup();
+        things.len() >= rule.min_things as usize
+            && sorts.len() >= rule.min_sorts as usize
+            && things.iter().any(|c| c.role == Role::Core)
+    }
+
+    /// The mean score of as many of the best things as the rule asks for, one that this look does not show counting 0;
+    /// none where it shows nothing of them.
+    fn score_of(&self, things: &[&Candidate<'_>]) -> Option<f32> {
+        let mut scores: Vec<f32> = things.iter().filter_map(|c| c.score).collect();
+        scores.sort_unstable_by(|a, b| b.total_cmp(a));
+        let needed = self.at.rule.min_things as usize;
+        (!scores.is_empty()).then(|| scores.iter().take(needed).sum::<f32>() / needed as f32)
+    }
+
+    /// Suspects that this look begins; their ids are given later.
+    fn fresh(&'a self, known: &[Problem], together: &[Cluster]) -> Vec<Problem> {
+        if self.at.rule.min_things > 1 {
+            let clusters = together.iter().filter(|cluster| cluster.claimed == Claim::Free);
+            let suspicious = clusters.filter_map(|cluster| {
+                let things: Vec<_> = cluster.members.iter().map(|m| &self.candidates[*m]).collect();
+                let home = things.iter().copied().min_by(|a, b| b.share.total_cmp(&a.share))?;
+                let seen = self.makes_case(&things) && self.score_of(&things).is_some();
+                let members = things.iter().map(|c| c.sighting.id).collect();
+                seen.then(|| self.suspect(home, None, members, cluster.bbox))
+            });
+            return suspicious.collect();
+        }
+        let suspects: Vec<(&Suspicion, Rect)> = known
+            .iter()
+            .filter_map(|p| match &p.stage {
+                Stage::Suspected(suspicion) => Some((suspicion, p.place)),
+                Stage::Ticketed(_) | Stage::Resting { .. } => None,
+            })
+            .collect();
+        let is_known = |id: SightingId| suspects.iter().any(|(s, _)| s.anchor == Some(id));
+        // A box over a suspect that this look misses is what is left of it behind somebody, or what stands before it.
+        let is_shadow = |bbox: Rect| {
+            suspects.iter().any(|(s, place)| {
+                let unseen = s.anchor.and_then(|a| self.sightings.get(a)).is_some_and(|s| s.current.is_none());
+                let common = bbox.intersection(*place).map_or(0.0, Rect::area);
+                unseen && common >= 0.5 * bbox.area().min(place.area())
+            })
+        };
+        self.candidates
+            .iter()
+            .filter(|c| c.score.is_some() && c.role == Role::Core)
+            .filter(|c| !is_known(c.sighting.id) && !is_shadow(c.sighting.reference))
+            .map(|c| {
+                let mut problem = self.suspect(c, Some(c.sighting.id), Vec::new(), c.sighting.reference);
+                if let Stage::Suspected(suspicion) = &mut problem.stage {
+                    suspicion.look(self.sample(&self.single(c.sighting.id), problem.place));
+                }
+                problem
+            })
+            .collect()
+    }
+
+    fn suspect(
+        &self,
+        home: &Candidate<'_>,
+        anchor: Option<SightingId>,
+        members: Vec<SightingId>,
+        place: Rect,
+    ) -> Problem {
+        Problem {
+            rule: self.index,
+            kind: self.at.rule.kind.clone(),
+            zone: self.zones[home.zone].id.clone(),
+            place,
+            stage: Stage::Suspected(Suspicion::new(SuspectId(0), &self.at, anchor, members)),
+        }
+    }
+
+    /// Whether `place` belongs to a ticket that tells of this problem already, or had one a short while ago.
+    fn is_taken(&self, taken: &[Taken], place: Rect) -> bool {
+        let rule = self.at.rule;
+        taken.iter().any(|t| {
+            let same = t.kind == rule.kind || (t.by == Holder::OpenTicket && rule.yields_to.contains(&t.kind));
+            same && gap(t.place, place) <= rule.merge
+        })
+    }
+}
+
+impl Taken {
+    fn by(problem: &Problem) -> Option<Self> {
+        let by = match problem.stage {
+            Stage::Suspected(_) => return None,
+            Stage::Ticketed(_) => Holder::OpenTicket,
+            Stage::Resting { .. } => Holder::Rest,
+        };
+        Some(Self { kind: problem.kind.clone(), place: problem.place, by })
+    }
+}
+
+/// How a sighting's end is called where its suspect is dropped.
+fn end_word(end: Option<End>) -> &'static str {
+    match end {
+        Some(End::Moved) => "moved",
+        Some(End::Gone) | None => "gone",
+    }
+}

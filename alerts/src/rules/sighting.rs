@@ -1,0 +1,245 @@
+//! Sightings: the same standing thing seen over several looks of one camera.
+//!
+//! What tells a parked car from traffic, when looks are seconds apart and each shows *some* car at the spot? A thing
+//! that stands has the same box in every look, within the detector's jitter. So a sighting keeps a reference box and
+//! a look counts as a hit only at [`SAME_PLACE`] IoU with it. Cars of a flow stop nowhere: the chance that one of
+//! them is within a quarter of its length of the reference is about a third even nose to tail, far below any sensible
+//! hit ratio. Three things close what that leaves open:
+//!
+//! - *Displaced* looks: something of the same group overlaps the reference without being it. Two things cannot be at
+//!   one place, so this is evidence of movement, and when its share of the (fading) record exceeds
+//!   [`MOVED_SHARE`] the sighting ends. Boxes that lie inside the reference or contain it are no such evidence: that is
+//!   what someone or a bus passing in front looks like. Nor is a neighbour that itself stands.
+//! - *As still after as before*: when the spot was seen displaced and then something is back, it must fit the
+//!   reference about as well as the thing did before ([`Sighting::needed_iou`]). The next car to halt at a stop line halts
+//!   half a metre off; the parked car behind the passing bus has not moved at all.
+//! - *Creep*: the reference follows slowly (lens drift, a shaking pole), but must stay by the box it began with.
+
+use domain::{Detection, Label, Millis, Rect};
+
+/// IoU with the reference from which a detection is the same standing thing; well-detected standing things have 0.8
+/// and more, two cars half a length apart 0.33.
+const SAME_PLACE: f32 = 0.6;
+/// IoU from which something else at the spot is displaced rather than beside it.
+const DISPLACED: f32 = 0.15;
+/// Share of displaced looks above which the thing has moved.
+const MOVED_SHARE: f32 = 0.4;
+/// How fast the record of hits and displaced looks fades: a memory of about 50 looks.
+const FADE: f32 = 0.98;
+/// How fast the reference box follows, once settled.
+const FOLLOW: f32 = 0.1;
+/// Looks over which the first box settles into the anchor.
+const SETTLE_LOOKS: u32 = 5;
+/// Hits from which a thing is held to stand rather than to pass.
+pub(super) const STEADY_HITS: u32 = 3;
+/// Sightings kept per camera; a view with more things than this shows a crowd, not cases.
+const MAX_SIGHTINGS: usize = 128;
+
+/// A sighting's name within its camera.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct SightingId(u64);
+
+/// Why a sighting ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// It was seen to have moved.
+    Moved,
+    /// It was not seen for too long.
+    Gone,
+}
+
+/// The same standing thing seen over several looks.
+#[derive(Debug, Clone)]
+pub(super) struct Sighting {
+    pub(super) id: SightingId,
+    /// The class in the last look that showed it; detectors flip between car and truck.
+    pub(super) class: Label,
+    pub(super) group: Label,
+    /// Where it stands.
+    pub(super) reference: Rect,
+    /// Looks that showed it.
+    pub(super) hits: u32,
+    /// The present look's detection of it, if that look shows it.
+    pub(super) current: Option<Detection>,
+    anchor: Rect,
+    last_hit: Millis,
+    misses_in_row: u32,
+    displaced_since_hit: bool,
+    stillness: f32,
+    hit_weight: f32,
+    displaced_weight: f32,
+}
+
+impl Sighting {
+    fn new(id: SightingId, detection: &Detection, clock: Millis) -> Self {
+        Self {
+            id,
+            class: detection.class.clone(),
+            group: detection.group.clone(),
+            reference: detection.bbox,
+            hits: 1,
+            current: Some(detection.clone()),
+            anchor: detection.bbox,
+            last_hit: clock,
+            misses_in_row: 0,
+            displaced_since_hit: false,
+            stillness: 0.9,
+            hit_weight: 1.0,
+            displaced_weight: 0.0,
+        }
+    }
+
+    /// Whether it has been seen often enough at one place to be standing.
+    pub(super) fn is_steady(&self) -> bool {
+        self.hits >= STEADY_HITS
+    }
+
+    /// Whether `label` names its class or its group.
+    pub(super) fn is_a(&self, label: &Label) -> bool {
+        self.class == *label || self.group == *label
+    }
+
+    /// The IoU with the reference that counts as seeing it again.
+    fn needed_iou(&self) -> f32 {
+        if self.misses_in_row >= 2 && self.displaced_since_hit {
+            (self.stillness - 0.12).max(SAME_PLACE)
+        } else {
+            SAME_PLACE
+        }
+    }
+
+    fn hit(&mut self, detection: &Detection, iou: f32, clock: Millis) {
+        self.hits = self.hits.saturating_add(1);
+        let follow = FOLLOW.max(1.0 / self.hits as f32);
+        self.reference = toward(self.reference, detection.bbox, follow);
+        if self.hits <= SETTLE_LOOKS {
+            self.anchor = self.reference;
+        }
+        self.stillness += (iou - self.stillness) * 0.1;
+        self.class = detection.class.clone();
+        self.current = Some(detection.clone());
+        self.last_hit = clock;
+        self.misses_in_row = 0;
+        self.displaced_since_hit = false;
+        self.hit_weight = self.hit_weight * FADE + 1.0;
+        self.displaced_weight *= FADE;
+    }
+
+    fn miss(&mut self, displaced: bool) {
+        self.misses_in_row = self.misses_in_row.saturating_add(1);
+        if displaced {
+            self.displaced_since_hit = true;
+            self.hit_weight *= FADE;
+            self.displaced_weight = self.displaced_weight * FADE + 1.0;
+        }
+    }
+
+    fn end(&self, clock: Millis, max_gap: Millis) -> Option<End> {
+        let share = self.displaced_weight / (self.displaced_weight + self.hit_weight);
+        if self.current.is_some() {
+            (self.reference.iou(self.anchor) < 0.5).then_some(End::Moved)
+        } else if share > MOVED_SHARE {
+            Some(End::Moved)
+        } else {
+            (self.misses_in_row >= 2 && clock.0 - self.last_hit.0 > max_gap.0).then_some(End::Gone)
+        }
+    }
+}
+
+fn toward(from: Rect, to: Rect, share: f32) -> Rect {
+    let step = |a: f32, b: f32| a + (b - a) * share;
+    Rect { x0: step(from.x0, to.x0), y0: step(from.y0, to.y0), x1: step(from.x1, to.x1), y1: step(from.y1, to.y1) }
+}
+
+/// Whether `other` is what remains of `reference` behind something, or what stands in front of it.
+fn hides(reference: Rect, other: Rect) -> bool {
+    let common = reference.intersection(other).map_or(0.0, Rect::area);
+    common > 0.85 * reference.area().min(other.area())
+}
+
+/// All sightings of one camera.
+#[derive(Debug, Default)]
+pub(super) struct Sightings {
+    all: Vec<Sighting>,
+    ended: Vec<(SightingId, End)>,
+    named: u64,
+}
+
+impl Sightings {
+    /// Takes in one look's detections: each sighting gets the detection that is it, or a miss; the rest begin new ones.
+    /// `clock` is the camera's observed time, `max_gap` the longest time any rule tolerates a thing to go unseen.
+    pub(super) fn look(&mut self, clock: Millis, detections: &[Detection], max_gap: Millis) {
+        let mut pairs = Vec::new();
+        for (s, sighting) in self.all.iter_mut().enumerate() {
+            sighting.current = None;
+            let needed = sighting.needed_iou();
+            for (d, detection) in detections.iter().enumerate() {
+                if detection.group == sighting.group {
+                    let iou = sighting.reference.iou(detection.bbox);
+                    if iou >= needed {
+                        pairs.push((iou * detection.score, iou, s, d));
+                    }
+                }
+            }
+        }
+        // Greedy from the best pair on; ties go to the older sighting and the better detection, so that the same looks
+        // always give the same sightings.
+        pairs.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.2.cmp(&b.2)).then(a.3.cmp(&b.3)));
+        let mut taken_by: Vec<Option<usize>> = vec![None; detections.len()];
+        for (_, iou, s, d) in pairs {
+            if taken_by[d].is_none() && self.all[s].current.is_none() {
+                taken_by[d] = Some(s);
+                self.all[s].hit(&detections[d], iou, clock);
+            }
+        }
+        for s in 0..self.all.len() {
+            if self.all[s].current.is_none() {
+                let reference = self.all[s].reference;
+                let displaced = detections.iter().zip(&taken_by).any(|(detection, taken)| {
+                    detection.group == self.all[s].group
+                        && reference.iou(detection.bbox) >= DISPLACED
+                        && !hides(reference, detection.bbox)
+                        && taken.is_none_or(|t| !self.all[t].is_steady())
+                });
+                self.all[s].miss(displaced);
+            }
+        }
+        self.ended.clear();
+        self.all.retain(|sighting| match sighting.end(clock, max_gap) {
+            Some(end) => {
+                self.ended.push((sighting.id, end));
+                false
+            }
+            None => true,
+        });
+        for (detection, taken) in detections.iter().zip(&taken_by) {
+            let double = || {
+                self.all.iter().any(|s| {
+                    s.current.is_some() && s.group == detection.group && s.reference.iou(detection.bbox) >= SAME_PLACE
+                })
+            };
+            if taken.is_none() && self.all.len() < MAX_SIGHTINGS && !double() {
+                self.named += 1;
+                self.all.push(Sighting::new(SightingId(self.named), detection, clock));
+            }
+        }
+    }
+
+    /// Forgets everything: what was there before cannot be joined to what will be seen.
+    pub(super) fn clear(&mut self) {
+        self.ended.extend(self.all.drain(..).map(|s| (s.id, End::Gone)));
+    }
+
+    pub(super) fn all(&self) -> &[Sighting] {
+        &self.all
+    }
+
+    pub(super) fn get(&self, id: SightingId) -> Option<&Sighting> {
+        self.all.iter().find(|s| s.id == id)
+    }
+
+    /// Why `id` ended, if it ended in the present look.
+    pub(super) fn ended(&self, id: SightingId) -> Option<End> {
+        self.ended.iter().find(|(ended, _)| *ended == id).map(|(_, end)| *end)
+    }
+}

@@ -1,0 +1,111 @@
+//! How a ticket ends, and when its place may open the next one.
+
+use super::*;
+
+fn ticketed() -> Scene {
+    let mut scene = Scene::street();
+    scene.play(Millis::mins(6), |_| vec![car(0.4)]).check(&["lane.motor"]);
+    scene
+}
+
+#[test]
+fn a_car_that_left_is_cleared_after_a_minute_of_looks() {
+    let mut scene = ticketed();
+    let left = scene.now;
+    scene.play(Millis::secs(60), |_| vec![]);
+    assert_eq!((scene.cleared.len(), scene.pace), (0, Pace::Active));
+    scene.look(&[]);
+    assert_eq!(scene.cleared, [scene.confirmed[0].ticket]);
+    assert_eq!(scene.now.since(left), Millis::secs(60));
+    assert_eq!(scene.pace, Pace::Idle);
+}
+
+#[test]
+fn no_looks_are_no_clearing() {
+    let mut scene = ticketed();
+    for _ in 0..600 {
+        scene.wait(Millis::secs(1));
+        scene.tick();
+    }
+    scene.lose();
+    scene.wait(Millis::mins(60));
+    scene.tick();
+    assert!(scene.cleared.is_empty());
+    // One look without it is none either, however long after.
+    scene.look(&[]);
+    assert!(scene.cleared.is_empty());
+}
+
+#[test]
+fn what_stands_in_front_is_no_clearing() {
+    let mut scene = ticketed();
+    scene.play(Millis::mins(5), |_| vec![thing("vehicle", 0.8, 0.3, 0.7, 0.5, 0.4)]);
+    assert!(scene.cleared.is_empty());
+}
+
+#[test]
+fn a_car_that_is_hardly_seen_any_more_is_not_cleared() {
+    let mut scene = ticketed();
+    scene.play(Millis::mins(5), |_| vec![thing("vehicle", 0.15, 0.4, 0.6, 0.2, 0.15)]);
+    assert!(scene.cleared.is_empty());
+}
+
+#[test]
+fn traffic_over_the_place_does_not_keep_the_ticket_open() {
+    let mut scene = ticketed();
+    scene.play(Millis::mins(5), |n| vec![car((0.23 * n as f32) % 0.8)]);
+    assert_eq!(scene.cleared.len(), 1);
+}
+
+#[test]
+fn a_flickering_detection_neither_clears_nor_reopens() {
+    let mut scene = ticketed();
+    scene.play(Millis::mins(60), |n| if n % 20 < 3 { vec![car(0.4)] } else { vec![] });
+    scene.check(&["lane.motor"]);
+    assert!(scene.cleared.is_empty());
+}
+
+#[test]
+fn a_car_that_comes_back_is_a_new_ticket_only_after_the_interval() {
+    let mut scene = ticketed();
+    scene.play(Millis::mins(2), |_| vec![]);
+    assert_eq!(scene.cleared.len(), 1);
+    scene.play(Millis::mins(50), |_| vec![car(0.4)]).check(&["lane.motor"]);
+    assert_eq!(scene.core.counts().resting, 1);
+    scene.play(Millis::mins(20), |_| vec![car(0.4)]).check(&["lane.motor", "lane.motor"]);
+    assert_ne!(scene.confirmed[0].ticket, scene.confirmed[1].ticket);
+}
+
+#[test]
+fn another_place_is_free_meanwhile() {
+    let mut scene = ticketed();
+    scene.play(Millis::mins(2), |_| vec![]);
+    scene.play(Millis::mins(6), |_| vec![car(0.0)]).check(&["lane.motor"]);
+    let mut scene = ticketed();
+    scene.play(Millis::mins(2), |_| vec![]);
+    scene
+        .play(Millis::mins(6), |_| vec![thing("vehicle", 0.7, 0.4, 0.95, 0.2, 0.15)])
+        .check(&["lane.motor", "lane.motor"]);
+}
+
+#[test]
+fn a_newcomer_in_the_same_spot_continues_the_ticket() {
+    let mut scene = ticketed();
+    scene.play(Millis::secs(20), |_| vec![]);
+    scene.play(Millis::mins(10), |_| vec![car(0.46)]).check(&["lane.motor"]);
+    assert!(scene.cleared.is_empty());
+}
+
+#[test]
+fn an_open_ticket_outlives_its_hours_and_its_zone() {
+    let config = "[\"lane.motor\"]\ncalendar = { hours = [\"09:00-12:10\"] }";
+    let mut scene = Scene::new(config, &[zone("z", ZonePurpose::NoStopping, [0.0, 0.0, 1.0, 1.0])]);
+    scene.play(Millis::mins(30), |_| vec![car(0.4)]).check(&["lane.motor"]);
+    assert!(scene.cleared.is_empty());
+    let effects = scene.core.set_cameras(scene.now, [(camera(), Vec::new())]).expect("cameras");
+    scene.take(effects);
+    scene.play(Millis::mins(5), |_| vec![car(0.4)]);
+    assert!(scene.cleared.is_empty());
+    scene.play(Millis::mins(2), |_| vec![]);
+    assert_eq!(scene.cleared.len(), 1);
+}

@@ -1,0 +1,38 @@
+//! Garbage and goods: what counts only while nobody is at it.
+
+use super::*;
+
+fn point() -> Scene {
+    Scene::new("", &[zone("g", ZonePurpose::GarbagePoint, [0.0, 0.0, 1.0, 1.0])])
+}
+
+fn bag() -> Detection {
+    thing("garbage", 0.6, 0.5, 0.6, 0.05, 0.06)
+}
+
+#[test]
+fn garbage_with_nobody_near_is_a_ticket() {
+    let mut scene = point();
+    scene.play(Millis::mins(8), |_| vec![bag(), person(0.9)]).check(&["garbage.exposed"]);
+    assert!(scene.confirmed[0].reason.ends_with("nobody near in 100 % of the looks"), "{}", scene.confirmed[0].reason);
+}
+
+#[test]
+fn garbage_that_somebody_is_busy_with_is_none() {
+    point().play(Millis::mins(8), |_| vec![bag(), person(0.56)]).check(&[]);
+}
+
+#[test]
+fn somebody_who_passes_now_and_then_does_not_save_it() {
+    let picture = |n: u32| if n.is_multiple_of(4) { vec![bag(), person(0.56)] } else { vec![bag()] };
+    point().play(Millis::mins(8), picture).check(&["garbage.exposed"]);
+}
+
+#[test]
+fn when_the_cleaner_has_gone_and_left_it_the_dwell_decides() {
+    let mut scene = point();
+    scene.play(Millis::mins(20), |n| if n < 150 { vec![bag(), person(0.56)] } else { vec![bag()] });
+    scene.check(&["garbage.exposed"]);
+    let waited = scene.confirmed[0].confirmed_at.since(NOON);
+    assert!(waited > Millis::mins(7) && waited < Millis::mins(8), "{waited}");
+}

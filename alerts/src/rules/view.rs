@@ -1,0 +1,225 @@
+//! One camera's view: its zones, what stands in it, and the problems there.
+
+use domain::{CameraId, Millis, Timestamp};
+
+use super::{
+    book::Book,
+    people::People,
+    problem::{At, Event, Problem, Stage, Watch},
+    round::{InForce, Round, candidates},
+    sighting::Sightings,
+};
+use crate::incident::{Effect, Observation, OpenTicket, Pace, Zone};
+
+/// Observed time that one look can stand for: what happened between two looks further apart is not known.
+const LOOK_CREDIT: Millis = Millis::secs(60);
+/// How late a look may come out of order before it means that the clock was set back.
+const OUT_OF_ORDER: Millis = Millis::secs(60);
+/// One camera's view.
+#[derive(Debug)]
+pub(super) struct View {
+    camera: CameraId,
+    zones: Vec<Zone>,
+    sightings: Sightings,
+    people: People,
+    problems: Vec<Problem>,
+    /// Observed time: runs from look to look, stands still while the stream is lost, never runs back.
+    clock: Millis,
+    last_look: Option<Timestamp>,
+    stream: Stream,
+    pace: Pace,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stream {
+    Up,
+    Lost,
+}
+
+impl View {
+    pub(super) fn new(camera: CameraId, zones: Vec<Zone>) -> Self {
+        Self {
+            camera,
+            zones,
+            sightings: Sightings::default(),
+            people: People::default(),
+            problems: Vec::new(),
+            clock: Millis::ZERO,
+            last_look: None,
+            stream: Stream::Up,
+            pace: Pace::Idle,
+        }
+    }
+
+    pub(super) fn restore(&mut self, open: &OpenTicket, book: &Book) {
+        let known = self.problems.iter().any(|p| matches!(&p.stage, Stage::Ticketed(w) if w.ticket == open.ticket));
+        let zone = self.zones.iter().find(|z| z.id == open.zone);
+        if let (false, Some(rule)) = (known, book.rule_for(&open.kind, zone)) {
+            let stage = Stage::Ticketed(Watch::new(open.ticket, open.last_seen, None));
+            self.push_restored(rule, open, stage);
+        }
+    }
+
+    pub(super) fn restore_cleared(&mut self, cleared: &OpenTicket, cleared_at: Timestamp, book: &Book) {
+        let zone = self.zones.iter().find(|z| z.id == cleared.zone);
+        if let Some(rule) = book.rule_for(&cleared.kind, zone) {
+            let until = cleared_at + book.rules[rule].rule.rearm_after;
+            self.push_restored(rule, cleared, Stage::Resting { until });
+        }
+    }
+
+    fn push_restored(&mut self, rule: usize, ticket: &OpenTicket, stage: Stage) {
+        let (kind, zone) = (ticket.kind.clone(), ticket.zone.clone());
+        self.problems.push(Problem { rule, kind, zone, place: ticket.bbox, stage });
+    }
+
+    /// Takes new zones. Suspects in a zone that is gone are dropped; their tickets stay until a look shows them gone.
+    pub(super) fn set_zones(&mut self, zones: Vec<Zone>, now: Timestamp, book: &Book, out: &mut Vec<Effect>) {
+        self.zones = zones;
+        let zones = std::mem::take(&mut self.zones);
+        self.each(now, book, out, |problem, at| {
+            let stands = zones.iter().any(|z| z.id == problem.zone && at.rule.zones.contains(&z.purpose));
+            if stands { Event::Tick } else { Event::Dropped("zone_removed") }
+        });
+        self.zones = zones;
+        self.settle_pace(now, book, out);
+    }
+
+    /// Drops all suspects, for a camera that is no longer watched.
+    pub(super) fn retire(&mut self, now: Timestamp, book: &Book, out: &mut Vec<Effect>) {
+        self.each(now, book, out, |_, _| Event::Dropped("zone_removed"));
+        self.settle_pace(now, book, out);
+    }
+
+    pub(super) fn lost(&mut self) {
+        self.stream = Stream::Lost;
+        self.people.clear();
+    }
+
+    pub(super) fn tick(&mut self, now: Timestamp, book: &Book, out: &mut Vec<Effect>) {
+        if self.problems.is_empty() {
+            return;
+        }
+        let unseen = self.last_look.map_or(Millis::ZERO, |last| now.since(last));
+        self.each(now, book, out, |problem, at| {
+            if unseen > at.rule.max_pause {
+                Event::Dropped("lost_camera")
+            } else if !book.holds(problem.rule, now) {
+                Event::Dropped("calendar")
+            } else {
+                Event::Tick
+            }
+        });
+        self.settle_pace(now, book, out);
+    }
+
+    pub(super) fn look(
+        &mut self,
+        now: Timestamp,
+        seen: &Observation<'_>,
+        book: &Book,
+        names: &mut u64,
+        out: &mut Vec<Effect>,
+    ) {
+        if self.zones.is_empty() && self.problems.is_empty() {
+            return;
+        }
+        let Some(passed) = self.advance(now, book, out) else { return };
+        let (things, persons) = book.sort(seen.detections);
+        self.sightings.look(self.clock, &things, book.max_gap);
+        self.people.look(self.clock, &persons);
+        for (index, armed) in book.rules.iter().enumerate() {
+            let round = Round {
+                index,
+                armed,
+                at: At { camera: &self.camera, now, clock: self.clock, rule: &armed.rule },
+                calendar: if book.holds(index, now) { InForce::Now } else { InForce::NotNow },
+                zones: &self.zones,
+                sightings: &self.sightings,
+                people: &self.people,
+                seen,
+                passed,
+                candidates: candidates(&armed.rule, &self.zones, &self.sightings),
+            };
+            let (mine, others): (Vec<_>, Vec<_>) =
+                std::mem::take(&mut self.problems).into_iter().partition(|p| p.rule == index);
+            self.problems = others;
+            if !mine.is_empty() || !round.candidates.is_empty() {
+                let mine = round.play(mine, &self.problems, names, out);
+                self.problems.extend(mine);
+            }
+        }
+        self.settle_pace(now, book, out);
+    }
+
+    /// Moves the observed time on to a look at `now`. Returns how much of it passed since the look before; none for a
+    /// look that comes out of order, which says nothing new.
+    fn advance(&mut self, now: Timestamp, book: &Book, out: &mut Vec<Effect>) -> Option<Millis> {
+        let unseen = match self.last_look {
+            None => Millis::ZERO,
+            Some(last) if now <= last && last.since(now) <= OUT_OF_ORDER => return None,
+            // Set back by more than that: how long the gap really was is unknown, so nothing is counted.
+            Some(last) if now <= last => {
+                self.stream = Stream::Lost;
+                Millis::ZERO
+            }
+            Some(last) => now.since(last),
+        };
+        self.last_look = Some(now);
+        let passed = match std::mem::replace(&mut self.stream, Stream::Up) {
+            Stream::Up => unseen.min(LOOK_CREDIT),
+            Stream::Lost => Millis::ZERO,
+        };
+        self.clock = Millis(self.clock.0.saturating_add(passed.0));
+        self.each(
+            now,
+            book,
+            out,
+            |_, at| {
+                if unseen > at.rule.max_pause { Event::Dropped("lost_camera") } else { Event::Tick }
+            },
+        );
+        if unseen > book.max_pause {
+            self.sightings.clear();
+            self.people.clear();
+        }
+        Some(passed)
+    }
+
+    /// Sends every problem the event that `event` makes for it.
+    fn each(&mut self, now: Timestamp, book: &Book, out: &mut Vec<Effect>, event: impl Fn(&Problem, &At<'_>) -> Event) {
+        let (camera, clock) = (&self.camera, self.clock);
+        self.problems = std::mem::take(&mut self.problems)
+            .into_iter()
+            .filter_map(|problem| {
+                let at = At { camera, now, clock, rule: &book.rules[problem.rule].rule };
+                let event = event(&problem, &at);
+                problem.on(event, &at, out)
+            })
+            .collect();
+    }
+
+    fn settle_pace(&mut self, now: Timestamp, book: &Book, out: &mut Vec<Effect>) {
+        let wants_looks = self.problems.iter().any(|problem| {
+            let at = At { camera: &self.camera, now, clock: self.clock, rule: &book.rules[problem.rule].rule };
+            match &problem.stage {
+                Stage::Suspected(suspicion) => suspicion.is_eager(&at),
+                Stage::Ticketed(watch) => watch.absent_looks > 0,
+                Stage::Resting { .. } => false,
+            }
+        });
+        let pace = if wants_looks { Pace::Active } else { Pace::Idle };
+        if pace != self.pace {
+            self.pace = pace;
+            out.push(Effect::Pace { camera: self.camera.clone(), pace });
+        }
+    }
+
+    pub(super) fn count(&self, wanted: impl Fn(&Stage) -> bool) -> usize {
+        self.problems.iter().filter(|p| wanted(&p.stage)).count()
+    }
+
+    pub(super) fn sightings(&self) -> usize {
+        self.sightings.all().len()
+    }
+}
