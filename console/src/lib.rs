@@ -1,1 +1,30 @@
-//! console
+//! The console: tickets with their evidence and cameras with their state, as web pages and as JSON.
+//!
+//! It reads: the store and the evidence from `alerts`, the cameras through [`Fleet`], and writes nothing. Pages are made on
+//! the server, hold all they need (no script is required, nothing comes from the internet) and exist in Chinese and English.
+//! What promises hold for every answer: foreign text is escaped, an internal error's text stays in the log, a client's own
+//! mistake is named precisely, and no credential is ever known here.
+
+mod answer;
+mod api;
+mod assets;
+mod camera_page;
+mod cameras;
+mod config;
+mod console;
+mod evidence;
+mod fleet;
+mod health;
+mod i18n;
+mod layout;
+mod params;
+mod server;
+mod ticket_page;
+mod tickets;
+mod times;
+mod visit;
+
+pub use config::ConsoleConfig;
+pub use console::{Console, Vitals};
+pub use fleet::{CameraView, Fleet, StillError, StillFuture};
+pub use server::{ConsoleError, describe_metrics, router, serve};

@@ -1,0 +1,257 @@
+//! Tickets and cameras as JSON. `docs/openapi.yaml` describes every type here, and a test holds them to it.
+
+use std::sync::Arc;
+
+use alerts::{
+    incident::{RuleRef, Zone},
+    kinds::kind_info,
+    ticket::{Evidence, EvidenceRole, Rendition, Ticket, TicketState},
+};
+use axum::{
+    Extension,
+    extract::{Path, State},
+    http::StatusCode,
+    response::Response,
+};
+use domain::{
+    CameraId, CameraState, Codec, Detection, Kind, Millis, ModelRef, Place, Rect, Sha256, StreamRole, TicketId,
+    Timestamp, ZoneId,
+};
+use jiff::tz::TimeZone;
+use serde::Serialize;
+
+use crate::{
+    answer::{Fault, json},
+    camera_page,
+    cameras::Selection,
+    console::Desk,
+    fleet::CameraView,
+    params::Params,
+    ticket_page, tickets,
+    times::rfc3339,
+    visit::Visit,
+};
+
+#[derive(Serialize)]
+struct TicketsOut {
+    tickets: Vec<TicketOut>,
+    next: Option<String>,
+}
+
+#[derive(Serialize)]
+struct TicketOut {
+    id: TicketId,
+    kind: Kind,
+    name_zh: Option<&'static str>,
+    name_en: Option<&'static str>,
+    state: TicketState,
+    camera: CameraRefOut,
+    zone: ZoneOut,
+    first_seen: String,
+    confirmed_at: String,
+    last_seen: String,
+    cleared_at: Option<String>,
+    delivered_at: Option<String>,
+    dwell_s: f64,
+    looks: u32,
+    hits: u32,
+    score_median: f32,
+    score_max: f32,
+    bbox: Rect,
+    things: Vec<Detection>,
+    reason: String,
+    rule: RuleRef,
+    model: ModelRef,
+    evidence: Vec<EvidenceOut>,
+}
+
+#[derive(Serialize)]
+struct CameraRefOut {
+    id: CameraId,
+    name: String,
+    place: Option<Place>,
+}
+
+#[derive(Serialize)]
+struct ZoneOut {
+    id: ZoneId,
+    name: String,
+    purpose: alerts::incident::ZonePurpose,
+    polygon: domain::Polygon,
+}
+
+#[derive(Serialize)]
+struct EvidenceOut {
+    role: EvidenceRole,
+    rendition: Rendition,
+    stream: StreamRole,
+    sha256: Sha256,
+    url: String,
+    media_type: String,
+    bytes: u64,
+    width: u32,
+    height: u32,
+    captured_at: String,
+}
+
+#[derive(Serialize)]
+struct CamerasOut {
+    cameras: Vec<CameraOut>,
+    total: usize,
+    page: usize,
+    pages: usize,
+}
+
+#[derive(Serialize)]
+struct CameraOut {
+    id: CameraId,
+    name: String,
+    place: Option<Place>,
+    zones: Vec<ZoneOut>,
+    state: CameraState,
+    since: String,
+    error: Option<Arc<str>>,
+    codec: Option<Codec>,
+    width: Option<u32>,
+    height: Option<u32>,
+    keyframe_interval_s: Option<f64>,
+    last_keyframe_at: Option<String>,
+    last_look_at: Option<String>,
+    look_interval_s: f64,
+    looks: u64,
+    reconnects: u64,
+    picture: Option<String>,
+}
+
+impl TicketOut {
+    fn new(ticket: Ticket, zone: &TimeZone) -> Self {
+        let at = |t: Timestamp| rfc3339(t, zone);
+        let id = ticket.id();
+        let incident = ticket.incident;
+        let info = kind_info(&incident.kind);
+        Self {
+            id,
+            name_zh: info.map(|i| i.name_zh),
+            name_en: info.map(|i| i.name_en),
+            kind: incident.kind,
+            state: ticket.state,
+            camera: CameraRefOut { id: incident.camera, name: ticket.camera.name, place: ticket.camera.place },
+            zone: ticket.zone.into(),
+            first_seen: at(incident.first_seen),
+            confirmed_at: at(incident.confirmed_at),
+            last_seen: at(ticket.last_seen),
+            cleared_at: ticket.cleared_at.map(at),
+            delivered_at: ticket.delivered_at.map(at),
+            dwell_s: incident.dwell.as_secs_f64(),
+            looks: incident.looks,
+            hits: incident.hits,
+            score_median: incident.score_median,
+            score_max: incident.score_max,
+            bbox: incident.bbox,
+            things: incident.things,
+            reason: incident.reason,
+            rule: incident.rule,
+            model: incident.model,
+            evidence: ticket.evidence.into_iter().map(|e| EvidenceOut::new(e, zone)).collect(),
+        }
+    }
+}
+
+impl EvidenceOut {
+    fn new(evidence: Evidence, zone: &TimeZone) -> Self {
+        Self {
+            role: evidence.role,
+            rendition: evidence.rendition,
+            stream: evidence.stream,
+            sha256: evidence.sha256,
+            url: format!("/evidence/{}", evidence.sha256),
+            media_type: evidence.media_type,
+            bytes: evidence.bytes,
+            width: evidence.width,
+            height: evidence.height,
+            captured_at: rfc3339(evidence.captured_at, zone),
+        }
+    }
+}
+
+impl From<Zone> for ZoneOut {
+    fn from(zone: Zone) -> Self {
+        Self { id: zone.id, name: zone.name, purpose: zone.purpose, polygon: zone.polygon }
+    }
+}
+
+impl CameraOut {
+    fn new(camera: CameraView, zone: &TimeZone) -> Self {
+        let at = |t: Timestamp| rfc3339(t, zone);
+        let report = camera.report;
+        Self {
+            picture: report.last_keyframe_at.map(|_| format!("/cameras/{}/latest.jpg", report.id)),
+            id: report.id,
+            name: camera.name,
+            place: camera.place,
+            zones: camera.zones.into_iter().map(ZoneOut::from).collect(),
+            state: report.state,
+            since: at(report.since),
+            error: report.error,
+            codec: report.codec,
+            width: report.size.map(|(w, _)| w),
+            height: report.size.map(|(_, h)| h),
+            keyframe_interval_s: report.keyframe_interval.map(Millis::as_secs_f64),
+            last_keyframe_at: report.last_keyframe_at.map(at),
+            last_look_at: report.last_look_at.map(at),
+            look_interval_s: report.look_interval.as_secs_f64(),
+            looks: report.looks,
+            reconnects: report.reconnects,
+        }
+    }
+}
+
+fn read_limit(params: &Params, default: u32, most: u32) -> Result<u32, Fault> {
+    let limit = params.read("limit", format_args!("expected a number from 1 to {most}"), |v| {
+        v.parse().ok().filter(|n| (1..=most).contains(n))
+    })?;
+    Ok(limit.unwrap_or(default))
+}
+
+pub(crate) async fn tickets(
+    State(desk): State<Arc<Desk>>,
+    Extension(visit): Extension<Visit>,
+) -> Result<Response, Fault> {
+    let (console, params) = (&desk.console, &visit.params);
+    params.only(&["before", "limit", "camera", "kind", "state"])?;
+    let mut filter = tickets::filter_of(params, read_limit(params, 50, 200)?)?;
+    filter.camera = params.read("camera", "expected a camera's id", |v| v.parse().ok())?;
+    let (page, next) = tickets::page_of(console, filter).await?;
+    let out = TicketsOut {
+        tickets: page.into_iter().map(|t| TicketOut::new(t, &console.time_zone)).collect(),
+        next: next.map(|id| format!("/api/tickets{}", params.with("before", id))),
+    };
+    Ok(json(StatusCode::OK, &out))
+}
+
+pub(crate) async fn ticket(State(desk): State<Arc<Desk>>, Path(id): Path<String>) -> Result<Response, Fault> {
+    let ticket = ticket_page::find(&desk.console, &id).await?;
+    Ok(json(StatusCode::OK, &TicketOut::new(ticket, &desk.console.time_zone)))
+}
+
+pub(crate) async fn cameras(
+    State(desk): State<Arc<Desk>>,
+    Extension(visit): Extension<Visit>,
+) -> Result<Response, Fault> {
+    let (console, params) = (&desk.console, &visit.params);
+    params.only(&["limit", "page", "q", "state"])?;
+    let limit = read_limit(params, 100, 1_000)?;
+    let selection = Selection::new(console.fleet.cameras(), params, limit as usize)?;
+    let out = CamerasOut {
+        cameras: selection.cameras.into_iter().map(|c| CameraOut::new(c, &console.time_zone)).collect(),
+        total: selection.total,
+        page: selection.page,
+        pages: selection.pages,
+    };
+    Ok(json(StatusCode::OK, &out))
+}
+
+pub(crate) async fn camera(State(desk): State<Arc<Desk>>, Path(id): Path<String>) -> Result<Response, Fault> {
+    let camera = camera_page::find(&desk.console, &id)?;
+    Ok(json(StatusCode::OK, &CameraOut::new(camera, &desk.console.time_zone)))
+}

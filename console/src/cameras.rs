@@ -1,0 +1,242 @@
+//! The cameras as a table: found by state and text, a page at a time.
+
+use std::sync::Arc;
+
+use axum::{Extension, extract::State};
+use domain::{CameraReport, CameraState, Timestamp};
+use maud::{Markup, html};
+
+use crate::{
+    answer::Fault,
+    console::{Console, Desk},
+    fleet::CameraView,
+    i18n::{Lang, Text},
+    layout::{Frame, Section, page},
+    params::Params,
+    tickets,
+    times::{ago, length, rfc3339, wall},
+    visit::Visit,
+};
+
+const PAGE: usize = 50;
+
+const STATES: [CameraState; 5] =
+    [CameraState::Streaming, CameraState::Offline, CameraState::Connecting, CameraState::Waiting, CameraState::Ended];
+
+/// The cameras that an address asks for, in the fleet's order.
+pub(crate) struct Selection {
+    /// Those that the search text fits, by state; the numbers on the state tabs.
+    pub(crate) by_state: [usize; STATES.len()],
+    /// Those that the state fits too, this page of them.
+    pub(crate) cameras: Vec<CameraView>,
+    /// How many fit, over all pages.
+    pub(crate) total: usize,
+    /// This page, from 1.
+    pub(crate) page: usize,
+    /// How many pages there are, at least 1.
+    pub(crate) pages: usize,
+}
+
+impl Selection {
+    pub(crate) fn new(mut cameras: Vec<CameraView>, params: &Params, page_size: usize) -> Result<Self, Fault> {
+        let state = params.read(
+            "state",
+            format_args!("expected one of {}", STATES.map(CameraState::as_str).join(", ")),
+            |v| STATES.into_iter().find(|s| s.as_str() == v),
+        )?;
+        let wanted = params.read("page", "expected a page's number, from 1", |v| v.parse().ok().filter(|p| *p > 0))?;
+        if let Some(needle) = params.get("q").map(str::to_lowercase) {
+            cameras.retain(|camera| fits(camera, &needle));
+        }
+        let by_state = STATES.map(|state| cameras.iter().filter(|c| c.report.state == state).count());
+        if let Some(state) = state {
+            cameras.retain(|c| c.report.state == state);
+        }
+        let total = cameras.len();
+        let pages = total.div_ceil(page_size).max(1);
+        // A page that was there a moment ago, before some cameras changed their state, leads to the last one.
+        let page: usize = wanted.unwrap_or(1).min(pages);
+        let cameras = cameras.into_iter().skip((page - 1) * page_size).take(page_size).collect();
+        Ok(Self { by_state, cameras, total, page, pages })
+    }
+}
+
+/// Whether `needle`, in lower case, is in what people know the camera by.
+fn fits(camera: &CameraView, needle: &str) -> bool {
+    let place = camera.place.as_ref();
+    let texts = [
+        Some(camera.report.id.as_str()),
+        Some(camera.name.as_str()),
+        place.map(|p| p.address.as_str()),
+        place.map(|p| p.grid.as_str()),
+        place.and_then(|p| p.duty_grid.as_deref()),
+    ];
+    texts.into_iter().flatten().any(|text| text.to_lowercase().contains(needle))
+}
+
+pub(crate) async fn list(State(desk): State<Arc<Desk>>, Extension(visit): Extension<Visit>) -> Result<Markup, Fault> {
+    let (console, lang) = (&desk.console, visit.lang);
+    let t = |text: Text| text.of(lang);
+    let (figures, cameras) = console.figures().await?;
+    let none_at_all = cameras.is_empty();
+    let selection = Selection::new(cameras, &visit.params, PAGE)?;
+    let title = t(Text::Cameras);
+    let frame = Frame { title, section: Section::Cameras, figures: &figures, refresh: Some(10) };
+    Ok(page(
+        &visit,
+        console,
+        &frame,
+        &html! {
+            div.head {
+                h1 { (title) }
+                (search_form(&visit))
+            }
+            (state_tabs(&visit, &selection))
+            @if none_at_all {
+                section.empty { h2 { (t(Text::NoCameras)) } p { (t(Text::NoCamerasWhy)) } }
+            } @else if selection.cameras.is_empty() {
+                section.empty { h2 { (t(Text::NoCameraMatch)) } p { a href="/cameras" { (t(Text::Clear)) } } }
+            } @else {
+                (table(console, &visit, &selection.cameras))
+                (page_links(&visit, &selection))
+            }
+        },
+    ))
+}
+
+fn search_form(visit: &Visit) -> Markup {
+    let lang = visit.lang;
+    html! {
+        form.filter method="get" action="/cameras" role="search" {
+            label { span { (Text::Search.of(lang)) }
+                input type="search" name="q" value=[visit.params.get("q")] placeholder=(Text::SearchHint.of(lang)) maxlength="64";
+            }
+            @if let Some(state) = visit.params.get("state") { input type="hidden" name="state" value=(state); }
+            button { (Text::Search.of(lang)) }
+        }
+    }
+}
+
+fn state_tabs(visit: &Visit, selection: &Selection) -> Markup {
+    let lang = visit.lang;
+    let params = visit.params.without("page");
+    let current = params.get("state").unwrap_or_default();
+    let tab = |state: &str, label: &Markup, n: usize| {
+        html! {
+            a href={ "/cameras" (params.with("state", state)) } aria-current=[(current == state).then_some("true")] {
+                (label) " " small { (n) }
+            }
+        }
+    };
+    html! {
+        nav.tabs aria-label=(Text::State.of(lang)) {
+            (tab("", &html! { (Text::All.of(lang)) }, selection.by_state.iter().sum()))
+            @for (state, n) in STATES.into_iter().zip(selection.by_state) {
+                @if n > 0 || current == state.as_str() {
+                    (tab(state.as_str(), &state_badge(state, lang), n))
+                }
+            }
+        }
+    }
+}
+
+/// Icon and word, so that the colour is only a third sign.
+pub(crate) fn state_badge(state: CameraState, lang: Lang) -> Markup {
+    let (class, icon) = match state {
+        CameraState::Streaming => ("ok", "●"),
+        CameraState::Connecting => ("warn", "◐"),
+        CameraState::Waiting => ("calm", "○"),
+        CameraState::Offline => ("bad", "▲"),
+        CameraState::Ended => ("calm", "■"),
+    };
+    html! {
+        span class={ "state " (class) } { span aria-hidden="true" { (icon) } " " (Text::from(state).of(lang)) }
+    }
+}
+
+fn table(console: &Console, visit: &Visit, cameras: &[CameraView]) -> Markup {
+    let lang = visit.lang;
+    let t = |text: Text| text.of(lang);
+    let none = html! { span.muted { "–" } };
+    let age = |at: Option<Timestamp>| match at {
+        Some(at) => html! {
+            time datetime=(rfc3339(at, &console.time_zone)) title=(wall(at, &console.time_zone)) { (ago(at, visit.now, lang)) }
+        },
+        None => html! { span.muted { (t(Text::Never)) } },
+    };
+    html! {
+        div.scroll tabindex="0" role="region" aria-label=(t(Text::Cameras)) {
+            table.cameras {
+                thead { tr {
+                    th scope="col" { (t(Text::Camera)) }
+                    th scope="col" { (t(Text::State)) }
+                    th scope="col" { (t(Text::Since)) }
+                    th scope="col" { (t(Text::LastLook)) }
+                    th.number scope="col" { (t(Text::LookInterval)) }
+                    th.number scope="col" { (t(Text::KeyframeInterval)) }
+                    th scope="col" { (t(Text::PictureSize)) }
+                    th.number scope="col" { (t(Text::Reconnects)) }
+                    th scope="col" { (t(Text::LastError)) }
+                } }
+                tbody {
+                    @for camera in cameras {
+                        @let report = &camera.report;
+                        tr {
+                            th scope="row" {
+                                div.camera {
+                                    a.thumb href={ "/cameras/" (report.id) } tabindex="-1" aria-hidden="true" {
+                                        @if report.last_keyframe_at.is_some() {
+                                            img src=(still_address(report)) loading="lazy" alt="" width="96" height="54";
+                                        } @else { span.blank {} }
+                                    }
+                                    div {
+                                        a href={ "/cameras/" (report.id) } { (camera.title()) }
+                                        @if !camera.name.is_empty() { " " code { (report.id) } }
+                                        @if let Some(place) = &camera.place { div.muted { (tickets::place_line(place)) } }
+                                        @if camera.zones.is_empty() {
+                                            div.muted { (t(Text::Zones)) ": 0" }
+                                        }
+                                    }
+                                }
+                            }
+                            td { (state_badge(report.state, lang)) }
+                            td { (age(Some(report.since))) }
+                            td { (age(report.last_look_at)) }
+                            td.number { (length(report.look_interval, lang)) }
+                            td.number { @if let Some(i) = report.keyframe_interval { (length(i, lang)) } @else { (none) } }
+                            td {
+                                @if let Some((w, h)) = report.size { (w) "×" (h) } @else { (none) }
+                                @if let Some(codec) = report.codec { " " (codec) }
+                            }
+                            td.number { (report.reconnects) }
+                            td.error { @if let Some(error) = &report.error { (error) } @else { (none) } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn page_links(visit: &Visit, selection: &Selection) -> Markup {
+    let lang = visit.lang;
+    let link = |page: usize| format!("/cameras{}", visit.params.with("page", page));
+    html! {
+        @if selection.pages > 1 {
+            nav.pages aria-label=(Text::Navigation.of(lang)) {
+                @if selection.page > 1 { a rel="prev" href=(link(selection.page - 1)) { "← " (Text::Previous.of(lang)) } }
+                span { (Text::PageOf.with(lang, selection.page)) " " (Text::OfPages.with(lang, selection.pages)) }
+                @if selection.page < selection.pages { a rel="next" href=(link(selection.page + 1)) { (Text::Next.of(lang)) " →" } }
+            }
+        }
+    }
+}
+
+/// The address of the latest picture; it changes with each keyframe, so that a refresh fetches only what is new.
+pub(crate) fn still_address(report: &CameraReport) -> String {
+    format!(
+        "/cameras/{}/latest.jpg?of={}",
+        report.id,
+        report.last_look_at.or(report.last_keyframe_at).map_or(0, |t| t.0)
+    )
+}

@@ -1,0 +1,72 @@
+//! What the console is made of.
+
+use std::sync::Arc;
+
+use alerts::{evidence::EvidenceStore, store::Store};
+use domain::{NodeId, Timestamp};
+use jiff::tz::TimeZone;
+use tokio::sync::Semaphore;
+
+use crate::{answer::Fault, fleet::Fleet, layout::Figures};
+
+/// How the rest of the process fares, as far as the console cannot see it for itself.
+#[derive(Debug, Clone, Default)]
+pub struct Vitals {
+    /// Whether the MQTT broker accepts messages at this moment.
+    pub broker_connected: bool,
+    /// Looks a second over the last while; none where that is not measured.
+    pub looks_per_second: Option<f64>,
+}
+
+/// All that the pages are made from. Cheap to clone.
+#[derive(Clone)]
+pub struct Console {
+    /// Tickets and the outbox.
+    pub store: Store,
+    /// The evidence's bytes.
+    pub evidence: EvidenceStore,
+    /// The cameras.
+    pub fleet: Arc<dyn Fleet>,
+    /// All metrics as Prometheus text, at the moment of the call.
+    pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    /// How the rest of the process fares, at the moment of the call. Must not block.
+    pub vitals: Arc<dyn Fn() -> Vitals + Send + Sync>,
+    /// This process among its peers.
+    pub node: NodeId,
+    /// The zone that times are shown in.
+    pub time_zone: TimeZone,
+}
+
+impl Console {
+    /// The strip of figures, and with it the list of cameras that it was counted from.
+    pub(crate) async fn figures(&self) -> Result<(Figures, Vec<crate::fleet::CameraView>), Fault> {
+        let cameras = self.fleet.cameras();
+        let counts = self.store.counts().await.map_err(Fault::internal)?;
+        let figures = Figures::new(&cameras, &counts, (self.vitals)());
+        Ok((figures, cameras))
+    }
+
+    /// The time zone's name, or its offset where it has none.
+    pub(crate) fn zone_name(&self, now: Timestamp) -> String {
+        self.time_zone.iana_name().map_or_else(
+            || {
+                let now = jiff::Timestamp::from_millisecond(now.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+                format!("UTC{}", now.to_zoned(self.time_zone.clone()).strftime("%:z"))
+            },
+            ToOwned::to_owned,
+        )
+    }
+}
+
+/// What the handlers share: the console, and how many stills may be made at a time.
+pub(crate) struct Desk {
+    pub(crate) console: Console,
+    pub(crate) stills: Semaphore,
+}
+
+impl Desk {
+    pub(crate) fn new(console: Console) -> Self {
+        // A still costs a decode and an encode; people leafing through pages must not take the cores from the looks.
+        Self { console, stills: Semaphore::new(4) }
+    }
+}

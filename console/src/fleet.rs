@@ -1,0 +1,54 @@
+//! What the console asks of the cameras.
+
+use std::{error::Error, pin::Pin};
+
+use alerts::incident::Zone;
+use bytes::Bytes;
+use domain::{CameraId, CameraReport, Place};
+
+/// A camera as the console shows it.
+#[derive(Debug, Clone)]
+pub struct CameraView {
+    /// Its state.
+    pub report: CameraReport,
+    /// Its name for people; the id is shown where this is empty.
+    pub name: String,
+    /// Where it stands, where the config says so.
+    pub place: Option<Place>,
+    /// Its zones.
+    pub zones: Vec<Zone>,
+}
+
+impl CameraView {
+    /// The name for people.
+    #[must_use]
+    pub fn title(&self) -> &str {
+        if self.name.is_empty() { self.report.id.as_str() } else { &self.name }
+    }
+}
+
+/// A latest picture that could not be made. Its text goes to the log, not to the client.
+#[derive(Debug, thiserror::Error)]
+#[error("camera {camera}: no picture could be made of its last keyframe")]
+pub struct StillError {
+    /// Which camera.
+    pub camera: CameraId,
+    /// Why.
+    #[source]
+    pub source: Box<dyn Error + Send + Sync>,
+}
+
+/// A latest picture on its way: JPEG bytes, or none while the camera has sent no keyframe.
+pub type StillFuture<'a> = Pin<Box<dyn Future<Output = Result<Option<Bytes>, StillError>> + Send + 'a>>;
+
+/// The cameras that this process watches.
+pub trait Fleet: Send + Sync + 'static {
+    /// All cameras, in the order in which they should be listed.
+    fn cameras(&self) -> Vec<CameraView>;
+
+    /// One camera; none where the id is unknown.
+    fn camera(&self, id: &CameraId) -> Option<CameraView>;
+
+    /// The camera's latest picture as JPEG, decoded on demand. Called for at most four cameras at a time.
+    fn still<'a>(&'a self, id: &'a CameraId) -> StillFuture<'a>;
+}

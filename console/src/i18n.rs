@@ -1,0 +1,343 @@
+//! Every word that a page shows, in Chinese and in English, in one table.
+
+use std::fmt::Display;
+
+use alerts::{
+    incident::ZonePurpose,
+    ticket::{EvidenceRole, Rendition, TicketState},
+};
+use domain::CameraState;
+
+/// A language that the pages exist in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lang {
+    /// Simplified Chinese.
+    Zh,
+    /// English.
+    En,
+}
+
+impl Lang {
+    /// The language that `tag` asks for (`zh`, `zh-CN`, `en-GB`), where the pages exist in it.
+    pub(crate) fn from_tag(tag: &str) -> Option<Self> {
+        match tag.trim().split('-').next()?.to_ascii_lowercase().as_str() {
+            "zh" => Some(Self::Zh),
+            "en" => Some(Self::En),
+            _ => None,
+        }
+    }
+
+    /// The best language of an `Accept-Language` header (RFC 9110, 12.5.4); the first of equals wins.
+    pub(crate) fn from_accept(header: &str) -> Option<Self> {
+        let mut best: Option<(f32, Self)> = None;
+        for item in header.split(',') {
+            let mut parts = item.split(';');
+            let Some(lang) = parts.next().and_then(Self::from_tag) else { continue };
+            let weight = parts.find_map(|p| p.trim().strip_prefix("q=")?.parse::<f32>().ok()).unwrap_or(1.0);
+            if weight > 0.0 && best.is_none_or(|(highest, _)| weight > highest) {
+                best = Some((weight, lang));
+            }
+        }
+        best.map(|(_, lang)| lang)
+    }
+
+    /// The code in links and in the cookie.
+    pub(crate) fn code(self) -> &'static str {
+        match self {
+            Self::Zh => "zh",
+            Self::En => "en",
+        }
+    }
+
+    /// The BCP 47 tag of pages.
+    pub(crate) fn tag(self) -> &'static str {
+        match self {
+            Self::Zh => "zh-CN",
+            Self::En => "en",
+        }
+    }
+}
+
+macro_rules! texts {
+    ($($key:ident: $zh:literal, $en:literal;)*) => {
+        /// A text of the pages. `{}` stands for a value.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum Text { $($key),* }
+
+        impl Text {
+            #[cfg(test)]
+            const ALL: &[Self] = &[$(Self::$key),*];
+
+            /// The text in `lang`.
+            pub(crate) fn of(self, lang: Lang) -> &'static str {
+                match (self, lang) {
+                    $((Self::$key, Lang::Zh) => $zh, (Self::$key, Lang::En) => $en,)*
+                }
+            }
+        }
+    };
+}
+
+impl Text {
+    /// The text in `lang` with `value` in its place.
+    pub(crate) fn with(self, lang: Lang, value: impl Display) -> String {
+        self.of(lang).replacen("{}", &value.to_string(), 1)
+    }
+}
+
+texts! {
+    // The frame of every page.
+    Tickets: "工单", "Tickets";
+    Cameras: "摄像机", "Cameras";
+    Skip: "跳到正文", "Skip to content";
+    Language: "语言", "Language";
+    Navigation: "导航", "Navigation";
+    Figures: "运行概况", "Figures";
+    NodeIs: "节点 {}", "Node {}";
+    TimesIn: "时间均为 {}", "Times are in {}";
+    Stale: "连接中断，页面内容可能已过时", "Connection lost: what you see may be out of date";
+    FigStreaming: "在线摄像机", "Cameras streaming";
+    FigOffline: "离线", "Offline";
+    FigLooks: "每秒查看", "Looks per second";
+    FigOpen: "未消除工单", "Open tickets";
+    FigOutbox: "待发送消息", "Messages waiting";
+    BrokerUp: "消息服务已连接", "Broker connected";
+    BrokerDown: "消息服务未连接", "Broker not connected";
+    OfTotal: "共 {}", "of {}";
+
+    // Times.
+    JustNow: "刚刚", "just now";
+    AgoSeconds: "{} 秒前", "{} s ago";
+    AgoMinutes: "{} 分钟前", "{} min ago";
+    AgoHours: "{} 小时前", "{} h ago";
+    AgoDays: "{} 天前", "{} d ago";
+    Seconds: "{} 秒", "{} s";
+    Minutes: "{} 分", "{} min";
+    Hours: "{} 小时", "{} h";
+    Days: "{} 天", "{} d";
+
+    // Ticket list.
+    Camera: "摄像机", "Camera";
+    CameraHint: "编号或名称", "id or name";
+    Kind: "类别", "Kind";
+    State: "状态", "State";
+    All: "全部", "All";
+    Apply: "筛选", "Filter";
+    Clear: "清除筛选", "Clear filter";
+    Newest: "最新", "Newest";
+    Older: "更早的工单", "Older tickets";
+    FirstSeen: "首次发现", "First seen";
+    Confirmed: "确认", "Confirmed";
+    Dwell: "持续时间", "Dwell";
+    Delivery: "送达", "Delivery";
+    Queued: "等待送达", "Queued";
+    QueuedLong: "等待消息服务确认", "Waiting for the broker's acknowledgement";
+    DeliveredAt: "已送达", "Delivered";
+    NoTicketsYet: "还没有工单", "No tickets yet";
+    NoTicketsWhy:
+        "当有物体在区域内停留达到规则规定的时间，就会在这里出现一张工单及其图片，并发送到网格化平台。",
+        "When something stands in a zone for as long as its rule says, a ticket appears here with its pictures and goes to the grid platform.";
+    WatchingNow: "现在有 {} 路摄像机在线，", "Watching now: {} cameras streaming,";
+    WatchingZones: "布设区域 {} 个。", "{} zones drawn.";
+    NoZones: "还没有布设任何区域：没有区域就不会产生工单。", "No zone is drawn yet: without a zone there will be no ticket.";
+    NoneStreaming: "没有摄像机在线，请查看摄像机页面上的错误。", "No camera is streaming: see the errors on the cameras page.";
+    NoMatch: "没有符合条件的工单", "No ticket matches";
+    NoCameraNamed: "没有编号或名称为“{}”的摄像机", "No camera has the id or name “{}”";
+    SeveralCameras: "有多路摄像机符合“{}”，请选择：", "Several cameras match “{}”; choose one:";
+    NoThumbnail: "无图片", "No picture";
+
+    // One ticket.
+    Pictures: "证据图片", "Evidence pictures";
+    Facts: "事实", "Facts";
+    Why: "判定理由", "Why";
+    Place: "地点", "Place";
+    GridCode: "网格编码", "Grid code";
+    DutyGrid: "责任网格", "Duty grid";
+    Coordinates: "经纬度 (WGS 84)", "Coordinates (WGS 84)";
+    Zone: "区域", "Zone";
+    LastSeen: "最后发现", "Last seen";
+    ClearedAt: "消除时间", "Cleared at";
+    LooksHits: "查看 / 命中", "Looks / hits";
+    Scores: "得分（中位 / 最高）", "Score (median / best)";
+    Things: "检测到的物体", "Things detected";
+    Rule: "规则", "Rule";
+    RuleVersion: "规则版本", "Rule version";
+    Model: "模型", "Model";
+    ModelHash: "模型 SHA-256", "Model SHA-256";
+    TicketIdLabel: "工单编号", "Ticket id";
+    EvidenceFiles: "证据文件", "Evidence files";
+    EvidenceHint: "每个文件以其 SHA-256 为地址，可下载后核对。", "Each file is addressed by its SHA-256; download it and check.";
+    Moment: "时刻", "Moment";
+    Rendition: "形式", "Rendition";
+    File: "文件", "File";
+    CapturedAt: "采集时间", "Captured at";
+    SizeBytes: "字节", "Bytes";
+    PictureSize: "尺寸", "Size";
+    DownloadOriginal: "下载原始码流", "Download the original";
+    FullSize: "查看原图", "Full size";
+    AsJson: "JSON", "JSON";
+    NotYet: "尚无", "None yet";
+    RoleFirstSeen: "首次发现", "First seen";
+    RoleConfirming: "确认", "Confirming";
+    RoleAfter: "消除后", "After";
+    RenditionOriginal: "原始码流", "Original";
+    RenditionClean: "原图", "Clean";
+    RenditionAnnotated: "标注图", "Annotated";
+    StateOpen: "未消除", "Open";
+    StateCleared: "已消除", "Cleared";
+
+    // Cameras.
+    Search: "搜索", "Search";
+    SearchHint: "编号、名称、地址", "id, name, address";
+    Since: "自", "Since";
+    LastLook: "上次查看", "Last look";
+    LookInterval: "查看间隔", "Look interval";
+    KeyframeInterval: "关键帧间隔", "Keyframe interval";
+    LastKeyframe: "上个关键帧", "Last keyframe";
+    Codec: "编码", "Codec";
+    Looks: "查看次数", "Looks";
+    Reconnects: "重连", "Reconnects";
+    LastError: "最近错误", "Last error";
+    Zones: "区域", "Zones";
+    Never: "从未", "never";
+    Unknown: "未知", "unknown";
+    NoCameras: "还没有摄像机", "No cameras yet";
+    NoCamerasWhy: "在配置文件中加入摄像机，或用 “gridwatch cameras import” 导入清单。", "Add cameras to the config, or import a list with “gridwatch cameras import”.";
+    NoCameraMatch: "没有符合条件的摄像机", "No camera matches";
+    PageOf: "第 {} 页", "Page {}";
+    OfPages: "共 {} 页", "of {}";
+    Previous: "上一页", "Previous";
+    Next: "下一页", "Next";
+    LatestPicture: "最新画面", "Latest picture";
+    LatestAlt: "{} 的最新画面", "Latest picture of {}";
+    ZonesDrawn: "区域轮廓", "Zone outlines";
+    NoPictureYet: "还没有画面：摄像机尚未送来关键帧。", "No picture yet: the camera has sent no keyframe.";
+    NoZonesHere: "此摄像机没有布设区域，不会产生工单。", "No zone is drawn on this camera, so it opens no ticket.";
+    ZoneId: "编号", "Id";
+    ZoneName: "名称", "Name";
+    ZonePurposeLabel: "用途", "Purpose";
+    TicketsHere: "此摄像机的工单", "Tickets of this camera";
+    NoTicketsHere: "此摄像机还没有工单。", "This camera has no tickets yet.";
+    AllTicketsHere: "全部工单", "All its tickets";
+    StateWaiting: "等待", "Waiting";
+    StateConnecting: "连接中", "Connecting";
+    StateStreaming: "在线", "Streaming";
+    StateOffline: "离线", "Offline";
+    StateEnded: "已结束", "Ended";
+
+    // Zone purposes.
+    TrafficLane: "机动车道", "Traffic lane";
+    NoStopping: "禁停区", "No stopping";
+    FireLane: "消防通道", "Fire lane";
+    BusStop: "公交站", "Bus stop";
+    BicycleLane: "非机动车道", "Bicycle lane";
+    LoadingBay: "装卸区", "Loading bay";
+    Pavement: "人行道", "Pavement";
+    NoVending: "禁止摆摊区", "No vending";
+    ShopLine: "店外区域", "Shop line";
+    GarbagePoint: "垃圾投放点", "Garbage point";
+
+    // Trouble.
+    NotFoundTitle: "没有这个页面", "Not found";
+    NotFoundWhy: "此地址没有内容：工单、摄像机或文件不存在，或链接已失效。", "There is nothing at this address: the ticket, camera or file does not exist, or the link is out of date.";
+    BadRequestTitle: "请求有误", "Bad request";
+    MethodTitle: "不支持此操作", "Method not allowed";
+    MethodWhy: "此地址只能读取（GET）。", "This address can only be read (GET).";
+    InternalTitle: "服务器出错", "Something went wrong";
+    InternalWhy: "错误已写入日志。请稍后再试；若一直出现，请告知运维人员。", "The error is in the log. Try again in a moment; tell operations if it stays.";
+    BusyTitle: "暂时繁忙", "Busy";
+    BusyWhy: "此刻来不及回答，请稍后再试。", "There was no time to answer. Try again in a moment.";
+    BackHome: "返回工单列表", "Back to the tickets";
+}
+
+impl From<CameraState> for Text {
+    fn from(state: CameraState) -> Self {
+        match state {
+            CameraState::Waiting => Self::StateWaiting,
+            CameraState::Connecting => Self::StateConnecting,
+            CameraState::Streaming => Self::StateStreaming,
+            CameraState::Offline => Self::StateOffline,
+            CameraState::Ended => Self::StateEnded,
+        }
+    }
+}
+
+impl From<TicketState> for Text {
+    fn from(state: TicketState) -> Self {
+        match state {
+            TicketState::Open => Self::StateOpen,
+            TicketState::Cleared => Self::StateCleared,
+        }
+    }
+}
+
+impl From<EvidenceRole> for Text {
+    fn from(role: EvidenceRole) -> Self {
+        match role {
+            EvidenceRole::FirstSeen => Self::RoleFirstSeen,
+            EvidenceRole::Confirming => Self::RoleConfirming,
+            EvidenceRole::After => Self::RoleAfter,
+        }
+    }
+}
+
+impl From<Rendition> for Text {
+    fn from(rendition: Rendition) -> Self {
+        match rendition {
+            Rendition::Original => Self::RenditionOriginal,
+            Rendition::Clean => Self::RenditionClean,
+            Rendition::Annotated => Self::RenditionAnnotated,
+        }
+    }
+}
+
+impl From<ZonePurpose> for Text {
+    fn from(purpose: ZonePurpose) -> Self {
+        match purpose {
+            ZonePurpose::TrafficLane => Self::TrafficLane,
+            ZonePurpose::NoStopping => Self::NoStopping,
+            ZonePurpose::FireLane => Self::FireLane,
+            ZonePurpose::BusStop => Self::BusStop,
+            ZonePurpose::BicycleLane => Self::BicycleLane,
+            ZonePurpose::LoadingBay => Self::LoadingBay,
+            ZonePurpose::Pavement => Self::Pavement,
+            ZonePurpose::NoVending => Self::NoVending,
+            ZonePurpose::ShopLine => Self::ShopLine,
+            ZonePurpose::GarbagePoint => Self::GarbagePoint,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_text_is_there_in_both_languages_and_takes_the_same_values() {
+        for text in Text::ALL {
+            let (zh, en) = (text.of(Lang::Zh), text.of(Lang::En));
+            assert!(!zh.is_empty() && !en.is_empty(), "{text:?}");
+            assert_eq!(zh.matches("{}").count(), en.matches("{}").count(), "{text:?}");
+            let han = |c: char| ('\u{4e00}'..='\u{9fff}').contains(&c);
+            assert!(!en.contains(han), "{text:?} is Chinese in the English table");
+            assert!(zh.contains(han) || zh == en, "{text:?} is not Chinese in the Chinese table");
+        }
+    }
+
+    #[track_caller]
+    fn check_accept(header: &str, expect: Option<Lang>) {
+        assert_eq!(Lang::from_accept(header), expect, "{header:?}");
+    }
+
+    #[test]
+    fn the_browsers_best_language_wins() {
+        check_accept("zh-CN,zh;q=0.9,en;q=0.8", Some(Lang::Zh));
+        check_accept("en-GB,en;q=0.9,zh;q=0.8", Some(Lang::En));
+        check_accept("fr,de;q=0.9,zh;q=0.3,en;q=0.2", Some(Lang::Zh));
+        check_accept("en;q=0.1, zh;q=0.7", Some(Lang::Zh));
+        check_accept("zh;q=0, en", Some(Lang::En));
+        check_accept("fr", None);
+        check_accept("", None);
+        check_accept(";;q=,,", None);
+    }
+}

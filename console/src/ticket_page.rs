@@ -1,0 +1,223 @@
+//! One ticket with all that an auditor asks for: pictures, facts, hashes.
+
+use std::sync::Arc;
+
+use alerts::ticket::{Evidence, EvidenceRole, Rendition, Ticket};
+use axum::{
+    Extension,
+    extract::{Path, State},
+};
+use domain::{StreamRole, TicketId};
+use maud::{Markup, html};
+
+use crate::{
+    answer::Fault,
+    console::{Console, Desk},
+    i18n::{Lang, Text},
+    layout::{Frame, Section, fact, page, place_facts},
+    tickets::{camera_title, delivery, kind_name, place_line, state_badge, zone_title},
+    times::{length, moment, rfc3339, wall},
+    visit::Visit,
+};
+
+/// The ticket at the end of an address.
+pub(crate) async fn find(console: &Console, id: &str) -> Result<Ticket, Fault> {
+    let id: TicketId = id.parse().map_err(|_| Fault::bad(id, "expected a ticket's id, a UUID"))?;
+    console.store.ticket(id).await.map_err(Fault::internal)?.ok_or(Fault::NotFound)
+}
+
+pub(crate) async fn show(
+    State(desk): State<Arc<Desk>>,
+    Extension(visit): Extension<Visit>,
+    Path(id): Path<String>,
+) -> Result<Markup, Fault> {
+    let (console, lang) = (&desk.console, visit.lang);
+    let ticket = find(console, &id).await?;
+    let (figures, _) = console.figures().await?;
+    let name = kind_name(&ticket.incident.kind, lang);
+    let title = format!("{name} · {}", camera_title(&ticket));
+    // A cleared and delivered ticket changes no more.
+    let refresh = (ticket.cleared_at.is_none() || ticket.delivered_at.is_none()).then_some(10);
+    let frame = Frame { title: &title, section: Section::Tickets, figures: &figures, refresh };
+    Ok(page(
+        &visit,
+        console,
+        &frame,
+        &html! {
+            div.head {
+                h1 { (name) " " (state_badge(ticket.state, lang)) }
+                a.button href={ "/api/tickets/" (ticket.id()) } { (Text::AsJson.of(lang)) }
+            }
+            p.where {
+                a href={ "/cameras/" (ticket.incident.camera) } { (camera_title(&ticket)) }
+                @if let Some(place) = &ticket.camera.place { " · " (place_line(place)) }
+                " · " (Text::from(ticket.zone.purpose).of(lang)) " · " (zone_title(&ticket.zone))
+            }
+            section.why {
+                h2 { (Text::Why.of(lang)) }
+                p lang="en" { (ticket.incident.reason) }
+            }
+            (pictures(console, &visit, &ticket))
+            (facts(console, &visit, &ticket))
+            (files(console, &visit, &ticket))
+        },
+    ))
+}
+
+/// The pieces of evidence that show one moment in one stream, in the ticket's order.
+fn shots(ticket: &Ticket) -> Vec<((EvidenceRole, StreamRole), Vec<&Evidence>)> {
+    let mut shots: Vec<((EvidenceRole, StreamRole), Vec<&Evidence>)> = Vec::new();
+    for e in &ticket.evidence {
+        match shots.iter_mut().find(|(of, _)| *of == (e.role, e.stream)) {
+            Some((_, pieces)) => pieces.push(e),
+            None => shots.push(((e.role, e.stream), vec![e])),
+        }
+    }
+    shots
+}
+
+fn pictures(console: &Console, visit: &Visit, ticket: &Ticket) -> Markup {
+    let lang = visit.lang;
+    let has_after = ticket.evidence.iter().any(|e| e.role == EvidenceRole::After);
+    html! {
+        section {
+            h2 { (Text::Pictures.of(lang)) }
+            @for ((role, _), pieces) in shots(ticket) {
+                div.shot {
+                    h3 {
+                        (Text::from(role).of(lang))
+                        @if let Some(first) = pieces.first() {
+                            " " small { (moment(first.captured_at, visit.now, &console.time_zone, lang)) }
+                        }
+                    }
+                    div.pair {
+                        @for rendition in [Rendition::Annotated, Rendition::Clean] {
+                            @for e in pieces.iter().filter(|e| e.rendition == rendition) {
+                                (picture(console, lang, ticket, e))
+                            }
+                        }
+                    }
+                    @for e in pieces.iter().filter(|e| e.rendition == Rendition::Original) {
+                        p.original {
+                            a href={ "/evidence/" (e.sha256) } download { "⤓ " (Text::DownloadOriginal.of(lang)) }
+                            " " small { (e.media_type) " · " (bytes(e.bytes)) }
+                        }
+                    }
+                }
+            }
+            @if !has_after {
+                div.shot { h3 { (Text::RoleAfter.of(lang)) } p.muted { (Text::NotYet.of(lang)) } }
+            }
+        }
+    }
+}
+
+fn picture(console: &Console, lang: Lang, ticket: &Ticket, e: &Evidence) -> Markup {
+    let rendition = Text::from(e.rendition).of(lang);
+    let alt = format!(
+        "{} · {} · {} · {} · {}",
+        kind_name(&ticket.incident.kind, lang),
+        camera_title(ticket),
+        Text::from(e.role).of(lang),
+        rendition,
+        wall(e.captured_at, &console.time_zone),
+    );
+    html! {
+        figure {
+            a href={ "/evidence/" (e.sha256) } title=(Text::FullSize.of(lang)) {
+                img src={ "/evidence/" (e.sha256) } alt=(alt) width=(e.width) height=(e.height) loading="lazy";
+            }
+            figcaption { (rendition) " · " (e.width) "×" (e.height) }
+        }
+    }
+}
+
+fn facts(console: &Console, visit: &Visit, ticket: &Ticket) -> Markup {
+    let (lang, incident) = (visit.lang, &ticket.incident);
+    let at = |t| moment(t, visit.now, &console.time_zone, lang);
+    let code = |text: &dyn std::fmt::Display| html! { code { (text.to_string()) } };
+    html! {
+        section {
+            h2 { (Text::Facts.of(lang)) }
+            dl.facts {
+                (fact(Text::FirstSeen, lang, &at(incident.first_seen)))
+                (fact(Text::Confirmed, lang, &at(incident.confirmed_at)))
+                (fact(Text::LastSeen, lang, &at(ticket.last_seen)))
+                @if let Some(cleared) = ticket.cleared_at { (fact(Text::ClearedAt, lang, &at(cleared))) }
+                (fact(Text::Dwell, lang, &html! { (length(incident.dwell, lang)) }))
+                (fact(Text::Delivery, lang, &delivery(console, visit, ticket)))
+                (fact(Text::LooksHits, lang, &html! { (incident.looks) " / " (incident.hits) }))
+                (fact(Text::Scores, lang, &html! {
+                    (format!("{:.2} / {:.2}", incident.score_median, incident.score_max))
+                }))
+                (fact(Text::Things, lang, &html! {
+                    @for thing in &incident.things {
+                        span.thing { (thing.class) " " small { (format!("{:.2}", thing.score)) } } " "
+                    }
+                }))
+                (fact(Text::Zone, lang, &html! {
+                    (zone_title(&ticket.zone)) " · " (Text::from(ticket.zone.purpose).of(lang))
+                }))
+                (fact(Text::Camera, lang, &html! {
+                    (camera_title(ticket)) " " (code(&incident.camera))
+                }))
+                @if let Some(place) = &ticket.camera.place { (place_facts(place, lang)) }
+                (fact(Text::Rule, lang, &html! { (code(&incident.rule.id)) }))
+                (fact(Text::RuleVersion, lang, &code(&incident.rule.version)))
+                (fact(Text::Model, lang, &html! { (incident.model.name) }))
+                (fact(Text::ModelHash, lang, &code(&incident.model.sha256)))
+                (fact(Text::TicketIdLabel, lang, &code(&ticket.id())))
+            }
+        }
+    }
+}
+
+fn files(console: &Console, visit: &Visit, ticket: &Ticket) -> Markup {
+    let lang = visit.lang;
+    let t = |text: Text| text.of(lang);
+    html! {
+        section {
+            h2 { (t(Text::EvidenceFiles)) }
+            p.muted { (t(Text::EvidenceHint)) }
+            div.scroll tabindex="0" role="region" aria-label=(t(Text::EvidenceFiles)) {
+                table {
+                    thead { tr {
+                        th scope="col" { (t(Text::Moment)) }
+                        th scope="col" { (t(Text::Rendition)) }
+                        th scope="col" { (t(Text::CapturedAt)) }
+                        th scope="col" { (t(Text::PictureSize)) }
+                        th.number scope="col" { (t(Text::SizeBytes)) }
+                        th scope="col" { (t(Text::File)) }
+                        th scope="col" { "SHA-256" }
+                    } }
+                    tbody {
+                        @for e in &ticket.evidence {
+                            tr {
+                                td { (Text::from(e.role).of(lang)) }
+                                td { (Text::from(e.rendition).of(lang)) }
+                                td { time datetime=(rfc3339(e.captured_at, &console.time_zone)) { (wall(e.captured_at, &console.time_zone)) } }
+                                td { (e.width) "×" (e.height) }
+                                td.number { (bytes(e.bytes)) }
+                                td { a href={ "/evidence/" (e.sha256) } { (e.media_type) } }
+                                td { code.hash { (e.sha256) } }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A number of bytes with its thousands apart.
+fn bytes(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push('\u{202f}');
+        }
+        out.push(digit);
+    }
+    out + " B"
+}

@@ -1,0 +1,36 @@
+use domain::CameraState;
+use reqwest::header;
+
+use crate::{house::House, street::camera};
+
+async fn check(house: &House, status: u16, expect: &str, reasons: &[&str]) {
+    let (got, body) = house.status_and_text("/healthz").await;
+    let body: serde_json::Value = serde_json::from_str(&body).expect("JSON");
+    assert_eq!((got, body["status"].as_str()), (status, Some(expect)), "{body}");
+    assert_eq!(body["reasons"], serde_json::json!(reasons));
+}
+
+#[tokio::test]
+async fn health_tells_what_is_away_and_fails_only_with_the_database() {
+    let house = House::open().await;
+    check(&house, 200, "ok", &[]).await;
+    house.street.cameras.put(camera("a", "", house.now));
+    house.street.cameras.put(camera("b", "", house.now));
+    check(&house, 200, "ok", &[]).await;
+    house.street.cameras.change(|c| c.report.state = CameraState::Offline);
+    check(&house, 200, "degraded", &["no camera is streaming"]).await;
+    house.street.vitals.lock().expect("not poisoned").broker_connected = false;
+    check(&house, 200, "degraded", &["no camera is streaming", "the broker is not connected"]).await;
+    house.street.cameras.change(|c| c.report.state = CameraState::Streaming);
+    check(&house, 200, "degraded", &["the broker is not connected"]).await;
+    house.street.console.store.close().await;
+    check(&house, 503, "failing", &["the database does not answer", "the broker is not connected"]).await;
+}
+
+#[tokio::test]
+async fn metrics_are_prometheus_text() {
+    let house = House::open().await;
+    let answer = house.get("/metrics").await;
+    assert_eq!(answer.headers()[header::CONTENT_TYPE], "text/plain; version=0.0.4; charset=utf-8");
+    assert!(answer.text().await.expect("a body").contains("gridwatch_looks_total 7"));
+}

@@ -1,0 +1,9 @@
+//! The console over real HTTP, a real store and real evidence.
+
+mod evidence;
+mod health;
+mod house;
+mod lists;
+mod openapi;
+mod pages;
+mod street;

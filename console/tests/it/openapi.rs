@@ -1,0 +1,122 @@
+//! Holds what the API answers to what `docs/openapi.yaml` says.
+
+use std::collections::BTreeSet;
+
+use domain::{CameraState, Millis};
+use reqwest::header;
+use serde_json::{Value, json};
+
+use crate::{
+    house::House,
+    street::{camera, ticket},
+};
+
+fn document() -> Value {
+    serde_yaml_ng::from_str(include_str!("../../../docs/openapi.yaml")).expect("the document is YAML")
+}
+
+/// The value at the end of `$ref`, or `value` itself.
+fn resolved<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
+    match value["$ref"].as_str() {
+        Some(reference) => document.pointer(reference.trim_start_matches('#')).expect("the reference leads somewhere"),
+        None => value,
+    }
+}
+
+/// Asks `path` and holds the answer to what the document says of `template`.
+async fn check(house: &House, document: &Value, template: &str, path: &str, status: u16) {
+    let answer = house.get(path).await;
+    assert_eq!(answer.status().as_u16(), status, "{path}");
+    let operation = &document["paths"][template]["get"];
+    let response = resolved(document, &operation["responses"][status.to_string()]);
+    assert!(response.is_object(), "{template} does not document {status}");
+    let media_type =
+        answer.headers()[header::CONTENT_TYPE].to_str().expect("ASCII").split(';').next().expect("one").to_owned();
+    let body = answer.bytes().await.expect("a body");
+    if response["content"].is_null() {
+        return;
+    }
+    let content = &response["content"][&media_type];
+    assert!(content.is_object(), "{template} does not document {media_type}");
+    if content["schema"].is_null() {
+        return;
+    }
+    let schema = json!({ "$ref": content["schema"]["$ref"], "components": document["components"] });
+    let validator = jsonschema::validator_for(&schema).expect("a schema");
+    let body: Value = serde_json::from_slice(&body).expect("JSON");
+    let errors: Vec<String> = validator.iter_errors(&body).map(|e| format!("{}: {e}", e.instance_path())).collect();
+    assert!(errors.is_empty(), "{path}: {errors:#?}\n{body:#}");
+}
+
+#[tokio::test]
+async fn the_api_answers_as_its_document_says() {
+    let document = document();
+    let house = House::open().await;
+    let t = house.with_a_ticket().await;
+    // As bare as a camera and a ticket can be.
+    let mut bare = camera("bare", "", house.now);
+    bare.report.state = CameraState::Waiting;
+    bare.report.codec = None;
+    bare.report.size = None;
+    bare.report.keyframe_interval = None;
+    bare.report.last_keyframe_at = None;
+    bare.report.last_look_at = None;
+    bare.place = None;
+    bare.zones.clear();
+    let mut odd = ticket(&bare, "own.kind", house.now - Millis::mins(9));
+    odd.delivered_at = Some(house.now);
+    odd.cleared_at = Some(house.now);
+    house.street.console.store.open_ticket(&odd, &[]).await.expect("written");
+    house.street.cameras.put(bare);
+    let unknown = "0190f6c2-7b1e-7c3a-9d55-1f2e3d4c5b6a";
+    let asked: &[(&str, String, u16)] = &[
+        ("/api/tickets", "/api/tickets".to_owned(), 200),
+        ("/api/tickets", "/api/tickets?limit=1".to_owned(), 200),
+        ("/api/tickets", format!("/api/tickets?before={}&camera=bare&kind=own.kind&state=open", t.id()), 200),
+        ("/api/tickets", "/api/tickets?limit=0".to_owned(), 400),
+        ("/api/tickets", "/api/tickets?stat=open".to_owned(), 400),
+        ("/api/tickets", "/api/tickets?camera=a%2Fb".to_owned(), 400),
+        ("/api/tickets/{id}", format!("/api/tickets/{}", t.id()), 200),
+        ("/api/tickets/{id}", format!("/api/tickets/{}", odd.id()), 200),
+        ("/api/tickets/{id}", "/api/tickets/77".to_owned(), 400),
+        ("/api/tickets/{id}", format!("/api/tickets/{unknown}"), 404),
+        ("/api/cameras", "/api/cameras".to_owned(), 200),
+        ("/api/cameras", "/api/cameras?q=gate&state=streaming&page=1&limit=1".to_owned(), 200),
+        ("/api/cameras", "/api/cameras?state=asleep".to_owned(), 400),
+        ("/api/cameras/{id}", "/api/cameras/bare".to_owned(), 200),
+        ("/api/cameras/{id}", "/api/cameras/gate-2".to_owned(), 200),
+        ("/api/cameras/{id}", "/api/cameras/a*b".to_owned(), 400),
+        ("/api/cameras/{id}", "/api/cameras/none".to_owned(), 404),
+        ("/cameras/{id}/latest.jpg", "/cameras/gate-2/latest.jpg".to_owned(), 200),
+        ("/cameras/{id}/latest.jpg", "/cameras/bare/latest.jpg".to_owned(), 404),
+        ("/evidence/{sha256}", format!("/evidence/{}", t.evidence[0].sha256), 200),
+        ("/evidence/{sha256}", format!("/evidence/{}", t.evidence[1].sha256), 200),
+        ("/evidence/{sha256}", "/evidence/77".to_owned(), 400),
+        ("/healthz", "/healthz".to_owned(), 200),
+        ("/metrics", "/metrics".to_owned(), 200),
+    ];
+    for (template, path, status) in asked {
+        check(&house, &document, template, path, *status).await;
+    }
+    let documented: BTreeSet<&str> = document["paths"].as_object().expect("paths").keys().map(String::as_str).collect();
+    assert_eq!(documented, asked.iter().map(|(template, ..)| *template).collect(), "every path is asked");
+    house.street.console.store.close().await;
+    check(&house, &document, "/healthz", "/healthz", 503).await;
+}
+
+#[tokio::test]
+async fn the_document_names_the_parameters_that_the_api_takes() {
+    let document = document();
+    let house = House::open().await;
+    for path in ["/api/tickets", "/api/cameras"] {
+        let parameters = document["paths"][path]["get"]["parameters"].as_array().expect("parameters");
+        let mut documented: Vec<&str> = parameters.iter().map(|p| p["name"].as_str().expect("a name")).collect();
+        let (_, problem) = house.status_and_text(&format!("{path}?no-such-parameter=1")).await;
+        let problem: Value = serde_json::from_str(&problem).expect("a problem document");
+        let detail = problem["detail"].as_str().expect("a detail");
+        let mut taken: Vec<&str> = detail.rsplit("parameters are ").next().expect("a list").split(", ").collect();
+        documented.sort_unstable();
+        taken.sort_unstable();
+        assert_eq!(documented, taken, "{path}");
+    }
+}

@@ -1,0 +1,236 @@
+//! A made-up street with cameras, zones and tickets whose evidence is really stored, for tests and for the gallery.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
+
+use alerts::{
+    annotate::{Annotator, Scene},
+    evidence::EvidenceStore,
+    incident::{Incident, RuleRef, Zone, ZonePurpose},
+    jpeg,
+    store::Store,
+    ticket::{CameraInfo, Evidence, EvidenceRole, Rendition, Ticket, TicketState},
+};
+use bytes::Bytes;
+use console::{CameraView, Console, Fleet, StillError, StillFuture, Vitals};
+use domain::{
+    CameraId, CameraReport, CameraState, Cell, Codec, Detection, Label, Millis, ModelRef, Picture, Place, Point,
+    Polygon, Rect, Sha256, StreamRole, TicketId, Timestamp,
+};
+use jiff::tz::TimeZone;
+
+/// Cameras that stand where a test put them.
+#[derive(Default)]
+pub(crate) struct Cameras {
+    views: Mutex<Vec<CameraView>>,
+    stills: Mutex<HashMap<CameraId, Bytes>>,
+}
+
+impl Cameras {
+    pub(crate) fn put(&self, view: CameraView) {
+        self.views.lock().expect("not poisoned").push(view);
+    }
+
+    pub(crate) fn put_still(&self, id: &str, jpeg: Bytes) {
+        self.stills.lock().expect("not poisoned").insert(id.parse().expect("id"), jpeg);
+    }
+
+    pub(crate) fn change(&self, change: impl FnMut(&mut CameraView)) {
+        self.views.lock().expect("not poisoned").iter_mut().for_each(change);
+    }
+}
+
+impl Fleet for Cameras {
+    fn cameras(&self) -> Vec<CameraView> {
+        self.views.lock().expect("not poisoned").clone()
+    }
+
+    fn camera(&self, id: &CameraId) -> Option<CameraView> {
+        self.views.lock().expect("not poisoned").iter().find(|c| c.report.id == *id).cloned()
+    }
+
+    fn still<'a>(&'a self, id: &'a CameraId) -> StillFuture<'a> {
+        Box::pin(async move {
+            let jpeg = self.stills.lock().expect("not poisoned").get(id).cloned();
+            match jpeg {
+                Some(broken) if broken.is_empty() => {
+                    Err(StillError { camera: id.clone(), source: "secret detail of the decoder".into() })
+                }
+                other => Ok(other),
+            }
+        })
+    }
+}
+
+/// The console's parts in a temporary folder.
+pub(crate) struct Street {
+    pub(crate) console: Console,
+    pub(crate) cameras: Arc<Cameras>,
+    pub(crate) vitals: Arc<Mutex<Vitals>>,
+    pub(crate) folder: tempfile::TempDir,
+}
+
+pub(crate) async fn street() -> Street {
+    let folder = tempfile::tempdir().expect("temp dir");
+    let cameras = Arc::new(Cameras::default());
+    let vitals = Arc::new(Mutex::new(Vitals { broker_connected: true, looks_per_second: Some(12.3) }));
+    let console = Console {
+        store: Store::open(&folder.path().join("gridwatch.db")).await.expect("a store"),
+        evidence: EvidenceStore::open(&folder.path().join("evidence")).expect("an evidence store"),
+        fleet: Arc::clone(&cameras) as Arc<dyn Fleet>,
+        metrics: Arc::new(|| "# TYPE gridwatch_looks_total counter\ngridwatch_looks_total 7\n".to_owned()),
+        vitals: {
+            let vitals = Arc::clone(&vitals);
+            Arc::new(move || vitals.lock().expect("not poisoned").clone())
+        },
+        node: "xh-03".parse().expect("id"),
+        time_zone: TimeZone::get("Asia/Shanghai").expect("a time zone"),
+    };
+    Street { console, cameras, vitals, folder }
+}
+
+pub(crate) fn place() -> Place {
+    Place {
+        grid: Cell::try_from("310104007003012".to_owned()).expect("15 digits"),
+        duty_grid: Some("XT-03".to_owned()),
+        address: "斜土路 1175 号".to_owned(),
+        lon: Some(121.4593),
+        lat: Some(31.1896),
+    }
+}
+
+pub(crate) fn zone(id: &str, name: &str, purpose: ZonePurpose, corners: &[[f32; 2]]) -> Zone {
+    let polygon = Polygon::new(corners.iter().copied().map(Point::from).collect()).expect("a polygon");
+    Zone { id: id.parse().expect("id"), name: name.to_owned(), purpose, polygon }
+}
+
+pub(crate) fn lane() -> Zone {
+    zone("z1", "北侧机动车道", ZonePurpose::TrafficLane, &[[0.08, 0.98], [0.42, 0.42], [0.6, 0.42], [0.72, 0.98]])
+}
+
+/// A camera that streams well.
+pub(crate) fn camera(id: &str, name: &str, now: Timestamp) -> CameraView {
+    CameraView {
+        report: CameraReport {
+            id: id.parse().expect("id"),
+            state: CameraState::Streaming,
+            since: now - Millis::mins(190),
+            error: None,
+            codec: Some(Codec::H264),
+            size: Some((704, 576)),
+            keyframe_interval: Some(Millis(1_960)),
+            last_keyframe_at: Some(now - Millis::secs(2)),
+            last_look_at: Some(now - Millis::secs(7)),
+            look_interval: Millis::secs(10),
+            looks: 1_140,
+            reconnects: 1,
+        },
+        name: name.to_owned(),
+        place: Some(place()),
+        zones: vec![lane()],
+    }
+}
+
+/// A ticket of `camera`, confirmed at `at`, without evidence.
+pub(crate) fn ticket(camera: &CameraView, kind: &str, at: Timestamp) -> Ticket {
+    let bbox = Rect::from([0.36, 0.52, 0.58, 0.74]);
+    let zone = camera.zones.first().cloned().unwrap_or_else(lane);
+    let first_seen = at - Millis::secs(310);
+    Ticket {
+        incident: Incident {
+            ticket: TicketId::derive(at, format!("{}{kind}", camera.report.id).as_bytes()),
+            camera: camera.report.id.clone(),
+            kind: kind.parse().expect("a kind"),
+            zone: zone.id.clone(),
+            first_seen,
+            last_seen: at,
+            confirmed_at: at,
+            dwell: at.since(first_seen),
+            looks: 31,
+            hits: 29,
+            score_max: 0.91,
+            score_median: 0.83,
+            bbox,
+            things: vec![Detection { class: Label::new("car"), group: Label::new("vehicle"), score: 0.83, bbox }],
+            reason: "a vehicle stood still in traffic lane \"z1\" for 5m 10s, seen in 29 of 31 looks".to_owned(),
+            rule: RuleRef { id: "lane.motor".to_owned(), version: "0123456789ab".to_owned() },
+            model: ModelRef { name: "nanodet-g-coco".into(), sha256: Sha256::of(b"weights") },
+        },
+        camera: CameraInfo { name: camera.name.clone(), place: camera.place.clone() },
+        zone,
+        state: TicketState::Open,
+        last_seen: at,
+        cleared_at: None,
+        delivered_at: None,
+        evidence: Vec::new(),
+    }
+}
+
+/// Stores all renditions of a picture of `ticket` and names them on it.
+pub(crate) fn add_pictures(console: &Console, ticket: &mut Ticket, role: EvidenceRole, at: Timestamp) {
+    let picture = paint(704, 576, if role == EvidenceRole::After { None } else { Some(ticket.incident.bbox) }, at.0);
+    let annotator = Annotator::new(None, console.time_zone.clone());
+    let scene = Scene {
+        role,
+        ticket: ticket.id(),
+        kind: &ticket.incident.kind,
+        camera: &ticket.incident.camera,
+        camera_name: &ticket.camera.name,
+        zone: &ticket.zone,
+        things: if role == EvidenceRole::After { &[] } else { &ticket.incident.things },
+        bbox: ticket.incident.bbox,
+        captured_at: at,
+    };
+    let annotated = annotator.annotate(&picture, &scene, 85).expect("a JPEG");
+    let clean = jpeg::encode(&picture, 85).expect("a JPEG");
+    let original = format!("\0\0\0\x01 access unit of {} at {}", ticket.id(), at.0).into_bytes();
+    let pieces = [
+        (Rendition::Original, original, "video/h264", (704, 576)),
+        (Rendition::Clean, clean, "image/jpeg", (704, 576)),
+        (Rendition::Annotated, annotated.bytes, "image/jpeg", (annotated.width, annotated.height)),
+    ];
+    for (rendition, bytes, media_type, (width, height)) in pieces {
+        ticket.evidence.push(Evidence {
+            role,
+            rendition,
+            stream: StreamRole::Sub,
+            sha256: console.evidence.put(&bytes).expect("stored"),
+            media_type: media_type.to_owned(),
+            bytes: bytes.len() as u64,
+            width,
+            height,
+            captured_at: at,
+        });
+    }
+}
+
+/// A road between two pavements, with a box standing on it.
+pub(crate) fn paint(width: u32, height: u32, thing: Option<Rect>, seed: i64) -> Picture {
+    let (w, h) = (width as usize, height as usize);
+    let (cw, ch) = (w.div_ceil(2), h.div_ceil(2));
+    let (mut y, mut u, mut v) = (vec![0_u8; w * h], vec![0_u8; cw * ch], vec![0_u8; cw * ch]);
+    let lit = (seed.rem_euclid(5) * 7) as u8;
+    for row in 0..h {
+        for column in 0..w {
+            let (px, py) = (column as f32 / width as f32, row as f32 / height as f32);
+            let grain = ((column * 7919 + row * 104_729) % 9) as u8;
+            let centre = (px - 0.5).abs() / (0.12 + (py - 0.35).max(0.0) * 0.62);
+            let inside = thing.is_some_and(|r| px > r.x0 && px < r.x1 && py > r.y0 && py < r.y1);
+            let (luma, cb, cr) = match () {
+                () if inside && thing.is_some_and(|r| py < r.y0 + 0.08) => (90, 134, 124),
+                () if inside => (70, 120, 190),
+                () if py < 0.35 => (150 - (py * 90.0) as u8, 138, 122),
+                () if centre > 1.0 => (128, 122, 134),
+                () if centre < 0.03 && ((py * 22.0) as u32).is_multiple_of(2) => (205, 128, 128),
+                () => (82, 129, 127),
+            };
+            y[row * w + column] = luma + lit / 2 + grain;
+            u[row / 2 * cw + column / 2] = cb;
+            v[row / 2 * cw + column / 2] = cr;
+        }
+    }
+    let uniform = Picture::uniform(width, height, [0, 0, 0]);
+    Picture { planes: [y.into(), u.into(), v.into()], ..uniform }
+}
