@@ -243,6 +243,42 @@ mod tests {
         assert!(!old.exists());
     }
 
+    /// The other half of the test below, run on a disk of 64 KiB.
+    #[test]
+    fn on_a_small_disk() {
+        let Some(disk) = std::env::var_os("GRIDWATCH_TEST_SMALL_DISK") else { return };
+        let store = EvidenceStore::open(&Path::new(&disk).join("evidence")).expect("opens");
+        let small = store.put(&[1; 8 << 10]).expect("there is room");
+        let error = store.put(&[2; 128 << 10]).expect_err("there is none");
+        assert!(matches!(&error, AlertsError::EvidenceFull { path } if path.starts_with(&disk)), "{error:?}");
+        assert_eq!(incoming(&store), 0);
+        assert_eq!(store.get(&small).expect("read").len(), 8 << 10);
+        let fits = store.put(&[3; 16 << 10]).expect("what failed has left no crumbs");
+        assert_eq!(store.get(&fits).expect("read").len(), 16 << 10);
+        println!("tried on a small disk");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_is_named_and_left_as_it_was() {
+        let folder = tempfile::tempdir().expect("temp dir");
+        let output = std::process::Command::new("unshare")
+            .args(["--user", "--map-root-user", "--mount", "sh", "-c"])
+            .arg(r#"mount -t tmpfs -o size=64k tmpfs "$1" && exec "$2" --exact evidence::tests::on_a_small_disk --nocapture"#)
+            .args(["sh".as_ref(), folder.path().as_os_str()])
+            .arg(std::env::current_exe().expect("this test"))
+            .env("GRIDWATCH_TEST_SMALL_DISK", folder.path())
+            .output()
+            .expect("util-linux is there");
+        let (told, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        if error.contains("unshare") || error.contains("mount:") {
+            // A container may forbid a mount; the test below shows the error itself then.
+            eprintln!("not tried on a small disk: {error}");
+            return;
+        }
+        assert!(output.status.success() && told.contains("tried on a small disk"), "{told}{error}");
+    }
+
     /// The kernel's own "no space left" needs no small disk: this device is always full.
     #[cfg(target_os = "linux")]
     #[test]
