@@ -27,6 +27,7 @@ CREATE INDEX tickets_by_time ON tickets (confirmed_at, id);
 CREATE INDEX tickets_by_camera ON tickets (camera, confirmed_at, id);
 CREATE INDEX tickets_by_kind ON tickets (kind, confirmed_at, id);
 CREATE INDEX tickets_by_state ON tickets (state, confirmed_at, id);
+CREATE INDEX tickets_by_clearing ON tickets (cleared_at);
 CREATE INDEX tickets_undelivered ON tickets (id) WHERE delivered_at IS NULL;
 
 CREATE TABLE evidence (

@@ -28,7 +28,7 @@ mod tests;
 mod tickets;
 
 pub use outbox::Refused;
-pub use tickets::{Counts, Opened, TicketFilter};
+pub use tickets::{Counts, Opened, TicketFilter, Touch};
 
 /// How long a writer waits for another process's transaction before it gives up.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);

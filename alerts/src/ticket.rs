@@ -99,6 +99,11 @@ impl Ticket {
     pub fn id(&self) -> TicketId {
         self.incident.ticket
     }
+
+    /// Puts the evidence into its order: by role and rendition, full resolution first.
+    pub fn sort_evidence(&mut self) {
+        self.evidence.sort_by_key(|e| (e.role, e.rendition, e.stream == StreamRole::Sub, e.captured_at, e.sha256));
+    }
 }
 
 /// What a message carries.

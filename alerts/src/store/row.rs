@@ -121,6 +121,11 @@ impl<'r> TicketRow<'r> {
         })
     }
 
+    /// With the time at which it was cleared.
+    pub(super) fn to_cleared_ticket(&self) -> Result<(OpenTicket, Timestamp), AlertsError> {
+        Ok((self.to_open_ticket()?, self.time("cleared_at")?))
+    }
+
     pub(super) fn to_queued(&self) -> Result<Queued, AlertsError> {
         let body = match self.get::<Option<Vec<u8>>>("body")? {
             Some(bytes) => Body::Inline(bytes.into()),

@@ -195,6 +195,12 @@ async fn lists_are_newest_first_and_paged_without_gap_or_repeat() {
     let filter = TicketFilter { state: Some(TicketState::Cleared), ..Default::default() };
     let cleared = store.tickets(&filter).await.expect("read");
     assert_eq!(cleared.iter().map(Ticket::id).collect::<Vec<_>>(), [all[0].id()]);
+    let resting = store.cleared_tickets(Timestamp(2_000_000)).await.expect("read");
+    assert_eq!(
+        resting.iter().map(|(t, at)| (t.ticket, *at)).collect::<Vec<_>>(),
+        [(all[0].id(), Timestamp(2_000_000))]
+    );
+    assert_eq!(store.cleared_tickets(Timestamp(2_000_001)).await.expect("read"), []);
     let filter = TicketFilter { kind: Some("garbage.exposed".parse().expect("kind")), ..Default::default() };
     assert_eq!(store.tickets(&filter).await.expect("read"), []);
 }
@@ -278,8 +284,8 @@ async fn a_touch_moves_forward_only_and_evidence_can_be_added() {
     let a = ticket("a", 1_000);
     store.open_ticket(&a, &[]).await.expect("written");
     let there = Rect::from([0.5, 0.5, 0.75, 0.75]);
-    store.touch(a.id(), Timestamp(9_000), there).await.expect("written");
-    store.touch(a.id(), Timestamp(8_000), a.incident.bbox).await.expect("ignored");
+    store.touch(&[(a.id(), Touch { last_seen: Timestamp(9_000), bbox: there })]).await.expect("written");
+    store.touch(&[(a.id(), Touch { last_seen: Timestamp(8_000), bbox: a.incident.bbox })]).await.expect("ignored");
     let open = store.open_tickets().await.expect("read");
     assert_eq!((open[0].last_seen, open[0].bbox), (Timestamp(9_000), there));
     let after = evidence(EvidenceRole::After, Rendition::Original);
@@ -370,5 +376,52 @@ async fn no_list_reads_the_whole_table() {
             sqlx::query_as(sql).fetch_all(&store.readers).await.expect("explained");
         let whole = plan.iter().any(|p| p.3.starts_with("SCAN t") || p.3.contains("TEMP B-TREE"));
         assert!(!whole, "{sql}: {plan:?}");
+    }
+}
+
+/// The other half of the test below, run in a process of its own: writes tickets until it is killed.
+#[tokio::test]
+async fn writer_that_is_killed() {
+    let Some(path) = std::env::var_os("GRIDWATCH_TEST_KILLED_WRITER") else { return };
+    let store = Store::open(Path::new(&path)).await.expect("opens");
+    for at in 1_000_000.. {
+        let t = ticket("gate-2", at);
+        store.open_ticket(&t, &[picture_message("p"), ticket_message("t")]).await.expect("written");
+        println!("written {}", t.id());
+    }
+}
+
+#[tokio::test]
+async fn what_was_written_outlives_a_kill() {
+    let folder = tempfile::tempdir().expect("temp dir");
+    let path = folder.path().join("gridwatch.db");
+    let mut told = Vec::new();
+    for tickets in [1, 7, 30] {
+        let mut writer = std::process::Command::new(std::env::current_exe().expect("this test"))
+            .args(["--exact", "store::tests::writer_that_is_killed", "--nocapture"])
+            .env("GRIDWATCH_TEST_KILLED_WRITER", &path)
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .expect("started");
+        let output = std::io::BufReader::new(writer.stdout.take().expect("piped"));
+        let written = std::io::BufRead::lines(output)
+            .filter_map(|line| line.expect("text").split_once("written ").map(|(_, id)| id.to_owned()));
+        // Those of the run before are already there; the ids start over.
+        told.extend(written.take(told.len() + tickets));
+        writer.kill().expect("killed");
+        writer.wait().expect("ended");
+
+        let store = Store::open(&path).await.expect("opens after the kill");
+        let mut messages: std::collections::HashMap<TicketId, usize> = std::collections::HashMap::new();
+        for queued in store.outbox_next(0, u32::MAX).await.expect("read") {
+            *messages.entry(queued.ticket).or_default() += 1;
+        }
+        for id in &told {
+            let id = id.parse().expect("id");
+            assert!(store.ticket(id).await.expect("read").is_some(), "{id} was told and is lost");
+            assert_eq!(messages.get(&id), Some(&2), "messages of {id}");
+        }
+        assert!(messages.values().all(|n| *n == 2), "a ticket without all its messages");
+        store.close().await;
     }
 }

@@ -31,6 +31,15 @@ pub enum Opened {
     AlreadyThere,
 }
 
+/// A sight of a problem whose ticket is open.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Touch {
+    /// When.
+    pub last_seen: Timestamp,
+    /// Where.
+    pub bbox: Rect,
+}
+
 /// Which tickets to list. The default is the 50 newest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TicketFilter {
@@ -176,24 +185,34 @@ impl Store {
         Ok(())
     }
 
-    /// Writes when and where an open ticket's problem was seen again; an older sight than the one written is ignored.
+    /// Writes when and where the problems of open tickets were seen again, all in one transaction; an older sight than
+    /// the one written is ignored.
     ///
     /// # Errors
-    /// When the database fails.
-    pub async fn touch(&self, ticket: TicketId, last_seen: Timestamp, bbox: Rect) -> Result<(), AlertsError> {
-        sqlx::query(
-            "UPDATE tickets SET last_seen = $1, x0 = $2, y0 = $3, x1 = $4, y1 = $5 WHERE id = $6 AND last_seen < $1",
-        )
-        .bind(last_seen.0)
-        .bind(f64::from(bbox.x0))
-        .bind(f64::from(bbox.y0))
-        .bind(f64::from(bbox.x1))
-        .bind(f64::from(bbox.y1))
-        .bind(ticket.to_string())
-        .execute(&self.writer)
-        .await
-        .map_err(self.failed("update a ticket"))?;
-        Ok(())
+    /// When the database fails; nothing is written then.
+    pub async fn touch(&self, touches: &[(TicketId, Touch)]) -> Result<(), AlertsError> {
+        const DOING: &str = "update tickets";
+        if touches.is_empty() {
+            return Ok(());
+        }
+        let failed = self.failed(DOING);
+        let mut tx = self.begin(DOING).await?;
+        for (ticket, Touch { last_seen, bbox }) in touches {
+            sqlx::query(
+                "UPDATE tickets SET last_seen = $1, x0 = $2, y0 = $3, x1 = $4, y1 = $5 \
+                 WHERE id = $6 AND state = 'open' AND last_seen < $1",
+            )
+            .bind(last_seen.0)
+            .bind(f64::from(bbox.x0))
+            .bind(f64::from(bbox.y0))
+            .bind(f64::from(bbox.x1))
+            .bind(f64::from(bbox.y1))
+            .bind(ticket.to_string())
+            .execute(&mut *tx)
+            .await
+            .map_err(&failed)?;
+        }
+        tx.commit().await.map_err(&failed)
     }
 
     /// All tickets whose problem stands, oldest first: what the rule core must know after a start.
@@ -210,6 +229,22 @@ impl Store {
         .await
         .map_err(self.failed("read open tickets"))?;
         rows.iter().map(|row| TicketRow::new(row, "id")?.to_open_ticket()).collect()
+    }
+
+    /// All tickets that were cleared at or after `since`, with the time: places that may still be at rest.
+    ///
+    /// # Errors
+    /// When the database fails or a row is damaged.
+    pub async fn cleared_tickets(&self, since: Timestamp) -> Result<Vec<(OpenTicket, Timestamp)>, AlertsError> {
+        let rows = sqlx::query(
+            "SELECT id, camera, kind, zone, first_seen, last_seen, cleared_at, x0, y0, x1, y1 FROM tickets \
+             WHERE cleared_at >= $1 ORDER BY cleared_at",
+        )
+        .bind(since.0)
+        .fetch_all(&self.readers)
+        .await
+        .map_err(self.failed("read cleared tickets"))?;
+        rows.iter().map(|row| TicketRow::new(row, "id")?.to_cleared_ticket()).collect()
     }
 
     /// One ticket with its evidence.
@@ -304,9 +339,9 @@ impl Store {
         }
         rows.iter()
             .map(|row| {
-                let mut evidence = by_ticket.remove(row.ticket_id()).unwrap_or_default();
-                evidence.sort_by_key(|e| (e.role, e.rendition, e.captured_at, e.sha256));
-                row.to_ticket(evidence)
+                let mut ticket = row.to_ticket(by_ticket.remove(row.ticket_id()).unwrap_or_default())?;
+                ticket.sort_evidence();
+                Ok(ticket)
             })
             .collect()
     }
