@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use domain::{Sha256, TicketId};
+use domain::{CameraId, Sha256, TicketId, ZoneId};
 
 /// An error of another crate whose type is no part of this one's interface.
 pub type Source = Box<dyn std::error::Error + Send + Sync>;
@@ -82,6 +82,14 @@ pub enum AlertsError {
     /// A ticket that the database does not hold.
     #[error("there is no ticket {0} in the database")]
     UnknownTicket(TicketId),
+    /// A zone that the rules know and the service does not.
+    #[error("the rules opened a ticket in zone {zone} of camera {camera}, which is not configured")]
+    UnknownZone {
+        /// Whose.
+        camera: CameraId,
+        /// Which.
+        zone: ZoneId,
+    },
     /// The file system under the evidence is full.
     #[error("no space left to store evidence {path}; free some space on its disk")]
     EvidenceFull {

@@ -9,8 +9,14 @@ pub mod incident;
 pub mod jpeg;
 pub mod kinds;
 pub mod rules;
+pub mod service;
 pub mod store;
 pub mod ticket;
 pub mod wire;
 
 pub use error::AlertsError;
+
+/// Says what this crate's metrics mean, to whatever recorder is installed.
+pub fn describe_metrics() {
+    service::describe_metrics();
+}

@@ -1,0 +1,331 @@
+//! The part of alerts that runs: looks go into the rule core, what it wants done comes out and is done.
+//!
+//! ```text
+//!  looks, lost cameras, ticks ──▶ rule core ──▶ cases (bounded queue) ──▶ desk: pictures ─▶ evidence store ─▶ database
+//!                                    │
+//!                                    └──▶ first-seen pictures (encoded), pace of looks
+//! ```
+//!
+//! A ticket that the core opens is written, however long that takes: the desk retries in order while the disk is full or
+//! the database away, and once its queue is full too, looks wait. Evidence is on disk before the ticket that names it,
+//! and the ticket is on disk together with its messages. [`Service::run`] ends when its input closes, after all is done.
+
+use std::{
+    collections::HashMap,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use domain::{AccessUnit, CameraId, Detection, Look, Picture, TicketId, Timestamp};
+use tokio::{sync::mpsc, task::JoinSet, time::MissedTickBehavior};
+
+use crate::{
+    AlertsError,
+    annotate::Annotator,
+    evidence::{EvidenceConfig, EvidenceStore},
+    incident::{Effect, Incident, Input, Observation, Pace, SuspectId, Zone},
+    rules::Core,
+    store::{Store, Touch},
+    ticket::CameraInfo,
+    wire::Node,
+};
+
+mod desk;
+mod shots;
+#[cfg(test)]
+mod tests;
+
+use desk::{Case, Clearing, Desk, Opening};
+
+/// Cases that wait for the desk; each holds a decoded picture or two.
+const CASES: usize = 32;
+
+/// Encoded first-seen pictures of all suspects together, in bytes; a suspect beyond that goes without.
+const FIRST_SEEN_BYTES: usize = 128 << 20;
+
+/// How often the core is told that time passes.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Ticks from one note of what still stands to the next: a crash forgets so much of "last seen".
+const NOTE_EVERY: u32 = 10;
+
+/// How long a ticket waits for its picture in full resolution.
+const FULL_RESOLUTION_WAIT: Duration = Duration::from_millis(700);
+
+/// Decodes one picture that was kept encoded.
+pub trait StillDecoder: Send + Sync {
+    /// Blocks until the picture is decoded.
+    ///
+    /// # Errors
+    /// Why it cannot be decoded, in words for a log.
+    fn decode(&self, access_unit: &AccessUnit) -> Result<Picture, String>;
+}
+
+/// A picture under way; fails in words for a log. Dropped when it takes too long.
+pub type Grab = Pin<Box<dyn Future<Output = Result<AccessUnit, String>> + Send>>;
+
+/// Takes a picture from a camera's main stream, for cameras that are looked at in their sub stream.
+pub trait FullResolution: Send + Sync {
+    /// Begins to take a picture; none where the camera has no stream of higher resolution than the looks'.
+    fn grab(&self, camera: &CameraId) -> Option<Grab>;
+}
+
+/// Is told how often a camera is worth looking at.
+pub type Paces = Arc<dyn Fn(&CameraId, Pace) + Send + Sync>;
+
+/// What the service hears of the cameras.
+#[derive(Debug)]
+pub enum Event {
+    /// A look was made.
+    Look(Box<Look>),
+    /// A camera lost its stream, and when.
+    Lost(CameraId, Timestamp),
+}
+
+/// All that a service is made of.
+pub struct ServiceSetup {
+    /// Where tickets and messages are written.
+    pub store: Store,
+    /// Where pictures are written.
+    pub evidence: EvidenceStore,
+    /// The rules, with the open tickets of the store restored.
+    pub core: Core,
+    /// Each camera's description and zones, as the core has them.
+    pub cameras: HashMap<CameraId, (CameraInfo, Vec<Zone>)>,
+    /// Who signs the messages; its time zone is that of the times written on pictures.
+    pub node: Node,
+    /// Decodes first-seen pictures and those in full resolution.
+    pub stills: Arc<dyn StillDecoder>,
+    /// Takes pictures in full resolution.
+    pub full_resolution: Arc<dyn FullResolution>,
+    /// Told how often a camera is worth looking at. Must not block.
+    pub paces: Paces,
+    /// How pictures are made.
+    pub config: EvidenceConfig,
+}
+
+/// Owns the rule core, and does what it wants done.
+pub struct Service {
+    watch: Watch,
+    desk: Desk,
+}
+
+/// Says what this module's metrics mean.
+pub(crate) fn describe_metrics() {
+    use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+    describe_counter!("gridwatch_suspects_total", "candidates for a ticket, by kind");
+    describe_counter!("gridwatch_suspects_dropped_total", "candidates that became no ticket, by kind and reason");
+    describe_counter!("gridwatch_tickets_opened_total", "tickets written, by kind");
+    describe_counter!("gridwatch_tickets_cleared_total", "tickets whose problem was seen to be gone, by kind");
+    describe_gauge!("gridwatch_tickets", "tickets, by state (open, cleared, undelivered)");
+    describe_gauge!("gridwatch_outbox_messages", "messages in the outbox, by state (queued, refused)");
+    describe_gauge!("gridwatch_first_seen_bytes", Unit::Bytes, "encoded pictures kept for candidates");
+    describe_counter!(
+        "gridwatch_pictures_missing_total",
+        "pictures that a ticket went without, by role and reason (memory, decode, encode, late, grab)"
+    );
+    describe_counter!("gridwatch_evidence_bytes_total", Unit::Bytes, "bytes given to the evidence store, by rendition");
+    describe_counter!("gridwatch_write_failures_total", "writes of tickets or evidence that failed and are retried");
+    describe_histogram!(
+        "gridwatch_ticket_write_seconds",
+        Unit::Seconds,
+        "from the look that satisfied the rule to the ticket on disk, pictures included"
+    );
+}
+
+impl Service {
+    /// Puts a service together; reads the fonts.
+    #[must_use]
+    pub fn new(setup: ServiceSetup) -> Self {
+        let annotator = Annotator::new(setup.config.font.as_deref(), setup.node.timezone.clone());
+        let desk =
+            Desk::new(setup.store, setup.evidence, setup.node, setup.stills, annotator, setup.config.jpeg_quality);
+        let watch = Watch {
+            core: setup.core,
+            cameras: setup.cameras,
+            full_resolution: setup.full_resolution,
+            paces: setup.paces,
+            first_seen: HashMap::new(),
+            first_seen_bytes: 0,
+            touched: HashMap::new(),
+        };
+        Self { watch, desk }
+    }
+
+    /// Runs until `events` closes and all that came of them is written.
+    ///
+    /// # Errors
+    /// When the core speaks of a camera or zone that the set-up does not have. Trouble with disk and database is no
+    /// error: it is retried for as long as it takes.
+    pub async fn run(self, events: mpsc::Receiver<Event>) -> Result<(), AlertsError> {
+        let (cases, queue) = mpsc::channel(CASES);
+        let (watched, ()) = tokio::join!(self.watch.run(events, cases), self.desk.run(queue));
+        watched
+    }
+}
+
+/// The picture that first showed a suspect, as the camera sent it.
+struct FirstSeen {
+    access_unit: AccessUnit,
+    sampled_at: Timestamp,
+    detections: Vec<Detection>,
+}
+
+struct Watch {
+    core: Core,
+    cameras: HashMap<CameraId, (CameraInfo, Vec<Zone>)>,
+    full_resolution: Arc<dyn FullResolution>,
+    paces: Paces,
+    first_seen: HashMap<SuspectId, FirstSeen>,
+    first_seen_bytes: usize,
+    /// What still stands and is not yet written down.
+    touched: HashMap<TicketId, Touch>,
+}
+
+enum Heard {
+    Event(Event),
+    Tick,
+    End,
+}
+
+impl Watch {
+    async fn run(mut self, mut events: mpsc::Receiver<Event>, cases: mpsc::Sender<Case>) -> Result<(), AlertsError> {
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut until_note = 0;
+        loop {
+            let heard = tokio::select! {
+                event = events.recv() => event.map_or(Heard::End, Heard::Event),
+                _ = ticks.tick() => Heard::Tick,
+            };
+            let opened = match heard {
+                Heard::Event(Event::Look(look)) => self.look(look)?,
+                Heard::Event(Event::Lost(camera, at)) => {
+                    let effects = self.core.apply(at, Input::CameraLost(&camera));
+                    self.carry_out(effects, None)?
+                }
+                Heard::Tick => {
+                    let effects = self.core.apply(SystemTime::now().into(), Input::Tick);
+                    let opened = self.carry_out(effects, None)?;
+                    if until_note == 0 {
+                        until_note = NOTE_EVERY;
+                        self.note(&cases);
+                    }
+                    until_note -= 1;
+                    opened
+                }
+                Heard::End => break,
+            };
+            for case in opened {
+                // A full queue means that the disk is in trouble: looks wait, and no case is lost.
+                if cases.send(case).await.is_err() {
+                    return Ok(());
+                }
+            }
+        }
+        let last = Case::StillThere(self.touched.into_iter().collect());
+        // The desk goes on until this sender is gone; it cannot have ended before.
+        let _ = cases.send(last).await;
+        Ok(())
+    }
+
+    fn look(&mut self, look: Box<Look>) -> Result<Vec<Case>, AlertsError> {
+        let look: Arc<Look> = look.into();
+        let observation =
+            Observation { camera: &look.camera, detections: &look.detections, source: look.source, model: &look.model };
+        let effects = self.core.apply(look.sampled_at, Input::Look(observation));
+        self.carry_out(effects, Some(&look))
+    }
+
+    /// Does what takes no time, and returns what does.
+    fn carry_out(&mut self, effects: Vec<Effect>, look: Option<&Arc<Look>>) -> Result<Vec<Case>, AlertsError> {
+        let mut cases = Vec::new();
+        for effect in effects {
+            match effect {
+                Effect::Suspected { suspect, kind, .. } => {
+                    metrics::counter!("gridwatch_suspects_total", "kind" => kind.to_string()).increment(1);
+                    if let Some(look) = look {
+                        self.keep(suspect, look);
+                    }
+                }
+                Effect::Dropped { suspect, kind, reason } => {
+                    metrics::counter!("gridwatch_suspects_dropped_total", "kind" => kind.to_string(), "reason" => reason)
+                        .increment(1);
+                    self.let_go(suspect);
+                }
+                Effect::Confirmed { suspect, incident } => {
+                    cases.push(Case::Open(Box::new(self.opening(suspect, *incident, look)?)));
+                }
+                Effect::StillThere { ticket, seen_at, bbox } => {
+                    self.touched.insert(ticket, Touch { last_seen: seen_at, bbox });
+                }
+                Effect::Cleared { ticket, last_seen, cleared_at, .. } => {
+                    self.touched.remove(&ticket);
+                    cases.push(Case::Clear(Clearing { ticket, last_seen, cleared_at, look: look.cloned() }));
+                }
+                Effect::Pace { camera, pace } => (self.paces)(&camera, pace),
+            }
+        }
+        Ok(cases)
+    }
+
+    fn keep(&mut self, suspect: SuspectId, look: &Look) {
+        let access_unit = look.frame.access_unit.clone();
+        let bytes = access_unit.data.len();
+        if self.first_seen_bytes + bytes > FIRST_SEEN_BYTES {
+            metrics::counter!("gridwatch_pictures_missing_total", "role" => "first_seen", "reason" => "memory")
+                .increment(1);
+            return;
+        }
+        self.first_seen_bytes += bytes;
+        metrics::gauge!("gridwatch_first_seen_bytes").set(self.first_seen_bytes as f64);
+        let kept = FirstSeen { access_unit, sampled_at: look.sampled_at, detections: look.detections.clone() };
+        self.first_seen.insert(suspect, kept);
+    }
+
+    fn let_go(&mut self, suspect: SuspectId) -> Option<FirstSeen> {
+        let kept = self.first_seen.remove(&suspect)?;
+        self.first_seen_bytes -= kept.access_unit.data.len();
+        metrics::gauge!("gridwatch_first_seen_bytes").set(self.first_seen_bytes as f64);
+        Some(kept)
+    }
+
+    fn opening(
+        &mut self,
+        suspect: SuspectId,
+        incident: Incident,
+        look: Option<&Arc<Look>>,
+    ) -> Result<Opening, AlertsError> {
+        let first_seen = self.let_go(suspect);
+        let found = self.cameras.get(&incident.camera).and_then(|(camera, zones)| {
+            let zone = zones.iter().find(|zone| zone.id == incident.zone)?;
+            Some((camera.clone(), zone.clone()))
+        });
+        let Some((camera, zone)) = found else {
+            return Err(AlertsError::UnknownZone { camera: incident.camera, zone: incident.zone });
+        };
+        let mut full_resolution = JoinSet::new();
+        if let Some(grab) = self.full_resolution.grab(&incident.camera) {
+            // Begins now, so that it runs while the ticket waits for its turn.
+            full_resolution.spawn(tokio::time::timeout(FULL_RESOLUTION_WAIT, grab));
+        }
+        Ok(Opening {
+            incident,
+            camera,
+            zone,
+            look: look.cloned(),
+            first_seen,
+            full_resolution,
+            satisfied: Instant::now(),
+        })
+    }
+
+    /// Has written down what still stands, unless the desk has better things to do.
+    fn note(&mut self, cases: &mpsc::Sender<Case>) {
+        if let Ok(place) = cases.try_reserve() {
+            place.send(Case::StillThere(self.touched.drain().collect()));
+        }
+    }
+}

@@ -1,0 +1,362 @@
+//! The desk: makes each case's pictures, stores them, and writes the ticket with its messages; one case after the other,
+//! in the order in which they came about, each for as long as it takes.
+
+use std::{
+    mem::{self, Discriminant},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use domain::{AccessUnit, Look, Picture, TicketId, Timestamp};
+use tokio::{
+    sync::mpsc,
+    task::{JoinError, JoinSet},
+    time::error::Elapsed,
+};
+
+use super::{
+    FirstSeen, StillDecoder,
+    shots::{Piece, count_missing, count_stored, pieces},
+};
+use crate::{
+    AlertsError,
+    annotate::{Annotator, Scene},
+    evidence::EvidenceStore,
+    incident::{Incident, Zone},
+    store::{Opened, Store, Touch},
+    ticket::{CameraInfo, EvidenceRole, Ticket, TicketState},
+    wire::{self, Node},
+};
+
+/// Pauses between attempts to write, before jitter.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// What the desk is asked to do.
+pub(super) enum Case {
+    /// Open a ticket.
+    Open(Box<Opening>),
+    /// Say that a ticket's problem is gone.
+    Clear(Clearing),
+    /// Write down what was seen again. Not worth a retry: it is seen again soon.
+    StillThere(Vec<(TicketId, Touch)>),
+}
+
+/// A ticket to open.
+pub(super) struct Opening {
+    pub(super) incident: Incident,
+    pub(super) camera: CameraInfo,
+    pub(super) zone: Zone,
+    /// The look that satisfied the rule.
+    pub(super) look: Option<Arc<Look>>,
+    pub(super) first_seen: Option<FirstSeen>,
+    /// One picture in full resolution, or nothing.
+    pub(super) full_resolution: JoinSet<Result<Result<AccessUnit, String>, Elapsed>>,
+    /// When the rule was satisfied.
+    pub(super) satisfied: Instant,
+}
+
+/// A ticket whose problem is gone.
+pub(super) struct Clearing {
+    pub(super) ticket: TicketId,
+    pub(super) last_seen: Timestamp,
+    pub(super) cleared_at: Timestamp,
+    /// The look that shows the place without it.
+    pub(super) look: Option<Arc<Look>>,
+}
+
+/// Makes pictures; shared with the threads that do.
+struct Studio {
+    annotator: Annotator,
+    stills: Arc<dyn StillDecoder>,
+    quality: u8,
+}
+
+pub(super) struct Desk {
+    store: Store,
+    evidence: EvidenceStore,
+    node: Node,
+    studio: Arc<Studio>,
+    /// The sort of error that was last told, while it lasts.
+    trouble: Option<Discriminant<AlertsError>>,
+}
+
+impl Desk {
+    pub(super) fn new(
+        store: Store,
+        evidence: EvidenceStore,
+        node: Node,
+        stills: Arc<dyn StillDecoder>,
+        annotator: Annotator,
+        quality: u8,
+    ) -> Self {
+        let studio = Arc::new(Studio { annotator, stills, quality });
+        Self { store, evidence, node, studio, trouble: None }
+    }
+
+    /// Works until the last sender of `cases` is gone.
+    pub(super) async fn run(mut self, mut cases: mpsc::Receiver<Case>) {
+        while let Some(case) = cases.recv().await {
+            match case {
+                Case::Open(opening) => self.open(*opening).await,
+                Case::Clear(clearing) => self.clear(clearing).await,
+                Case::StillThere(touches) => self.note(&touches).await,
+            }
+        }
+    }
+
+    async fn open(&mut self, opening: Opening) {
+        let satisfied = opening.satisfied;
+        let (ticket, pieces) = self.pictured(opening).await;
+        let messages = wire::opening_messages(&ticket, &self.node);
+        let mut attempts = Attempts::default();
+        let opened = loop {
+            let written = match put(&self.evidence, &pieces).await {
+                Ok(()) => self.store.open_ticket(&ticket, &messages).await,
+                Err(error) => Err(error),
+            };
+            match written {
+                Ok(opened) => break opened,
+                Err(error) => self.after_failure(&mut attempts, &error).await,
+            }
+        };
+        self.after_success();
+        if opened == Opened::New {
+            count_stored(&pieces);
+            let (id, incident) = (ticket.id(), &ticket.incident);
+            tracing::info!(
+                ticket = %id, camera = %incident.camera, kind = %incident.kind, zone = %incident.zone,
+                reason = %incident.reason, pictures = pieces.len(), "ticket opened"
+            );
+            metrics::counter!("gridwatch_tickets_opened_total", "kind" => incident.kind.to_string()).increment(1);
+            metrics::histogram!("gridwatch_ticket_write_seconds").record(satisfied.elapsed().as_secs_f64());
+        }
+    }
+
+    /// The ticket with the description of its pictures, and their bytes.
+    async fn pictured(&self, opening: Opening) -> (Ticket, Vec<Piece>) {
+        let Opening { incident, camera, zone, look, first_seen, mut full_resolution, .. } = opening;
+        let mut ticket = Ticket {
+            state: TicketState::Open,
+            last_seen: incident.last_seen,
+            cleared_at: None,
+            delivered_at: None,
+            evidence: Vec::new(),
+            incident,
+            camera,
+            zone,
+        };
+        let studio = Arc::clone(&self.studio);
+        let about = ticket.clone();
+        let seen = blocking(move || {
+            let mut pieces = first_seen.map_or_else(Vec::new, |first| studio.first_seen(&about, &first));
+            pieces.extend(look.into_iter().flat_map(|look| studio.look(&about, EvidenceRole::Confirming, &look)));
+            pieces
+        });
+        let (seen, full) = tokio::join!(seen, full_resolution.join_next());
+        let mut pieces = seen;
+        if let Some(access_unit) = full.and_then(|grabbed| self.grabbed(&ticket, grabbed)) {
+            let studio = Arc::clone(&self.studio);
+            let about = ticket.clone();
+            pieces.extend(blocking(move || studio.full_resolution(&about, &access_unit)).await);
+        }
+        ticket.evidence = pieces.iter().map(|(evidence, _)| evidence.clone()).collect();
+        ticket.sort_evidence();
+        (ticket, pieces)
+    }
+
+    /// What came of taking a picture in full resolution; without one the ticket has that of the look.
+    fn grabbed(
+        &self,
+        ticket: &Ticket,
+        grabbed: Result<Result<Result<AccessUnit, String>, Elapsed>, JoinError>,
+    ) -> Option<AccessUnit> {
+        let (reason, error) = match grabbed {
+            Ok(Ok(Ok(access_unit))) => return Some(access_unit),
+            Ok(Ok(Err(error))) => ("grab", error),
+            Ok(Err(_)) => ("late", "it did not come in time".to_owned()),
+            Err(error) => ("grab", error.to_string()),
+        };
+        count_missing(EvidenceRole::Confirming, reason);
+        tracing::debug!(ticket = %ticket.id(), camera = %ticket.incident.camera, error, "no picture in full resolution");
+        None
+    }
+
+    async fn clear(&mut self, clearing: Clearing) {
+        let mut attempts = Attempts::default();
+        loop {
+            match self.cleared(&clearing).await {
+                Ok(Some(ticket)) => {
+                    let incident = &ticket.incident;
+                    tracing::info!(ticket = %ticket.id(), camera = %incident.camera, kind = %incident.kind, "ticket cleared");
+                    metrics::counter!("gridwatch_tickets_cleared_total", "kind" => incident.kind.to_string())
+                        .increment(1);
+                    break;
+                }
+                Ok(None) => break,
+                Err(error @ (AlertsError::UnknownTicket(_) | AlertsError::Row { .. })) => {
+                    // No retry can mend this; the other cases must go on.
+                    tracing::error!(ticket = %clearing.ticket, %error, "cannot clear a ticket");
+                    break;
+                }
+                Err(error) => self.after_failure(&mut attempts, &error).await,
+            }
+        }
+        self.after_success();
+    }
+
+    /// One attempt to clear a ticket; none where it was cleared before.
+    async fn cleared(&self, clearing: &Clearing) -> Result<Option<Ticket>, AlertsError> {
+        let found = self.store.ticket(clearing.ticket).await?;
+        let mut ticket = found.ok_or(AlertsError::UnknownTicket(clearing.ticket))?;
+        if ticket.state != TicketState::Open {
+            return Ok(None);
+        }
+        ticket.state = TicketState::Cleared;
+        ticket.cleared_at = Some(clearing.cleared_at);
+        ticket.last_seen = clearing.last_seen;
+        let pieces = match clearing.look.clone() {
+            Some(look) => {
+                let (studio, about) = (Arc::clone(&self.studio), ticket.clone());
+                blocking(move || studio.look(&about, EvidenceRole::After, &look)).await
+            }
+            None => Vec::new(),
+        };
+        let after: Vec<_> = pieces.iter().map(|(evidence, _)| evidence.clone()).collect();
+        ticket.evidence.extend(after.iter().cloned());
+        ticket.sort_evidence();
+        put(&self.evidence, &pieces).await?;
+        let messages = wire::cleared_messages(&ticket, &self.node);
+        self.store.clear_ticket(ticket.id(), clearing.cleared_at, clearing.last_seen, &after, &messages).await?;
+        count_stored(&pieces);
+        Ok(Some(ticket))
+    }
+
+    async fn note(&mut self, touches: &[(TicketId, Touch)]) {
+        let noted = match self.store.touch(touches).await {
+            Ok(()) => self.store.counts().await,
+            Err(error) => Err(error),
+        };
+        match noted {
+            Ok(counts) => {
+                self.after_success();
+                for (state, n) in
+                    [("open", counts.open), ("cleared", counts.cleared), ("undelivered", counts.undelivered)]
+                {
+                    metrics::gauge!("gridwatch_tickets", "state" => state).set(n as f64);
+                }
+                for (state, n) in [("queued", counts.queued_messages), ("refused", counts.refused_messages)] {
+                    metrics::gauge!("gridwatch_outbox_messages", "state" => state).set(n as f64);
+                }
+            }
+            Err(error) => self.tell(&error),
+        }
+    }
+
+    /// Tells a trouble when it begins or changes, not each time it is met.
+    fn tell(&mut self, error: &AlertsError) {
+        metrics::counter!("gridwatch_write_failures_total").increment(1);
+        if self.trouble.replace(mem::discriminant(error)) != Some(mem::discriminant(error)) {
+            tracing::error!(%error, "tickets cannot be written, retrying until they can");
+        }
+    }
+
+    async fn after_failure(&mut self, attempts: &mut Attempts, error: &AlertsError) {
+        self.tell(error);
+        tokio::time::sleep(attempts.pause()).await;
+    }
+
+    fn after_success(&mut self) {
+        if self.trouble.take().is_some() {
+            tracing::info!("tickets are written again");
+        }
+    }
+}
+
+/// How often something has failed in a row.
+#[derive(Default)]
+struct Attempts(u32);
+
+impl Attempts {
+    /// Doubles each time, with jitter, so that not all that wait come back at once.
+    fn pause(&mut self) -> Duration {
+        let pause = FIRST_PAUSE.saturating_mul(1 << self.0.min(10)).min(LONGEST_PAUSE);
+        self.0 += 1;
+        pause.mul_f64(rand::random_range(0.5..=1.0))
+    }
+}
+
+impl Studio {
+    fn scene<'a>(ticket: &'a Ticket, role: EvidenceRole, captured_at: Timestamp) -> Scene<'a> {
+        let incident = &ticket.incident;
+        Scene {
+            role,
+            ticket: ticket.id(),
+            kind: &incident.kind,
+            camera: &incident.camera,
+            camera_name: &ticket.camera.name,
+            zone: &ticket.zone,
+            things: if role == EvidenceRole::After { &[] } else { &incident.things },
+            bbox: incident.bbox,
+            captured_at,
+        }
+    }
+
+    fn look(&self, ticket: &Ticket, role: EvidenceRole, look: &Look) -> Vec<Piece> {
+        let scene = Self::scene(ticket, role, look.sampled_at);
+        let frame = &look.frame;
+        pieces(&self.annotator, self.quality, &scene, &frame.access_unit, Some(&frame.picture))
+    }
+
+    fn first_seen(&self, ticket: &Ticket, first: &FirstSeen) -> Vec<Piece> {
+        let incident = &ticket.incident;
+        // Of what that look showed, the things of the same sort at the same place.
+        let things: Vec<_> = first
+            .detections
+            .iter()
+            .filter(|d| incident.things.iter().any(|t| t.group == d.group))
+            .filter(|d| d.bbox.intersection(incident.bbox).is_some())
+            .cloned()
+            .collect();
+        let scene = Scene { things: &things, ..Self::scene(ticket, EvidenceRole::FirstSeen, first.sampled_at) };
+        let picture = self.decode(&scene, &first.access_unit);
+        pieces(&self.annotator, self.quality, &scene, &first.access_unit, picture.as_ref())
+    }
+
+    fn full_resolution(&self, ticket: &Ticket, access_unit: &AccessUnit) -> Vec<Piece> {
+        let scene = Self::scene(ticket, EvidenceRole::Confirming, access_unit.received_at);
+        let picture = self.decode(&scene, access_unit);
+        pieces(&self.annotator, self.quality, &scene, access_unit, picture.as_ref())
+    }
+
+    fn decode(&self, scene: &Scene<'_>, access_unit: &AccessUnit) -> Option<Picture> {
+        match self.stills.decode(access_unit) {
+            Ok(picture) => Some(picture),
+            Err(error) => {
+                count_missing(scene.role, "decode");
+                tracing::warn!(ticket = %scene.ticket, camera = %scene.camera, error, "a picture of a ticket cannot be decoded");
+                None
+            }
+        }
+    }
+}
+
+/// Stores all pieces; what is stored already costs a read.
+async fn put(evidence: &EvidenceStore, pieces: &[Piece]) -> Result<(), AlertsError> {
+    let (evidence, pieces) = (evidence.clone(), pieces.to_vec());
+    blocking(move || {
+        for (_, bytes) in &pieces {
+            evidence.put(bytes)?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Runs `work` where it may block. Its panic is this task's panic.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}

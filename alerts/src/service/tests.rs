@@ -1,0 +1,379 @@
+use std::{collections::HashSet, fs, time::Duration};
+
+use bytes::Bytes;
+use domain::{
+    Cell, Codec, Frame, Label, LookSource, ModelRef, Point, Polygon, Rect, Sha256, StreamRole,
+    picture::{ColorRange, PixelFormat},
+};
+use jiff::tz::TimeZone;
+use tokio::sync::mpsc::Sender;
+use zune_jpeg::{
+    JpegDecoder,
+    zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions},
+};
+
+use super::*;
+use crate::{
+    incident::ZonePurpose,
+    jpeg,
+    rules::RulesConfig,
+    store::TicketFilter,
+    ticket::{Body, Evidence, EvidenceRole, Rendition, Ticket, TicketState},
+};
+
+const RULES: &str = r#"
+["lane.motor"]
+dwell = "10s"
+max_gap = "5s"
+clear_after = "4s"
+"#;
+
+/// 2026-11-23 12:00 UTC; all that happens here happens in the pictures' time.
+const NOON: i64 = 1_795_435_200_000;
+
+/// Where the car stands.
+const CAR: [f32; 4] = [0.30, 0.40, 0.60, 0.70];
+
+fn decode(jpeg: &[u8]) -> Result<Picture, String> {
+    let options = DecoderOptions::default().jpeg_set_out_colorspace(ColorSpace::YCbCr);
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(jpeg), options);
+    let pixels = decoder.decode().map_err(|error| error.to_string())?;
+    let (w, h) = decoder.dimensions().ok_or("no size")?;
+    let plane = |channel: usize, step: usize| -> Bytes {
+        let rows = (0..h).step_by(step);
+        rows.flat_map(|y| (0..w).step_by(step).map(move |x| (y * w + x) * 3 + channel)).map(|i| pixels[i]).collect()
+    };
+    let (width, height) = (u32::try_from(w).expect("small"), u32::try_from(h).expect("small"));
+    Ok(Picture {
+        format: PixelFormat::I420,
+        range: ColorRange::Full,
+        planes: [plane(0, 1), plane(1, 2), plane(2, 2)],
+        strides: [w, w.div_ceil(2), w.div_ceil(2)],
+        ..Picture::uniform(width, height, [0, 0, 0])
+    })
+}
+
+struct RealJpegs;
+
+impl StillDecoder for RealJpegs {
+    fn decode(&self, access_unit: &AccessUnit) -> Result<Picture, String> {
+        decode(&access_unit.data)
+    }
+}
+
+struct Broken;
+
+impl StillDecoder for Broken {
+    fn decode(&self, _: &AccessUnit) -> Result<Picture, String> {
+        Err("no such codec".to_owned())
+    }
+}
+
+/// What a camera's main stream has to give.
+enum MainStream {
+    None,
+    Silent,
+    Picture(AccessUnit),
+}
+
+impl FullResolution for MainStream {
+    fn grab(&self, _: &CameraId) -> Option<Grab> {
+        match self {
+            Self::None => None,
+            Self::Silent => Some(Box::pin(std::future::pending())),
+            Self::Picture(access_unit) => Some(Box::pin(std::future::ready(Ok(access_unit.clone())))),
+        }
+    }
+}
+
+/// A street in grey with, perhaps, a bright car; `n` tells one picture from the next.
+fn street(car: Option<Rect>, n: u8, (width, height): (u32, u32)) -> Picture {
+    let mut picture = Picture { range: ColorRange::Full, ..Picture::uniform(width, height, [70 + n, 128, 128]) };
+    if let Some(car) = car {
+        let mut luma = picture.planes[0].to_vec();
+        let x = |share: f32| (share * width as f32) as usize;
+        let y = |share: f32| (share * height as f32) as usize;
+        for row in y(car.y0)..y(car.y1) {
+            luma[row * width as usize..][x(car.x0)..x(car.x1)].fill(220);
+        }
+        picture.planes[0] = luma.into();
+    }
+    picture
+}
+
+fn access_unit(picture: &Picture, role: StreamRole, received_at: Timestamp) -> AccessUnit {
+    let data = jpeg::encode(picture, 95).expect("encodes").into();
+    AccessUnit { codec: Codec::Jpeg, role, received_at, data }
+}
+
+/// A look of camera `gate-2`, `seconds` after noon.
+fn look(car: Option<[f32; 4]>, seconds: i64) -> Event {
+    let car = car.map(Rect::from);
+    let sampled_at = Timestamp(NOON + seconds * 1_000);
+    let picture = street(car, (seconds % 100) as u8, (320, 240));
+    let camera: CameraId = "gate-2".parse().expect("id");
+    let detections =
+        car.map(|bbox| Detection { class: Label::new("car"), group: Label::new("vehicle"), score: 0.8, bbox });
+    Event::Look(Box::new(Look {
+        camera: camera.clone(),
+        sampled_at,
+        detections: detections.into_iter().collect(),
+        source: LookSource::Detector,
+        model: ModelRef { name: "nanodet".into(), sha256: Sha256::of(b"weights") },
+        frame: Frame { camera, sampled_at, access_unit: access_unit(&picture, StreamRole::Sub, sampled_at), picture },
+    }))
+}
+
+fn zone() -> Zone {
+    Zone {
+        id: "z1".parse().expect("id"),
+        name: "公交站".to_owned(),
+        purpose: ZonePurpose::NoStopping,
+        polygon: Polygon::new([[0.1, 0.2], [0.9, 0.2], [0.9, 0.9], [0.1, 0.9]].map(Point::from).to_vec())
+            .expect("polygon"),
+    }
+}
+
+/// A place on disk with a service that can be started on it again and again.
+struct Site {
+    folder: tempfile::TempDir,
+    store: Store,
+    evidence: EvidenceStore,
+}
+
+impl Site {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().expect("temp dir");
+        let store = Store::open(&folder.path().join("gridwatch.db")).await.expect("opens");
+        let evidence = EvidenceStore::open(&folder.path().join("evidence")).expect("opens");
+        Self { folder, store, evidence }
+    }
+
+    async fn service(&self, stills: impl StillDecoder + 'static, main: MainStream) -> Service {
+        let camera: CameraId = "gate-2".parse().expect("id");
+        let rules: RulesConfig = toml::from_str(RULES).expect("rules");
+        let mut core = Core::new(&rules, TimeZone::UTC, [(camera.clone(), vec![zone()])]).expect("rules");
+        core.restore(self.store.open_tickets().await.expect("read"));
+        Service::new(ServiceSetup {
+            store: self.store.clone(),
+            evidence: self.evidence.clone(),
+            core,
+            cameras: [(camera, (CameraInfo { name: "斜土路".to_owned(), place: None }, vec![zone()]))].into(),
+            node: Node {
+                id: "xh-03".parse().expect("id"),
+                district: Cell::try_from("310104".to_owned()).expect("cell"),
+                timezone: TimeZone::UTC,
+            },
+            stills: Arc::new(stills),
+            full_resolution: Arc::new(main),
+            paces: Arc::new(|_, _| {}),
+            config: EvidenceConfig::default(),
+        })
+    }
+
+    /// Runs a service over `events` to its end.
+    async fn run(&self, main: MainStream, events: impl IntoIterator<Item = Event>) {
+        let service = self.service(RealJpegs, main).await;
+        let (sender, receiver) = mpsc::channel(1);
+        let (ran, ()) = tokio::join!(service.run(receiver), send(sender, events));
+        ran.expect("runs");
+    }
+
+    async fn tickets(&self) -> Vec<Ticket> {
+        self.store.tickets(&TicketFilter::default()).await.expect("read")
+    }
+
+    fn bytes(&self, ticket: &Ticket, role: EvidenceRole, rendition: Rendition) -> (Evidence, Bytes) {
+        let found = ticket.evidence.iter().find(|e| e.role == role && e.rendition == rendition).expect("is there");
+        let bytes = self.evidence.get(&found.sha256).expect("whole");
+        assert_eq!(bytes.len() as u64, found.bytes);
+        (found.clone(), bytes)
+    }
+}
+
+async fn send(sender: Sender<Event>, events: impl IntoIterator<Item = Event>) {
+    for event in events {
+        sender.send(event).await.expect("the service runs");
+    }
+}
+
+/// A look each two seconds within `seconds`.
+fn looks(car: Option<[f32; 4]>, seconds: std::ops::Range<i64>) -> impl Iterator<Item = Event> {
+    seconds.step_by(2).map(move |s| look(car, s))
+}
+
+#[tokio::test]
+async fn a_standing_car_is_one_ticket_with_all_its_pictures_sent_first() {
+    let site = Site::new().await;
+    site.run(MainStream::None, looks(None, 0..4).chain(looks(Some(CAR), 4..40))).await;
+
+    let [ticket] = &site.tickets().await[..] else { panic!("one ticket") };
+    assert_eq!(ticket.state, TicketState::Open);
+    assert_eq!(ticket.incident.first_seen, Timestamp(NOON + 4_000));
+    let shots: Vec<_> = ticket.evidence.iter().map(|e| (e.role, e.rendition)).collect();
+    let roles = [EvidenceRole::FirstSeen, EvidenceRole::Confirming];
+    let renditions = [Rendition::Original, Rendition::Clean, Rendition::Annotated];
+    assert_eq!(shots, roles.map(|role| renditions.map(|rendition| (role, rendition))).concat());
+
+    // The first-seen original is what the camera sent four seconds after noon, byte for byte.
+    let Event::Look(first) = look(Some(CAR), 4) else { unreachable!() };
+    let (evidence, original) = site.bytes(ticket, EvidenceRole::FirstSeen, Rendition::Original);
+    assert_eq!(original, first.frame.access_unit.data);
+    assert_eq!((evidence.captured_at, evidence.width, evidence.height), (first.sampled_at, 320, 240));
+
+    // The confirming clean picture shows the car and nothing else; the annotated one has a box around it.
+    let (_, clean) = site.bytes(ticket, EvidenceRole::Confirming, Rendition::Clean);
+    let clean = decode(&clean).expect("a JPEG");
+    assert!(clean.planes[0][132 * 320 + 144] > 200, "the car's middle is bright");
+    assert!(clean.planes[2].iter().all(|cr| cr.abs_diff(128) < 8), "the street is grey");
+    let (evidence, annotated) = site.bytes(ticket, EvidenceRole::Confirming, Rendition::Annotated);
+    let annotated = decode(&annotated).expect("a JPEG");
+    assert_eq!((evidence.width, evidence.height), (annotated.width, annotated.height));
+    let red = |x: usize, y: usize| annotated.planes[2][y / 2 * 160 + x / 2] > 170;
+    assert!((96..=97).any(|x| red(x, 140)) && (191..=193).any(|x| red(x, 140)), "the box's sides");
+    assert!(!red(144, 132) && !red(20, 20), "nothing within the box or far from it");
+
+    // Every picture comes before the ticket, under the digest that the ticket names.
+    let queued = site.store.outbox_next(0, 100).await.expect("read");
+    let (event, pictures) = queued.split_last().expect("some");
+    let Body::Inline(event) = &event.message.body else { panic!("the last message is the ticket") };
+    let event = std::str::from_utf8(event).expect("JSON");
+    let sent: HashSet<_> = pictures
+        .iter()
+        .map(|q| match &q.message.body {
+            Body::Evidence(sha256) => *sha256,
+            Body::Inline(_) => panic!("a picture is sent from the evidence store"),
+        })
+        .collect();
+    for evidence in &ticket.evidence {
+        assert!(event.contains(&evidence.sha256.to_string()));
+        assert!(sent.contains(&evidence.sha256) || evidence.rendition == Rendition::Original);
+    }
+}
+
+#[tokio::test]
+async fn a_passing_car_is_none() {
+    let site = Site::new().await;
+    let passing = (0..20).map(|n| {
+        let x = -0.2 + n as f32 * 0.06;
+        look(Some([x, 0.4, x + 0.3, 0.7]), n * 2)
+    });
+    site.run(MainStream::None, passing).await;
+    assert_eq!(site.tickets().await, []);
+    assert_eq!(site.store.counts().await.expect("read").queued_messages, 0);
+}
+
+#[tokio::test]
+async fn a_ticket_outlives_a_restart_and_is_cleared_with_a_picture_of_the_empty_place() {
+    let site = Site::new().await;
+    site.run(MainStream::None, looks(Some(CAR), 0..20)).await;
+    let opened = site.tickets().await;
+    site.run(MainStream::None, looks(Some(CAR), 60..100)).await;
+    let still = site.tickets().await;
+    assert_eq!(still.iter().map(Ticket::id).collect::<Vec<_>>(), opened.iter().map(Ticket::id).collect::<Vec<_>>());
+    assert!(still[0].last_seen > opened[0].last_seen, "what was seen again is written down at the end");
+
+    site.run(MainStream::None, looks(None, 100..140)).await;
+    let [ticket] = &site.tickets().await[..] else { panic!("one ticket") };
+    assert_eq!((ticket.state, ticket.last_seen), (TicketState::Cleared, still[0].last_seen));
+    let (evidence, clean) = site.bytes(ticket, EvidenceRole::After, Rendition::Clean);
+    assert_eq!(Some(evidence.captured_at), ticket.cleared_at);
+    assert!(decode(&clean).expect("a JPEG").planes[0][132 * 320 + 144] < 180, "the place is empty");
+    site.bytes(ticket, EvidenceRole::After, Rendition::Annotated);
+    let queued = site.store.outbox_next(0, 100).await.expect("read");
+    let topic = &queued.last().expect("some").message.topic;
+    assert!(topic.contains("cleared"), "{topic}");
+}
+
+#[tokio::test]
+async fn a_picture_from_the_main_stream_comes_on_top() {
+    let site = Site::new().await;
+    let full = street(Some(CAR.into()), 0, (1280, 720));
+    let full = access_unit(&full, StreamRole::Main, Timestamp(NOON + 10_500));
+    site.run(MainStream::Picture(full.clone()), looks(Some(CAR), 0..20)).await;
+    let [ticket] = &site.tickets().await[..] else { panic!("one ticket") };
+    let (evidence, bytes) = site.bytes(ticket, EvidenceRole::Confirming, Rendition::Original);
+    assert_eq!((evidence.stream, evidence.width, evidence.captured_at), (StreamRole::Main, 1280, full.received_at));
+    assert_eq!(bytes, full.data);
+    let confirming = ticket.evidence.iter().filter(|e| e.role == EvidenceRole::Confirming);
+    assert_eq!(confirming.filter(|e| e.stream == StreamRole::Sub).count(), 3);
+}
+
+#[tokio::test]
+async fn a_silent_main_stream_costs_less_than_a_second_and_no_ticket() {
+    let site = Site::new().await;
+    let began = Instant::now();
+    site.run(MainStream::Silent, looks(Some(CAR), 0..20)).await;
+    let [ticket] = &site.tickets().await[..] else { panic!("one ticket") };
+    assert_eq!(ticket.evidence.len(), 6);
+    assert!(began.elapsed() >= FULL_RESOLUTION_WAIT, "it was waited for");
+}
+
+#[tokio::test]
+async fn a_first_seen_picture_that_cannot_be_decoded_is_kept_as_it_came() {
+    let site = Site::new().await;
+    let service = site.service(Broken, MainStream::None).await;
+    let (sender, receiver) = mpsc::channel(1);
+    let (ran, ()) = tokio::join!(service.run(receiver), send(sender, looks(Some(CAR), 0..20)));
+    ran.expect("runs");
+    let [ticket] = &site.tickets().await[..] else { panic!("one ticket") };
+    let first: Vec<_> = ticket.evidence.iter().filter(|e| e.role == EvidenceRole::FirstSeen).collect();
+    assert_eq!(first.iter().map(|e| e.rendition).collect::<Vec<_>>(), [Rendition::Original]);
+    assert_eq!(ticket.evidence.len(), 4);
+}
+
+#[tokio::test]
+async fn nothing_is_lost_while_the_disk_refuses() {
+    let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+    let figures = recorder.handle();
+    let _guard = metrics::set_default_local_recorder(&recorder);
+    let site = Site::new().await;
+    let incoming = site.folder.path().join("evidence/incoming");
+    fs::remove_dir(&incoming).expect("removed");
+
+    let service = site.service(RealJpegs, MainStream::None).await;
+    let (sender, receiver) = mpsc::channel(1);
+    let repair = async {
+        // More looks than any queue holds: they go on while the ticket waits for the disk.
+        send(sender, looks(Some(CAR), 0..100).chain(looks(None, 100..120))).await;
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let failures = || {
+            let figures = figures.render();
+            let line = figures.lines().find_map(|line| line.strip_prefix("gridwatch_write_failures_total "));
+            line.map_or(0, |n| n.parse::<u32>().expect("a number"))
+        };
+        while failures() < 2 {
+            assert!(Instant::now() < deadline, "it was not tried again");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert_eq!(site.tickets().await, []);
+        fs::create_dir(&incoming).expect("made");
+    };
+    let (ran, ()) = tokio::join!(service.run(receiver), repair);
+    ran.expect("runs");
+    let [ticket] = &site.tickets().await[..] else { panic!("one ticket") };
+    assert_eq!(ticket.state, TicketState::Cleared);
+    assert_eq!(ticket.evidence.len(), 9);
+    let figures = figures.render();
+    for line in [
+        r#"gridwatch_suspects_total{kind="lane.motor"} 1"#,
+        r#"gridwatch_tickets_opened_total{kind="lane.motor"} 1"#,
+        r#"gridwatch_tickets_cleared_total{kind="lane.motor"} 1"#,
+        r#"gridwatch_tickets{state="cleared"} 1"#,
+        "gridwatch_ticket_write_seconds_count 1",
+        "gridwatch_first_seen_bytes 0",
+    ] {
+        assert!(figures.contains(line), "{line} is not in\n{figures}");
+    }
+}
+
+#[tokio::test]
+async fn a_zone_that_only_the_rules_know_ends_the_service() {
+    let site = Site::new().await;
+    let mut service = site.service(RealJpegs, MainStream::None).await;
+    service.watch.cameras.clear();
+    let (sender, receiver) = mpsc::channel(100);
+    send(sender, looks(Some(CAR), 0..20)).await;
+    let error = service.run(receiver).await.expect_err("not configured");
+    assert!(error.to_string().contains("zone z1 of camera gate-2"), "{error}");
+}
