@@ -8,6 +8,8 @@ pub mod evidence;
 pub mod incident;
 pub mod jpeg;
 pub mod kinds;
+pub mod mqtt;
+pub mod publisher;
 pub mod rules;
 pub mod service;
 pub mod store;
@@ -18,5 +20,6 @@ pub use error::AlertsError;
 
 /// Says what this crate's metrics mean, to whatever recorder is installed.
 pub fn describe_metrics() {
+    publisher::describe_metrics();
     service::describe_metrics();
 }

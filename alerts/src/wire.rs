@@ -13,7 +13,7 @@ use domain::{Cell, Millis, NodeId, Timestamp};
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-pub use status::{CameraStatus, NodeState, NodeStatus, camera_status, node_status};
+pub use status::{CameraStatus, NodeState, NodeStatus, camera_status, is_same_news, node_status};
 pub use ticket::{cleared_messages, opening_messages};
 pub use topic::{camera_status_topic, cleared_topic, evidence_topic, node_status_topic, ticket_topic};
 

@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 
-use domain::{Millis, Place, Sha256};
+use domain::{Millis, Place, Sha256, StreamRole};
 use serde::Serialize;
 
 use super::{CLOUDEVENTS, CloudEvent, MESSAGE_EXPIRY, Node, json, rounded, topic};
@@ -185,6 +185,7 @@ impl<'a> Wire<'a> {
         self.ticket.evidence.iter().filter(move |e| wanted(e.role)).map(|e: &Evidence| EvidenceData {
             role: role(e.role),
             rendition: rendition(e.rendition),
+            stream: e.stream,
             media_type: &e.media_type,
             sha256: e.sha256,
             bytes: e.bytes,
@@ -384,6 +385,7 @@ struct RuleData<'a> {
 struct EvidenceData<'a> {
     role: &'static str,
     rendition: &'static str,
+    stream: StreamRole,
     media_type: &'a str,
     sha256: Sha256,
     bytes: u64,

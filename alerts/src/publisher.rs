@@ -1,0 +1,519 @@
+//! Outbox to broker: every message that is on disk reaches the broker at least once, in order within its ticket, and is
+//! written down as sent only when the broker has acknowledged it.
+//!
+//! Expected trouble (broker away, password refused, disk full, picture unreadable) is retried for ever with growing
+//! pauses and logged once per change. Beside the outbox go the node's own state (birth, last will, goodbye) and the
+//! states of its cameras, which are the only retained messages.
+
+mod cameras;
+mod queue;
+
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use domain::{CameraId, Timestamp};
+use metrics::{Unit, counter, gauge, histogram};
+use tokio::{sync::watch, time::Instant};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, info, warn};
+
+use crate::{
+    AlertsError,
+    evidence::EvidenceStore,
+    mqtt::{Link, MqttConfig, MqttError, Outgoing, Retain, Verdict},
+    store::Store,
+    ticket::{Body, Queued},
+    wire::{self, Node, NodeState},
+};
+
+pub use cameras::CameraBoard;
+use queue::{Outcome, Queue};
+
+/// Pauses between attempts to connect, before jitter.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// How long a database that refused is left alone.
+const STORE_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long a goodbye may take.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+/// Says what this module's metrics mean.
+pub(crate) fn describe_metrics() {
+    metrics::describe_gauge!("gridwatch_mqtt_connected", "1 while the broker is connected, else 0");
+    metrics::describe_counter!(
+        "gridwatch_mqtt_published_total",
+        "messages that the broker acknowledged, by what they are (evidence, event, status)"
+    );
+    metrics::describe_counter!(
+        "gridwatch_mqtt_publish_errors_total",
+        "messages that were refused or could not be read, by reason; all but the permanent ones are sent again"
+    );
+    metrics::describe_counter!(
+        "gridwatch_mqtt_unheard_total",
+        "events that the broker acknowledged although nobody had subscribed to them"
+    );
+    metrics::describe_counter!("gridwatch_mqtt_connects_total", "connections to the broker that came about");
+    metrics::describe_counter!(
+        "gridwatch_mqtt_connection_errors_total",
+        "connections to the broker that failed or ended, by reason"
+    );
+    metrics::describe_histogram!(
+        "gridwatch_mqtt_delivery_seconds",
+        Unit::Seconds,
+        "from a message's appearance in the outbox (or this process's start) to the broker's acknowledgement"
+    );
+}
+
+/// Sends what is in the outbox.
+#[derive(Debug)]
+pub struct Publisher {
+    config: MqttConfig,
+    client_id: String,
+    node: Node,
+    store: Store,
+    evidence: EvidenceStore,
+    cameras: CameraBoard,
+    outbox: watch::Receiver<u64>,
+    queue: Queue,
+    /// The outbox holds more than was read.
+    more: bool,
+    /// When the database may be tried again after it failed.
+    store_rests_until: Option<Instant>,
+    /// When to give up after having been told to stop.
+    deadline: Option<Instant>,
+    /// What was wrong last, so that it is logged once.
+    trouble: Option<String>,
+    unheard: bool,
+}
+
+/// What a verdict is about.
+#[derive(Debug)]
+enum Token {
+    Message(i64),
+    Camera(CameraId),
+    Node,
+}
+
+/// How a connection ended.
+enum End {
+    /// On purpose: all is sent, or the time is up.
+    Stopped,
+    /// By itself.
+    Lost { error: MqttError, delivered: Delivered },
+}
+
+/// Whether a connection was good for anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Delivered {
+    Something,
+    Nothing,
+}
+
+impl Publisher {
+    /// A publisher of `store`'s outbox. Connects to nothing yet.
+    ///
+    /// # Errors
+    /// When `config` cannot be right; names the key and the remedy.
+    pub fn new(config: MqttConfig, node: Node, store: Store, evidence: EvidenceStore) -> Result<Self, MqttError> {
+        config.check()?;
+        let client_id = config.client_id.clone().unwrap_or_else(|| format!("gridwatch-{}", node.id));
+        Ok(Self {
+            client_id,
+            outbox: store.outbox_changed(),
+            config,
+            node,
+            store,
+            evidence,
+            cameras: CameraBoard::default(),
+            queue: Queue::default(),
+            more: true,
+            store_rests_until: None,
+            deadline: None,
+            trouble: None,
+            unheard: false,
+        })
+    }
+
+    /// Where the states of cameras are put, to be published whenever they change.
+    #[must_use]
+    pub fn cameras(&self) -> CameraBoard {
+        self.cameras.clone()
+    }
+
+    /// Sends until `stop` is cancelled, then what is left, for at most `drain`, and says goodbye. Cancel it after
+    /// whatever fills the outbox has ended.
+    pub async fn run(mut self, stop: CancellationToken) {
+        gauge!("gridwatch_mqtt_connected").set(0.0);
+        let mut attempts = 0_u32;
+        while let End::Lost { error, delivered } = self.session(&stop).await {
+            gauge!("gridwatch_mqtt_connected").set(0.0);
+            self.queue.connection_lost();
+            self.report(&error);
+            attempts = match (delivered, &error) {
+                // Two nodes with one id would otherwise throw each other out every second.
+                (_, MqttError::TakenOver { .. }) => attempts.max(5),
+                (Delivered::Something, _) => 0,
+                (Delivered::Nothing, _) => attempts,
+            };
+            let pause = if self.deadline.is_some() { FIRST_PAUSE } else { jittered_pause(attempts) };
+            attempts = attempts.saturating_add(1);
+            if self.unless_stopped(&stop, tokio::time::sleep(pause)).await.is_none() {
+                break;
+            }
+        }
+        self.write_settled().await;
+        gauge!("gridwatch_mqtt_connected").set(0.0);
+        if self.queue.is_empty() && !self.more {
+            info!("publisher stopped, all is sent");
+        } else {
+            warn!("publisher stopped before all was sent; the rest stays on disk for the next start");
+        }
+    }
+
+    /// Waits for `future`; none when we were told to stop and there is nothing left to send or no time.
+    async fn unless_stopped<F: Future>(&mut self, stop: &CancellationToken, future: F) -> Option<F::Output> {
+        let mut future = std::pin::pin!(future);
+        loop {
+            let deadline = self.deadline;
+            tokio::select! {
+                output = &mut future => return Some(output),
+                () = stop.cancelled(), if deadline.is_none() => {
+                    self.start_draining();
+                    self.write_settled().await;
+                    self.read_outbox().await;
+                    if self.queue.is_empty() && !self.more {
+                        return None;
+                    }
+                }
+                () = sleep_until(deadline), if deadline.is_some() => return None,
+            }
+        }
+    }
+
+    fn start_draining(&mut self) {
+        self.deadline = Some(Instant::now() + self.config.drain.to_duration());
+    }
+
+    /// One connection, from CONNECT to its end.
+    async fn session(&mut self, stop: &CancellationToken) -> End {
+        let online_since = wall_clock();
+        let will = self.node_status(NodeState::Lost, online_since);
+        let (config, client_id) = (self.config.clone(), self.client_id.clone());
+        let mut link = match self.unless_stopped(stop, Link::connect(&config, &client_id, Some(&will))).await {
+            None => return End::Stopped,
+            Some(Ok(link)) => link,
+            Some(Err(error)) => return End::Lost { error, delivered: Delivered::Nothing },
+        };
+        self.trouble = None;
+        counter!("gridwatch_mqtt_connects_total").increment(1);
+        gauge!("gridwatch_mqtt_connected").set(1.0);
+        info!(broker = %link.report().broker, inflight = link.report().receive_maximum, "connected to the broker");
+        self.cameras.say_all_again();
+        let mut delivered = Delivered::Nothing;
+        let birth = self.node_status(NodeState::Online, online_since);
+        if let Err((verdict, token)) = link.publish(birth, Token::Node) {
+            self.settle(token, verdict);
+        }
+        if let Err(error) = self.serve(stop, &mut link, &mut delivered).await {
+            return End::Lost { error, delivered };
+        }
+        self.say_goodbye(&mut link, online_since).await;
+        End::Stopped
+    }
+
+    /// Sends whatever there is until told to stop and drained, or until the connection ends.
+    async fn serve(
+        &mut self,
+        stop: &CancellationToken,
+        link: &mut Link<Token>,
+        delivered: &mut Delivered,
+    ) -> Result<(), MqttError> {
+        loop {
+            self.write_settled().await;
+            self.read_outbox().await;
+            self.send_messages(link).await;
+            self.send_cameras(link);
+            if let Some(deadline) = self.deadline {
+                let drained = link.on_their_way() == 0 && self.queue.settled().next().is_none();
+                if drained || deadline <= Instant::now() {
+                    return Ok(());
+                }
+            }
+            if self.queue.settled().next().is_some() && self.store_rests_until.is_none() {
+                // A message was refused before it was sent: that is written down at once.
+                continue;
+            }
+            let alarm = [self.queue.wakes_at(Instant::now()), self.store_rests_until, self.deadline]
+                .into_iter()
+                .flatten()
+                .min();
+            tokio::select! {
+                settled = link.next() => {
+                    let (token, verdict) = settled?;
+                    *delivered = Delivered::Something;
+                    self.settle(token, verdict);
+                    // One transaction writes down all that has arrived.
+                    while let Some(settled) = link.try_next() {
+                        let (token, verdict) = settled?;
+                        self.settle(token, verdict);
+                    }
+                }
+                changed = self.outbox.changed(), if !self.more => {
+                    // The sender lives in the store, which lives in here.
+                    changed.expect("the store is not gone");
+                    self.more = true;
+                }
+                () = self.cameras.news(), if link.room() > 0 => {}
+                () = stop.cancelled(), if self.deadline.is_none() => self.start_draining(),
+                () = sleep_until(alarm), if alarm.is_some() => {}
+            }
+        }
+    }
+
+    /// Writes down what the broker took and what it will never take.
+    async fn write_settled(&mut self) {
+        if self.store_rests() {
+            return;
+        }
+        let mut taken = Vec::new();
+        let mut refused = Vec::new();
+        for (seq, outcome) in self.queue.settled() {
+            match outcome {
+                Outcome::Taken => taken.push(seq),
+                Outcome::Refused(reason) => refused.push((seq, reason.clone())),
+            }
+        }
+        if !taken.is_empty() {
+            match self.store.outbox_sent(&taken, wall_clock()).await {
+                Ok(()) => self.queue.written(&taken),
+                Err(error) => return self.store_failed(&error),
+            }
+        }
+        for (seq, reason) in refused {
+            match self.store.outbox_failed(seq, &reason, wall_clock()).await {
+                Ok(()) => self.queue.written(&[seq]),
+                Err(error) => return self.store_failed(&error),
+            }
+        }
+    }
+
+    /// Takes in what the outbox holds, as far as there is room.
+    async fn read_outbox(&mut self) {
+        let room = self.queue.room();
+        if !self.more || room == 0 || self.store_rests() {
+            return;
+        }
+        // Whatever is put in from here on is seen by the next reading.
+        self.outbox.mark_unchanged();
+        match self.store.outbox_next(self.queue.last_seq(), u32::try_from(room).unwrap_or(u32::MAX)).await {
+            Ok(messages) => {
+                self.more = messages.len() == room;
+                let now = Instant::now();
+                messages.into_iter().for_each(|message| self.queue.push(message, now));
+            }
+            Err(error) => self.store_failed(&error),
+        }
+    }
+
+    async fn send_messages(&mut self, link: &mut Link<Token>) {
+        while link.room() > 0 {
+            let Some(queued) = self.queue.next(Instant::now()) else { return };
+            let queued = queued.clone();
+            let seq = queued.seq;
+            let payload = match self.payload(&queued).await {
+                Ok(payload) => payload,
+                Err(error) => {
+                    self.unreadable(&queued, &error);
+                    continue;
+                }
+            };
+            let message = queued.message;
+            let outgoing = Outgoing {
+                topic: message.topic,
+                payload,
+                content_type: message.content_type,
+                properties: message.properties,
+                retain: Retain::Never,
+                expires_after: message.expires_after,
+            };
+            self.queue.sent(seq);
+            if let Err((verdict, token)) = link.publish(outgoing, Token::Message(seq)) {
+                self.settle(token, verdict);
+            }
+        }
+    }
+
+    async fn payload(&self, queued: &Queued) -> Result<Bytes, AlertsError> {
+        match &queued.message.body {
+            Body::Inline(bytes) => Ok(bytes.clone()),
+            Body::Evidence(sha256) => {
+                let (evidence, sha256) = (self.evidence.clone(), *sha256);
+                // Reading and hashing megabytes takes milliseconds: not on this thread.
+                tokio::task::spawn_blocking(move || evidence.get(&sha256))
+                    .await
+                    .expect("reading does not panic and is not aborted")
+            }
+        }
+    }
+
+    /// A picture that is gone or altered can never be sent; any other failure may pass.
+    fn unreadable(&mut self, queued: &Queued, error: &AlertsError) {
+        let (seq, ticket) = (queued.seq, queued.ticket);
+        counter!("gridwatch_mqtt_publish_errors_total", "reason" => "evidence").increment(1);
+        match error {
+            AlertsError::EvidenceMissing { .. } | AlertsError::EvidenceAltered { .. } => {
+                error!(%error, %ticket, "a picture cannot be sent");
+                self.queue.refused(seq, error.to_string());
+            }
+            _ => {
+                warn!(%error, %ticket, "a picture cannot be read; it is tried again");
+                self.queue.later(seq, Instant::now());
+            }
+        }
+    }
+
+    fn send_cameras(&mut self, link: &mut Link<Token>) {
+        for (report, place) in self.cameras.take(link.room()) {
+            let status = wire::camera_status(&report, &self.node);
+            let topic = wire::camera_status_topic(place.as_ref(), &self.node, &report.id);
+            if let Err((verdict, token)) =
+                link.publish(status_message(topic, status.payload()), Token::Camera(report.id))
+            {
+                self.settle(token, verdict);
+            }
+        }
+    }
+
+    fn settle(&mut self, token: Token, verdict: Verdict) {
+        match (&token, verdict) {
+            (Token::Message(seq), Verdict::Taken | Verdict::Unheard) => {
+                if let Some(delivery) = self.queue.taken(*seq, Instant::now()) {
+                    let what = if delivery.is_event { "event" } else { "evidence" };
+                    counter!("gridwatch_mqtt_published_total", "what" => what).increment(1);
+                    histogram!("gridwatch_mqtt_delivery_seconds").record(delivery.took.as_secs_f64());
+                    if delivery.is_event {
+                        info!(ticket = %delivery.ticket, "the broker has the ticket");
+                        self.note_audience(verdict);
+                    }
+                }
+            }
+            (Token::Camera(_) | Token::Node, Verdict::Taken | Verdict::Unheard) => {
+                counter!("gridwatch_mqtt_published_total", "what" => "status").increment(1);
+            }
+            (_, Verdict::Later(reason) | Verdict::Never(reason)) => {
+                counter!("gridwatch_mqtt_publish_errors_total", "reason" => reason).increment(1);
+                self.settle_refusal(token, verdict, reason);
+            }
+        }
+    }
+
+    fn settle_refusal(&mut self, token: Token, verdict: Verdict, reason: &'static str) {
+        match (token, verdict) {
+            (Token::Message(seq), Verdict::Never(_)) => {
+                error!(seq, reason, "the broker will never take this message; see `tickets show`");
+                self.queue.refused(seq, format!("the broker refuses it: {reason}"));
+            }
+            (Token::Message(seq), _) => {
+                warn!(seq, reason, "the broker does not take a message now; it is sent again later");
+                self.queue.later(seq, Instant::now());
+            }
+            (Token::Camera(camera), _) => warn!(%camera, reason, "the broker refuses a camera's status"),
+            (Token::Node, _) => warn!(reason, "the broker refuses the node's status"),
+        }
+    }
+
+    /// An event that nobody has subscribed to is in nobody's hands: ops should know, once.
+    fn note_audience(&mut self, verdict: Verdict) {
+        let unheard = verdict == Verdict::Unheard;
+        if unheard {
+            counter!("gridwatch_mqtt_unheard_total").increment(1);
+        }
+        if unheard && !self.unheard {
+            warn!("nobody has subscribed to the tickets; the platform needs a persistent session to miss none");
+        }
+        self.unheard = unheard;
+    }
+
+    fn node_status(&self, state: NodeState, online_since: Timestamp) -> Outgoing {
+        let status = wire::node_status(&self.node, state, online_since);
+        status_message(wire::node_status_topic(&self.node.id), status.payload())
+    }
+
+    /// Replaces the birth message before leaving, since the will is not published after a clean end.
+    async fn say_goodbye(&mut self, link: &mut Link<Token>, online_since: Timestamp) {
+        let status = self.node_status(NodeState::Stopped(wall_clock()), online_since);
+        if link.publish(status, Token::Node).is_ok() {
+            let heard = async {
+                while let Ok((token, verdict)) = link.next().await {
+                    let said = matches!(token, Token::Node);
+                    self.settle(token, verdict);
+                    if said {
+                        break;
+                    }
+                }
+            };
+            if tokio::time::timeout(GOODBYE, heard).await.is_err() {
+                debug!("the broker did not acknowledge the goodbye in time");
+            }
+        }
+        link.disconnect().await;
+    }
+
+    fn store_rests(&mut self) -> bool {
+        if self.store_rests_until.is_some_and(|until| until <= Instant::now()) {
+            self.store_rests_until = None;
+        }
+        self.store_rests_until.is_some()
+    }
+
+    fn store_failed(&mut self, error: &AlertsError) {
+        counter!("gridwatch_mqtt_publish_errors_total", "reason" => "store").increment(1);
+        self.store_rests_until = Some(Instant::now() + STORE_PAUSE);
+        self.note_trouble(error.to_string());
+    }
+
+    fn report(&mut self, error: &MqttError) {
+        counter!("gridwatch_mqtt_connection_errors_total", "reason" => error.label()).increment(1);
+        self.note_trouble(error.to_string());
+    }
+
+    fn note_trouble(&mut self, trouble: String) {
+        if self.trouble.as_deref() == Some(&trouble) {
+            debug!(error = trouble, "still the same trouble");
+        } else {
+            warn!(error = trouble, "tickets wait on disk");
+            self.trouble = Some(trouble);
+        }
+    }
+}
+
+fn status_message(topic: String, payload: Bytes) -> Outgoing {
+    Outgoing {
+        topic,
+        payload,
+        content_type: wire::JSON.to_owned(),
+        properties: Vec::new(),
+        retain: Retain::Status,
+        expires_after: None,
+    }
+}
+
+/// Exponential, with jitter, so that a thousand nodes do not come back in one moment.
+fn jittered_pause(attempts: u32) -> Duration {
+    let pause = (FIRST_PAUSE * 2_u32.pow(attempts.min(6))).min(LONGEST_PAUSE);
+    pause.mul_f64(rand::random_range(0.5..=1.0))
+}
+
+/// For ever where there is no alarm.
+async fn sleep_until(alarm: Option<Instant>) {
+    match alarm {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn wall_clock() -> Timestamp {
+    SystemTime::now().into()
+}

@@ -1,0 +1,10 @@
+//! Tickets against real brokers: Mosquitto as a child process, a real store, real files.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop there")]
+
+mod broker;
+mod delivery;
+mod fixture;
+mod refusal;
+mod subscriber;
+mod tls;
