@@ -4,12 +4,18 @@
   if (!main) return;
   const interval = Number(main.dataset.refresh) * 1000;
 
-  // Not under someone's hands: while a field is in use or text is marked, the page keeps still.
+  // A field that no longer says what the server wrote into it.
+  const changed = (field) => field.matches("select")
+    ? field.selectedIndex !== Math.max(0, [...field.options].findIndex((option) => option.defaultSelected))
+    : field.value !== field.defaultValue;
+
+  // Not under someone's hands: while a field is in use or filled in, or text is marked, the page keeps still.
   const inUse = () => {
     const active = document.activeElement;
     const selection = window.getSelection();
     return document.hidden
       || (active && main.contains(active) && active.matches("input, select"))
+      || [...main.querySelectorAll("input, select")].some(changed)
       || (selection && !selection.isCollapsed);
   };
 

@@ -18,3 +18,18 @@ impl Default for ConsoleConfig {
         Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_written_listens_on_loopback_and_unknown_keys_are_refused() {
+        let read = serde_json::from_str::<ConsoleConfig>;
+        assert_eq!(read("{}").ok(), Some(ConsoleConfig::default()));
+        assert!(ConsoleConfig::default().listen.ip().is_loopback());
+        assert_eq!(read(r#"{"listen": "[::]:80"}"#).map(|c| c.listen.port()).ok(), Some(80));
+        assert!(read(r#"{"lisen": "127.0.0.1:80"}"#).is_err_and(|e| e.to_string().contains("unknown field `lisen`")));
+        assert!(read(r#"{"listen": "8080"}"#).is_err());
+    }
+}

@@ -189,7 +189,7 @@ texts! {
     // Cameras.
     Search: "搜索", "Search";
     SearchHint: "编号、名称、地址", "id, name, address";
-    Since: "自", "Since";
+    Since: "状态始于", "Since";
     LastLook: "上次查看", "Last look";
     LookInterval: "查看间隔", "Look interval";
     KeyframeInterval: "关键帧间隔", "Keyframe interval";
