@@ -1,1 +1,27 @@
-//! ingest
+//! From cameras to decoded keyframes.
+//!
+//! Each camera has a task that holds its RTSP session (or plays its recording) and puts the newest keyframe into the
+//! camera's slot. [`LookQueue`] gives look workers the camera whose look is most overdue; [`Decoder`] decodes that one
+//! keyframe. No other frame is ever decoded. What a camera does (fail, hang, panic) stays with it.
+
+mod address;
+mod backoff;
+mod camera;
+mod config;
+mod decode;
+mod error;
+mod grab;
+mod ingest;
+mod looks;
+mod metrics;
+mod recording;
+mod rtsp;
+mod schedule;
+
+pub use config::{CameraSource, DecoderConfig, IngestConfig, Pace, StreamConfig, Transport};
+pub use decode::Decoder;
+pub use error::IngestError;
+pub use grab::{ProbeReport, grab, probe};
+pub use ingest::{CameraEvent, Ingest, IngestTasks};
+pub use looks::{DueLook, LookPace, LookQueue};
+pub use metrics::describe_metrics;

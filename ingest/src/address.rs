@@ -1,0 +1,154 @@
+//! An RTSP address: credentials are taken out of it before anything else sees it, and what is shown has no secret.
+
+use std::fmt;
+
+use domain::Secret;
+use url::Url;
+
+use crate::IngestError;
+
+/// A parsed RTSP address without credentials, and those that it held.
+#[derive(Clone)]
+pub(crate) struct Address {
+    /// Without user name and password, as the server is asked.
+    pub(crate) url: Url,
+    /// What logs and errors may show.
+    shown: String,
+    /// The user name that stood in the address.
+    pub(crate) username: Option<String>,
+    /// The password that stood in the address.
+    pub(crate) password: Option<Secret>,
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown)
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown)
+    }
+}
+
+impl Address {
+    pub(crate) fn parse(text: &str) -> Result<Self, IngestError> {
+        let fail = |reason: &str| {
+            // Without its scheme an address looks like any text; its credentials are to be hidden all the same.
+            let shown = match text.contains("://") {
+                true => redact(text),
+                false => redact(&format!("://{text}")).split_off(3),
+            };
+            IngestError::Address { address: shown, reason: reason.to_owned() }
+        };
+        let mut url = Url::parse(text.trim()).map_err(|error| fail(&error.to_string()))?;
+        if url.scheme() != "rtsp" {
+            return Err(fail("only the scheme rtsp:// is supported"));
+        }
+        if url.host_str().is_none_or(str::is_empty) {
+            return Err(fail("it has no host"));
+        }
+        let username = Some(url.username()).filter(|name| !name.is_empty()).map(percent_decoded);
+        let password = url.password().map(|password| Secret::new(percent_decoded(password)));
+        url.set_username("").and_then(|()| url.set_password(None)).map_err(|()| fail("it has no host"))?;
+        let shown = redact(url.as_str());
+        Ok(Self { url, shown, username, password })
+    }
+}
+
+fn percent_decoded(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut i = 0;
+    while i < bytes.len() {
+        let hex = bytes.get(i + 1..i + 3).and_then(|pair| std::str::from_utf8(pair).ok());
+        match hex.filter(|_| bytes[i] == b'%').and_then(|pair| u8::from_str_radix(pair, 16).ok()) {
+            Some(byte) => {
+                out.push(byte);
+                i += 3;
+            }
+            None => {
+                out.push(bytes[i]);
+                i += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// `text` (an address, or a message that may hold one) without user information and without the values of parameters
+/// that look like credentials. Some recorders take them in the path (`/user=admin&password=x&channel=1`).
+pub(crate) fn redact(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (before, after) = rest.split_at(at + 3);
+        out.push_str(before);
+        let end = after.find(|c: char| c == '/' || c == '?' || c == '#' || c.is_whitespace() || c == '"');
+        // A password may hold an unescaped '/': the last '@' before a blank ends the user information.
+        let word_end = after.find(|c: char| c.is_whitespace() || c == '"').unwrap_or(after.len());
+        let host_from = match after[..word_end].rfind('@') {
+            Some(at) if at < end.unwrap_or(after.len()) || after[..at].contains(':') => at + 1,
+            _ => 0,
+        };
+        rest = &after[host_from..];
+    }
+    out.push_str(rest);
+    mask_parameters(&out)
+}
+
+fn mask_parameters(text: &str) -> String {
+    const SECRET: [&str; 9] = ["pass", "pwd", "user", "usr", "token", "auth", "secret", "key", "login"];
+    let mut out = String::with_capacity(text.len());
+    for piece in text.split_inclusive(|c: char| matches!(c, '/' | '?' | '&' | ';') || c.is_whitespace()) {
+        match piece.split_once('=') {
+            Some((name, value)) if SECRET.iter().any(|word| name.to_ascii_lowercase().contains(word)) => {
+                out.push_str(name);
+                out.push_str("=***");
+                out.extend(value.chars().last().filter(|c| matches!(c, '/' | '?' | '&' | ';') || c.is_whitespace()));
+            }
+            _ => out.push_str(piece),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check_shown(text: &str, expect: &str) {
+        let address = Address::parse(text).expect("valid address");
+        assert_eq!(address.to_string(), expect);
+        assert_eq!(format!("{address:?}"), expect);
+        assert_eq!(redact(text), expect);
+    }
+
+    #[test]
+    fn what_is_shown_holds_no_credential() {
+        check_shown("rtsp://10.0.0.7:554/ch1", "rtsp://10.0.0.7:554/ch1");
+        check_shown("rtsp://admin:hunter2@10.0.0.7/ch1?subtype=1", "rtsp://10.0.0.7/ch1?subtype=1");
+        check_shown("rtsp://admin:p@ss@10.0.0.7/ch1", "rtsp://10.0.0.7/ch1");
+        check_shown("rtsp://h/user=admin&password=x1&channel=2", "rtsp://h/user=***&password=***&channel=2");
+        check_shown("rtsp://h/live?token=abc&a=b", "rtsp://h/live?token=***&a=b");
+    }
+
+    #[test]
+    fn credentials_move_out_of_the_address() {
+        let address = Address::parse("rtsp://ad%40min:p%3Ass@h/x").expect("valid");
+        assert_eq!(address.username.as_deref(), Some("ad@min"));
+        assert_eq!(address.password.as_ref().map(Secret::expose), Some("p:ss"));
+        assert_eq!(address.url.as_str(), "rtsp://h/x");
+    }
+
+    #[test]
+    fn what_is_no_rtsp_address_is_refused_without_its_password() {
+        for text in ["http://u:hunter2@h/x", "rtsp://u:hunter2@:99999999/x", "u:hunter2@h/x", "rtsp://", "h/x"] {
+            let error = Address::parse(text).expect_err(text).to_string();
+            assert!(!error.contains("hunter2"), "{error}");
+            assert!(error.contains("rtsp://HOST"), "{error}");
+        }
+    }
+}

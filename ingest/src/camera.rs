@@ -1,0 +1,403 @@
+//! One camera: its state, and the task that keeps it streaming.
+//!
+//! ```text
+//!  waiting -> connecting -> streaming -> ended (a recording)
+//!                 |           |   ^
+//!                 v           v   | first keyframe
+//!                 +--> offline ---+
+//! ```
+//! `run` retries with backoff, for ever; `run_once` is one connection and uses `?`. It runs as a task of its own, so
+//! that its panic is an error like any other.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant, SystemTime},
+};
+
+use domain::{AccessUnit, CameraId, CameraReport, CameraState, Millis, Timestamp};
+use futures::FutureExt as _;
+use tokio::{
+    sync::{Notify, Semaphore, mpsc},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use crate::{
+    CameraEvent, IngestConfig, IngestError, LookPace, Pace, StreamConfig,
+    backoff::Backoff,
+    looks::Looks,
+    recording::{Item, Recording},
+    rtsp::{Session, Sessions},
+};
+
+/// A camera that streamed for this long is well again: its next failure is its first.
+const STABLE: Duration = Duration::from_secs(60);
+
+/// A recording whose encoding is not passed on gives a picture at least this often.
+const SAMPLE_EVERY: Duration = Duration::from_secs(1);
+
+/// A camera as the rest of the crate sees it.
+#[derive(Debug)]
+pub(crate) struct Camera {
+    pub(crate) id: CameraId,
+    pub(crate) stream: StreamConfig,
+    idle: Duration,
+    active: Duration,
+    report: Mutex<CameraReport>,
+    /// Told when a look ended, for recordings that wait for it.
+    pub(crate) looked: Notify,
+}
+
+impl Camera {
+    pub(crate) fn new(id: CameraId, stream: StreamConfig, config: &IngestConfig) -> Self {
+        let idle = stream.look_interval.unwrap_or(config.look_interval);
+        let active = stream.active_interval.unwrap_or(config.active_interval).min(idle);
+        let report = CameraReport {
+            id: id.clone(),
+            state: CameraState::Waiting,
+            since: now(),
+            error: None,
+            codec: None,
+            size: None,
+            keyframe_interval: None,
+            last_keyframe_at: None,
+            last_look_at: None,
+            look_interval: idle,
+            looks: 0,
+            reconnects: 0,
+        };
+        metrics::gauge!("gridwatch_cameras", "state" => CameraState::Waiting.as_str()).increment(1.0);
+        let fast = stream.file.is_some() && stream.pace == Pace::Fast;
+        let length = |interval: Millis| if fast { Duration::ZERO } else { interval.to_duration() };
+        Self {
+            id,
+            idle: length(idle),
+            active: length(active),
+            stream,
+            report: Mutex::new(report),
+            looked: Notify::new(),
+        }
+    }
+
+    /// The time between looks. Zero where every keyframe is looked at.
+    pub(crate) fn interval(&self, pace: LookPace) -> Duration {
+        match pace {
+            LookPace::Idle => self.idle,
+            LookPace::Active => self.active,
+        }
+    }
+
+    pub(crate) fn report(&self) -> CameraReport {
+        self.lock().clone()
+    }
+
+    pub(crate) fn paced(&self, pace: LookPace) {
+        self.lock().look_interval = self.interval(pace).into();
+    }
+
+    pub(crate) fn looked_at(&self, size: (u32, u32), at: Timestamp) {
+        let mut report = self.lock();
+        report.size = Some(size);
+        report.last_look_at = Some(at);
+        report.looks += 1;
+        if report.state == CameraState::Streaming {
+            report.error = None;
+        }
+    }
+
+    pub(crate) fn look_failed(&self, error: &IngestError) {
+        let mut report = self.lock();
+        // An error of the connection matters more.
+        if report.state == CameraState::Streaming {
+            let first = report.error.is_none();
+            report.error = Some(error.to_string().into());
+            drop(report);
+            if first {
+                warn!(camera = %self.id, %error, "look failed");
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, CameraReport> {
+        self.report.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Goes to `state`; whether it was another.
+    fn enter(&self, state: CameraState, error: Option<&IngestError>) -> bool {
+        let mut report = self.lock();
+        report.error = error.map(|error| error.to_string().into());
+        if report.state == state {
+            return false;
+        }
+        metrics::gauge!("gridwatch_cameras", "state" => report.state.as_str()).decrement(1.0);
+        metrics::gauge!("gridwatch_cameras", "state" => state.as_str()).increment(1.0);
+        report.state = state;
+        report.since = now();
+        true
+    }
+}
+
+fn now() -> Timestamp {
+    SystemTime::now().into()
+}
+
+/// Why a connection ended without an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Cancelled,
+    RecordingEnded,
+}
+
+/// What a camera's task works with; all but the index is shared by all cameras.
+#[derive(Debug, Clone)]
+pub(crate) struct Source {
+    pub(crate) index: usize,
+    pub(crate) cameras: Arc<[Camera]>,
+    pub(crate) looks: Arc<Looks>,
+    pub(crate) config: Arc<IngestConfig>,
+    pub(crate) connects: Arc<Semaphore>,
+    pub(crate) events: mpsc::Sender<CameraEvent>,
+    pub(crate) cancel: CancellationToken,
+}
+
+impl Source {
+    fn camera(&self) -> &Camera {
+        &self.cameras[self.index]
+    }
+
+    /// Keeps the camera streaming until its recording ends or ingest is cancelled.
+    pub(crate) async fn run(self) {
+        let mut backoff = Backoff::new(self.config.backoff_min.to_duration(), self.config.backoff_max.to_duration());
+        let sessions = Sessions::default();
+        let end = loop {
+            let started = Instant::now();
+            match self.attempt(&sessions).await {
+                Ok(end) => break end,
+                Err(error) => self.lost(&error).await,
+            }
+            if started.elapsed() >= STABLE {
+                backoff.reset();
+            }
+            let wait = backoff.next(rand::random());
+            debug!(?wait, "next attempt");
+            if self.cancel.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
+                break End::Cancelled;
+            }
+        };
+        self.looks.end(self.index);
+        match end {
+            End::RecordingEnded => {
+                self.camera().enter(CameraState::Ended, None);
+                info!("recording ended");
+                self.tell(CameraEvent::Ended { camera: self.camera().id.clone() }).await;
+            }
+            End::Cancelled => sessions.closed().await,
+        }
+    }
+
+    /// One connection, as a task of its own: a panic in it is caught, and cancelling it costs the packets nothing.
+    async fn attempt(&self, sessions: &Sessions) -> Result<End, IngestError> {
+        let mut task = JoinSet::new();
+        let (source, sessions) = (self.clone(), sessions.clone());
+        let span = tracing::Span::current();
+        task.spawn(tracing::Instrument::instrument(async move { source.run_once(&sessions).await }, span));
+        match self.cancel.run_until_cancelled(task.join_next()).await {
+            Some(Some(Ok(result))) => result,
+            Some(Some(Err(error))) => Err(IngestError::Panicked(panic_message(error))),
+            Some(None) | None => Ok(End::Cancelled),
+        }
+    }
+
+    async fn run_once(&self, sessions: &Sessions) -> Result<End, IngestError> {
+        let camera = self.camera();
+        // A camera that is offline stays so in the reports until it really streams.
+        if camera.report().state == CameraState::Waiting {
+            camera.enter(CameraState::Connecting, None);
+        }
+        match &camera.stream.file {
+            Some(path) => self.play(path).boxed().await,
+            None => self.stream(sessions).boxed().await,
+        }
+    }
+
+    async fn stream(&self, sessions: &Sessions) -> Result<End, IngestError> {
+        let camera = self.camera();
+        let timeout = self.config.connect_timeout.to_duration();
+        let mut session = {
+            // The semaphore is never closed.
+            let _turn = self.connects.acquire().await;
+            // Recorders count sessions: the last one should be gone before the next begins.
+            sessions.closed().await;
+            let endpoint = camera.stream.endpoint(camera.stream.look_role())?;
+            Session::connect(&endpoint, sessions, timeout).await?
+        };
+        camera.lock().codec = Some(session.codec);
+
+        let mut watchdog = Watchdog::new(&self.config);
+        let mut tick = tokio::time::interval(watchdog.period);
+        let mut last_keyframe: Option<Instant> = None;
+        let (mut frames, mut bytes) = (0_u64, 0_u64);
+        loop {
+            // Biased, so that nothing but the session is polled while frames are there.
+            let received = tokio::select! {
+                biased;
+                received = session.next() => received?,
+                _ = tick.tick() => {
+                    metrics::counter!("gridwatch_frames_received_total").increment(frames);
+                    metrics::counter!("gridwatch_bytes_received_total").increment(bytes);
+                    watchdog.check(frames, session.address())?;
+                    (frames, bytes) = (0, 0);
+                    continue;
+                }
+            };
+            frames += 1;
+            bytes += received.bytes as u64;
+            let Some(data) = received.keyframe else { continue };
+            watchdog.keyframe();
+            let arrived = Instant::now();
+            let interval = last_keyframe.replace(arrived).map(|last| arrived - last);
+            let access_unit = AccessUnit { codec: session.codec, role: session.role, received_at: now(), data };
+            self.keyframe(access_unit, interval).await;
+        }
+    }
+
+    async fn play(&self, path: &std::path::Path) -> Result<End, IngestError> {
+        let camera = self.camera();
+        let pace = camera.stream.pace;
+        let base = match pace {
+            Pace::RealTime => now(),
+            // A recording has no clock of its own that could be trusted; when it was written is close.
+            Pace::Fast => std::fs::metadata(path).and_then(|meta| meta.modified()).map_or_else(|_| now(), Into::into),
+        };
+        let sample_every = match camera.interval(LookPace::Active) {
+            Duration::ZERO => SAMPLE_EVERY,
+            active => SAMPLE_EVERY.min(active),
+        };
+        // When the current pass began, on the recording's continued time line.
+        let mut offset = Duration::ZERO;
+        loop {
+            let opened = path.to_owned();
+            let open = tokio::task::spawn_blocking(move || Recording::open(&opened, pace, sample_every));
+            let mut recording = open.await.map_err(|error| IngestError::Panicked(panic_message(error)))??;
+            let mut last: Option<Duration> = None;
+            let mut spacing = Duration::from_millis(40);
+            let outcome = loop {
+                match recording.next().await {
+                    Item::Keyframe(keyframe) => {
+                        let interval = last.map(|last| keyframe.at.saturating_sub(last));
+                        last = Some(keyframe.at);
+                        spacing = interval.unwrap_or(spacing);
+                        camera.lock().codec = Some(keyframe.codec);
+                        let access_unit = AccessUnit {
+                            codec: keyframe.codec,
+                            role: domain::StreamRole::Main,
+                            received_at: base + Millis::from(offset + keyframe.at),
+                            data: keyframe.data,
+                        };
+                        self.keyframe(access_unit, interval).await;
+                        while pace == Pace::Fast && self.looks.is_busy(self.index) {
+                            camera.looked.notified().await;
+                        }
+                    }
+                    Item::Failed(error) => break Err(error),
+                    Item::End => break Ok(()),
+                }
+            };
+            drop(recording);
+            outcome?;
+            let Some(last) = last else {
+                let reason = "holds no keyframe that decodes alone".to_owned();
+                return Err(IngestError::Recording { path: path.to_owned(), reason });
+            };
+            if !camera.stream.looping {
+                return Ok(End::RecordingEnded);
+            }
+            offset += last + spacing;
+        }
+    }
+
+    async fn keyframe(&self, access_unit: AccessUnit, interval: Option<Duration>) {
+        let camera = self.camera();
+        {
+            let mut report = camera.lock();
+            report.last_keyframe_at = Some(access_unit.received_at);
+            if let Some(interval) = interval {
+                report.keyframe_interval = Some(interval.into());
+                metrics::histogram!("gridwatch_keyframe_interval_seconds").record(interval);
+            }
+        }
+        let starts = camera.lock().state != CameraState::Streaming;
+        if starts && camera.enter(CameraState::Streaming, None) {
+            info!(codec = %access_unit.codec, "streaming");
+            self.tell(CameraEvent::Streaming { camera: camera.id.clone() }).await;
+        }
+        self.looks.keyframe(self.index, access_unit);
+    }
+
+    async fn lost(&self, error: &IngestError) {
+        let camera = self.camera();
+        metrics::counter!("gridwatch_camera_errors_total", "reason" => error.reason()).increment(1);
+        metrics::counter!("gridwatch_reconnects_total").increment(1);
+        let known = {
+            let mut report = camera.lock();
+            report.reconnects += 1;
+            report.error.as_deref() == Some(error.to_string().as_str())
+        };
+        if camera.enter(CameraState::Offline, Some(error)) {
+            warn!(%error, "offline");
+            self.tell(CameraEvent::Lost { camera: camera.id.clone(), error: error.to_string() }).await;
+        } else if !known {
+            warn!(%error, "still offline, for another reason");
+        }
+    }
+
+    /// Waits for a place in the queue: there is one event for each change of a state, and none may be missed.
+    async fn tell(&self, event: CameraEvent) {
+        // Without a receiver nobody is interested.
+        let _ = self.events.send(event).await;
+    }
+}
+
+fn panic_message(error: tokio::task::JoinError) -> String {
+    let Ok(panic) = error.try_into_panic() else { return "the task was aborted".to_owned() };
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "panic without a message".to_owned())
+}
+
+/// Notices silence, and streams without keyframes. Looked at every now and then, so that a frame costs no timer.
+#[derive(Debug)]
+struct Watchdog {
+    period: Duration,
+    silent_for: Duration,
+    stall_timeout: Duration,
+    keyframe_at: Instant,
+    keyframe_timeout: Duration,
+}
+
+impl Watchdog {
+    fn new(config: &IngestConfig) -> Self {
+        let stall_timeout = config.stall_timeout.to_duration();
+        let keyframe_timeout = config.keyframe_timeout.to_duration();
+        let shortest = stall_timeout.min(keyframe_timeout);
+        let period = (shortest / 4).clamp(Duration::from_millis(20), Duration::from_secs(5));
+        Self { period, silent_for: Duration::ZERO, stall_timeout, keyframe_at: Instant::now(), keyframe_timeout }
+    }
+
+    fn keyframe(&mut self) {
+        self.keyframe_at = Instant::now();
+    }
+
+    /// A period went by in which `frames` came.
+    fn check(&mut self, frames: u64, address: &str) -> Result<(), IngestError> {
+        self.silent_for = if frames > 0 { Duration::ZERO } else { self.silent_for + self.period };
+        // The first period of silence may have begun with a frame.
+        if self.silent_for >= self.stall_timeout + self.period {
+            return Err(IngestError::Stalled { address: address.to_owned(), after: self.stall_timeout });
+        }
+        if self.keyframe_at.elapsed() >= self.keyframe_timeout {
+            return Err(IngestError::NoKeyframe { address: address.to_owned(), after: self.keyframe_timeout });
+        }
+        Ok(())
+    }
+}

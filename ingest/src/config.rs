@@ -1,0 +1,278 @@
+//! What ops may set: how often cameras are looked at, how patiently they are connected to, and where they are.
+
+use std::{fmt, path::PathBuf};
+
+use domain::{CameraId, Millis, Secret, StreamRole};
+use serde::Deserialize;
+
+use crate::{IngestError, address::Address};
+
+/// The section `[ingest]`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct IngestConfig {
+    /// Time between looks at a camera where nothing is suspected.
+    pub look_interval: Millis,
+    /// Time between looks while something is suspected.
+    pub active_interval: Millis,
+    /// Threads that decode; 0 is one a core.
+    pub look_workers: usize,
+    /// Limit for each of connecting with DESCRIBE, SETUP and PLAY.
+    pub connect_timeout: Millis,
+    /// Silence after which a camera is connected to anew.
+    pub stall_timeout: Millis,
+    /// Time without a keyframe after which a camera is connected to anew, though it sends.
+    pub keyframe_timeout: Millis,
+    /// Shortest wait before the next attempt; it doubles up to `backoff_max`, with jitter.
+    pub backoff_min: Millis,
+    /// Longest wait before the next attempt.
+    pub backoff_max: Millis,
+    /// Cameras that are being connected to at one time.
+    pub connects_in_flight: usize,
+    /// The decoders, as GStreamer elements.
+    pub decoders: DecoderConfig,
+}
+
+impl Default for IngestConfig {
+    fn default() -> Self {
+        Self {
+            look_interval: Millis::secs(10),
+            active_interval: Millis::secs(2),
+            look_workers: 0,
+            connect_timeout: Millis::secs(10),
+            stall_timeout: Millis::secs(10),
+            keyframe_timeout: Millis::secs(60),
+            backoff_min: Millis::secs(1),
+            backoff_max: Millis::secs(60),
+            connects_in_flight: 64,
+            decoders: DecoderConfig::default(),
+        }
+    }
+}
+
+impl IngestConfig {
+    /// How many threads should decode on this machine.
+    #[must_use]
+    pub fn worker_count(&self) -> usize {
+        match self.look_workers {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            n => n,
+        }
+    }
+}
+
+/// The GStreamer element (or chain, `h264parse ! vah264dec`) that decodes each encoding.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DecoderConfig {
+    /// Decoder of H.264 byte streams. More than one thread would hold pictures back.
+    pub h264: String,
+    /// Decoder of H.265 byte streams.
+    pub h265: String,
+    /// Decoder of JPEG pictures.
+    pub jpeg: String,
+}
+
+impl Default for DecoderConfig {
+    fn default() -> Self {
+        Self {
+            h264: "avdec_h264 max-threads=1".into(),
+            h265: "avdec_h265 max-threads=1".into(),
+            jpeg: "jpegdec".into(),
+        }
+    }
+}
+
+/// How RTP packets come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Transport {
+    /// Interleaved on the RTSP connection: passes firewalls, loses nothing.
+    #[default]
+    Tcp,
+    /// On UDP ports of their own: only for a local network.
+    Udp,
+}
+
+/// How fast a recording plays.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pace {
+    /// As it was recorded.
+    #[default]
+    RealTime,
+    /// As fast as it is looked at; every keyframe is.
+    Fast,
+}
+
+/// Where a camera's pictures come from: RTSP addresses, or a recording.
+#[derive(Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StreamConfig {
+    /// RTSP address of the full-resolution stream.
+    pub main: Option<String>,
+    /// RTSP address of the reduced stream; looks are made on it where there is one.
+    pub sub: Option<String>,
+    /// A recording instead of a live camera: any container and encoding that GStreamer reads.
+    pub file: Option<PathBuf>,
+    /// Whether a recording starts again at its end.
+    pub looping: bool,
+    /// How fast a recording plays.
+    pub pace: Pace,
+    /// User name, where the camera asks for one.
+    pub username: Option<String>,
+    /// The password itself; better one of the next two.
+    pub password: Option<Secret>,
+    /// The environment variable that holds the password.
+    pub password_env: Option<String>,
+    /// The file that holds the password; read at each connection, a line end at its end is dropped.
+    pub password_file: Option<PathBuf>,
+    /// How packets come.
+    pub transport: Transport,
+    /// Time between looks at this camera instead of `ingest.look_interval`.
+    pub look_interval: Option<Millis>,
+    /// Time between looks at this camera instead of `ingest.active_interval`.
+    pub active_interval: Option<Millis>,
+}
+
+impl fmt::Debug for StreamConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamConfig")
+            .field("main", &self.main.as_deref().map(crate::address::redact))
+            .field("sub", &self.sub.as_deref().map(crate::address::redact))
+            .field("file", &self.file)
+            .field("looping", &self.looping)
+            .field("pace", &self.pace)
+            .field("username", &self.username.as_ref().map(|_| "***"))
+            .field("password", &self.password)
+            .field("password_env", &self.password_env)
+            .field("password_file", &self.password_file)
+            .field("transport", &self.transport)
+            .field("look_interval", &self.look_interval)
+            .field("active_interval", &self.active_interval)
+            .finish()
+    }
+}
+
+impl StreamConfig {
+    /// Whether this can work at all; nothing is connected to or opened.
+    ///
+    /// # Errors
+    /// When there is neither an address nor a file, or both; when an address is none; when the password comes from
+    /// two places; when an interval is zero.
+    pub fn validate(&self) -> Result<(), IngestError> {
+        let addresses = [&self.main, &self.sub].into_iter().flatten().map(|text| Address::parse(text));
+        let addresses = addresses.collect::<Result<Vec<_>, _>>()?;
+        match (addresses.is_empty(), &self.file) {
+            (true, None) => return Err(IngestError::Source("has no source; set main (and sub) or file")),
+            (false, Some(_)) => {
+                return Err(IngestError::Source("has both an RTSP address and a file; keep one of them"));
+            }
+            _ => {}
+        }
+        let in_address = addresses.iter().any(|address| address.password.is_some());
+        let sources = [in_address, self.password.is_some(), self.password_env.is_some(), self.password_file.is_some()];
+        if sources.into_iter().filter(|set| *set).count() > 1 {
+            return Err(IngestError::Source(
+                "has its password in two places; keep one of the address, password, password_env and password_file",
+            ));
+        }
+        if self.username.is_some() && addresses.iter().any(|address| address.username.is_some()) {
+            return Err(IngestError::Source("has its user name both in the address and in username; keep one"));
+        }
+        if [self.look_interval, self.active_interval].into_iter().flatten().any(|interval| interval <= Millis::ZERO) {
+            return Err(IngestError::Source("has an interval of zero; write at least \"100ms\""));
+        }
+        Ok(())
+    }
+
+    /// The stream that looks are made on: the reduced one where there is one.
+    #[must_use]
+    pub fn look_role(&self) -> StreamRole {
+        if self.sub.is_some() { StreamRole::Sub } else { StreamRole::Main }
+    }
+
+    /// The address or the file of a stream as logs and pages may show it; the other stream's where there is only one.
+    #[must_use]
+    pub fn shown(&self, role: StreamRole) -> Option<String> {
+        match &self.file {
+            Some(path) => Some(path.display().to_string()),
+            None => self.address_text(role).map(crate::address::redact),
+        }
+    }
+
+    fn address_text(&self, role: StreamRole) -> Option<&str> {
+        let (wanted, other) = match role {
+            StreamRole::Main => (&self.main, &self.sub),
+            StreamRole::Sub => (&self.sub, &self.main),
+        };
+        wanted.as_deref().or(other.as_deref())
+    }
+
+    /// The address of a stream, the role it really has, and the credentials for it as they are now.
+    pub(crate) fn endpoint(&self, role: StreamRole) -> Result<Endpoint, IngestError> {
+        let text = self.address_text(role).ok_or(IngestError::Source("has no RTSP address; set main or sub"))?;
+        let role = if self.sub.as_deref() == Some(text) { StreamRole::Sub } else { StreamRole::Main };
+        let mut address = Address::parse(text)?;
+        let username = self.username.clone().or_else(|| address.username.take()).unwrap_or_default();
+        let password = match address.password.take() {
+            Some(password) => Some(password),
+            None => self.password_now()?,
+        };
+        // One address may carry the credentials for both.
+        let (username, password) = match (username.is_empty() && password.is_none(), [&self.main, &self.sub]) {
+            (true, both) => both
+                .into_iter()
+                .flatten()
+                .filter_map(|text| Address::parse(text).ok())
+                .find_map(|other| other.username.map(|username| (username, other.password)))
+                .unwrap_or_default(),
+            (false, _) => (username, password),
+        };
+        let credentials = (!username.is_empty() || password.is_some())
+            .then(|| Credentials { username, password: password.unwrap_or_else(|| Secret::new("")) });
+        Ok(Endpoint { address, role, credentials, transport: self.transport })
+    }
+
+    fn password_now(&self) -> Result<Option<Secret>, IngestError> {
+        if let Some(name) = &self.password_env {
+            let value = std::env::var(name).map_err(|_| IngestError::Password {
+                place: format!("environment variable {name}"),
+                reason: "it is not set (or is no text); set it for this process".into(),
+            })?;
+            return Ok(Some(Secret::new(value)));
+        }
+        if let Some(path) = &self.password_file {
+            let text = std::fs::read_to_string(path).map_err(|error| IngestError::Password {
+                place: format!("file {}", path.display()),
+                reason: format!("{error}; create it, readable for this process"),
+            })?;
+            return Ok(Some(Secret::new(text.trim_end_matches(['\r', '\n']))));
+        }
+        Ok(self.password.clone())
+    }
+}
+
+/// One stream to connect to.
+#[derive(Debug, Clone)]
+pub(crate) struct Endpoint {
+    pub(crate) address: Address,
+    pub(crate) role: StreamRole,
+    pub(crate) credentials: Option<Credentials>,
+    pub(crate) transport: Transport,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Credentials {
+    pub(crate) username: String,
+    pub(crate) password: Secret,
+}
+
+/// A camera and where its pictures come from.
+#[derive(Debug, Clone)]
+pub struct CameraSource {
+    /// Which camera.
+    pub id: CameraId,
+    /// Its streams.
+    pub stream: StreamConfig,
+}

@@ -1,0 +1,216 @@
+//! One keyframe on demand, and a closer look at a stream: for evidence in full resolution, for `check` and `probe`.
+
+use std::time::{Duration, SystemTime};
+
+use domain::{AccessUnit, CameraId, Codec, Millis, StreamRole, Timestamp};
+
+use crate::{
+    Decoder, DecoderConfig, IngestError, Pace, StreamConfig,
+    recording::{Item, Recording},
+    rtsp::{Session, Sessions},
+};
+
+/// Limit for each step of connecting while probing.
+const PROBE_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What [`probe`] found out about a stream.
+#[derive(Debug, Clone)]
+pub struct ProbeReport {
+    /// Its encoding.
+    pub codec: Codec,
+    /// Width of the decoded picture in pixels.
+    pub width: u32,
+    /// Height of the decoded picture in pixels.
+    pub height: u32,
+    /// Frames a second, as measured; none where too few came.
+    pub frame_rate: Option<f64>,
+    /// Time between keyframes, as measured; none where only one came.
+    pub keyframe_interval: Option<Millis>,
+    /// Bits a second, as measured; none where too few frames came.
+    pub bitrate: Option<u64>,
+    /// The first keyframe.
+    pub keyframe: AccessUnit,
+}
+
+/// Connects to one of a camera's streams (the other one if it has only that), takes one keyframe and leaves. Of a
+/// recording it is the first keyframe. `timeout` bounds all of it but leaving.
+///
+/// # Errors
+/// When the stream cannot be connected to, or gives no keyframe in time.
+pub async fn grab(
+    id: &CameraId,
+    stream: &StreamConfig,
+    role: StreamRole,
+    timeout: Duration,
+) -> Result<AccessUnit, IngestError> {
+    let sessions = Sessions::default();
+    let place = stream.shown(role).unwrap_or_default();
+    let late = |_| IngestError::Timeout { address: place, step: "with a keyframe", after: timeout };
+    let result = tokio::time::timeout(timeout, first_keyframe(stream, role, timeout, &sessions)).await;
+    sessions.closed().await;
+    let result = result.map_err(late).and_then(|result| result);
+    if let Err(error) = &result {
+        metrics::counter!("gridwatch_grab_errors_total", "reason" => error.reason()).increment(1);
+        tracing::debug!(camera = %id, %error, "no keyframe grabbed");
+    }
+    result
+}
+
+async fn first_keyframe(
+    stream: &StreamConfig,
+    role: StreamRole,
+    timeout: Duration,
+    sessions: &Sessions,
+) -> Result<AccessUnit, IngestError> {
+    if stream.file.is_some() {
+        let mut recording = open(stream).await?;
+        let item = recording.next().await;
+        return match item {
+            Item::Keyframe(keyframe) => Ok(access_unit(keyframe.codec, StreamRole::Main, keyframe.data)),
+            Item::Failed(error) => Err(error),
+            Item::End => Err(no_keyframe(stream)),
+        };
+    }
+    let endpoint = stream.endpoint(role)?;
+    let mut session = Session::connect(&endpoint, sessions, timeout).await?;
+    loop {
+        if let Some(data) = session.next().await?.keyframe {
+            return Ok(access_unit(session.codec, session.role, data));
+        }
+    }
+}
+
+/// Watches a stream for `duration` (and on until its first keyframe, for at most another ten seconds), measures it and
+/// decodes its first keyframe with the default decoders.
+///
+/// # Errors
+/// When the stream cannot be connected to, gives no keyframe, or the keyframe cannot be decoded.
+pub async fn probe(stream: &StreamConfig, role: StreamRole, duration: Duration) -> Result<ProbeReport, IngestError> {
+    stream.validate()?;
+    let measured = match stream.file {
+        Some(_) => measure_recording(stream, duration).await?,
+        None => {
+            let sessions = Sessions::default();
+            let measured = measure(stream, role, duration, &sessions).await;
+            sessions.closed().await;
+            measured?
+        }
+    };
+    let keyframe = measured.keyframe.clone();
+    let decoded = tokio::task::spawn_blocking(move || Decoder::new(&DecoderConfig::default())?.decode(&keyframe));
+    let picture = decoded.await.map_err(|error| IngestError::Panicked(error.to_string()))??;
+    let span = measured.span.filter(|span| *span > 0.0);
+    Ok(ProbeReport {
+        codec: measured.keyframe.codec,
+        width: picture.width,
+        height: picture.height,
+        frame_rate: span.map(|span| (measured.frames.saturating_sub(1)) as f64 / span),
+        keyframe_interval: measured.keyframe_interval.map(Millis::from),
+        bitrate: span.map(|span| (measured.bytes as f64 * 8.0 / span) as u64),
+        keyframe: measured.keyframe,
+    })
+}
+
+struct Measured {
+    keyframe: AccessUnit,
+    frames: u64,
+    /// Without those of the first frame.
+    bytes: u64,
+    /// Seconds from the first to the last frame.
+    span: Option<f64>,
+    keyframe_interval: Option<Duration>,
+}
+
+async fn measure(
+    stream: &StreamConfig,
+    role: StreamRole,
+    duration: Duration,
+    sessions: &Sessions,
+) -> Result<Measured, IngestError> {
+    let endpoint = stream.endpoint(role)?;
+    let mut session = Session::connect(&endpoint, sessions, PROBE_CONNECT_TIMEOUT).await?;
+    let end = tokio::time::Instant::now() + duration;
+    let last_chance = end + Duration::from_secs(10);
+    let (mut frames, mut bytes) = (0_u64, 0_u64);
+    let (mut first, mut last) = (None, None);
+    let mut first_keyframe = None;
+    let (mut keyframes, mut keyframes_from, mut keyframes_to) = (0_u32, 0.0, 0.0);
+    loop {
+        let until = if first_keyframe.is_some() { end } else { last_chance };
+        let received = match tokio::time::timeout_at(until, session.next()).await {
+            Ok(received) => received?,
+            Err(_) => break,
+        };
+        frames += 1;
+        bytes += if first.is_some() { received.bytes as u64 } else { 0 };
+        first.get_or_insert(received.at);
+        last = Some(received.at);
+        if let Some(data) = received.keyframe {
+            keyframes += 1;
+            keyframes_to = received.at;
+            if first_keyframe.is_none() {
+                keyframes_from = received.at;
+                first_keyframe = Some(access_unit(session.codec, session.role, data));
+            }
+        }
+    }
+    let Some(keyframe) = first_keyframe else {
+        let address = session.address().to_owned();
+        return Err(IngestError::NoKeyframe { address, after: duration + Duration::from_secs(10) });
+    };
+    let keyframe_interval =
+        (keyframes > 1).then(|| Duration::from_secs_f64((keyframes_to - keyframes_from) / f64::from(keyframes - 1)));
+    let span = first.zip(last).map(|(first, last): (f64, f64)| last - first);
+    Ok(Measured { keyframe, frames, bytes, span, keyframe_interval })
+}
+
+/// `duration` is that of the recording.
+async fn measure_recording(stream: &StreamConfig, duration: Duration) -> Result<Measured, IngestError> {
+    let mut recording = open(stream).await?;
+    let mut first = None;
+    let (mut frames, mut bytes, mut last, mut keyframes) = (0, 0, Duration::ZERO, 0);
+    let result = loop {
+        match recording.next().await {
+            Item::Keyframe(found) => {
+                frames = found.frames;
+                bytes = found.bytes;
+                last = found.at;
+                keyframes += 1;
+                let (from, ..) = first.get_or_insert_with(|| {
+                    (found.at, access_unit(found.codec, StreamRole::Main, found.data), found.bytes)
+                });
+                if found.at.saturating_sub(*from) >= duration {
+                    break Ok(());
+                }
+            }
+            Item::Failed(error) => break Err(error),
+            Item::End => break Ok(()),
+        }
+    };
+    drop(recording);
+    result?;
+    let (from, keyframe, first_bytes) = first.ok_or_else(|| no_keyframe(stream))?;
+    let length = last.saturating_sub(from);
+    Ok(Measured {
+        keyframe,
+        frames,
+        bytes: bytes - first_bytes,
+        span: Some(length.as_secs_f64()),
+        keyframe_interval: (keyframes > 1).then(|| length / (keyframes - 1)),
+    })
+}
+
+async fn open(stream: &StreamConfig) -> Result<Recording, IngestError> {
+    let path = stream.file.clone().ok_or(IngestError::Source("has no file"))?;
+    let open = move || Recording::open(&path, Pace::Fast, Duration::from_secs(1));
+    tokio::task::spawn_blocking(open).await.map_err(|error| IngestError::Panicked(error.to_string()))?
+}
+
+fn no_keyframe(stream: &StreamConfig) -> IngestError {
+    let path = stream.file.clone().unwrap_or_default();
+    IngestError::Recording { path, reason: "holds no keyframe that decodes alone".into() }
+}
+
+fn access_unit(codec: Codec, role: StreamRole, data: bytes::Bytes) -> AccessUnit {
+    AccessUnit { codec, role, received_at: Timestamp::from(SystemTime::now()), data }
+}

@@ -1,0 +1,212 @@
+//! RTSP sessions: connect, and take frames as they come. Keyframes are handed on with their parameter sets in band;
+//! of all other frames only the size is.
+//!
+//! The one room of the `retina` crate.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use domain::{Codec, StreamRole};
+use futures::StreamExt as _;
+use retina::{
+    client::{
+        Credentials, Demuxed, PlayOptions, SessionGroup, SessionOptions, SetupOptions, TcpTransportOptions,
+        UdpTransportOptions,
+    },
+    codec::{CodecItem, FrameFormat, ParametersRef},
+};
+
+use crate::{
+    IngestError,
+    address::redact,
+    config::{Endpoint, Transport},
+};
+
+/// How long leaving may take; a host that does not answer is left alone after that.
+const TEARDOWN_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The sessions of one camera that the host may not have closed yet.
+#[derive(Clone, Default)]
+pub(crate) struct Sessions(Arc<SessionGroup>);
+
+impl Sessions {
+    /// Waits a moment until the host has closed those that were left: recorders count sessions. A session is left when
+    /// it is dropped.
+    pub(crate) async fn closed(&self) {
+        // Whether the host agreed does not matter any more.
+        let _ = tokio::time::timeout(TEARDOWN_TIMEOUT, self.0.await_teardown()).await;
+    }
+}
+
+/// A stream that plays.
+pub(crate) struct Session {
+    frames: Demuxed,
+    address: String,
+    index: usize,
+    /// The stream's encoding.
+    pub(crate) codec: Codec,
+    /// Which of the camera's streams it is.
+    pub(crate) role: StreamRole,
+}
+
+/// One frame that arrived.
+pub(crate) struct Received {
+    /// Its encoded size.
+    pub(crate) bytes: usize,
+    /// Its place on the stream's own time line, in seconds.
+    pub(crate) at: f64,
+    /// The frame itself, if it decodes alone.
+    pub(crate) keyframe: Option<Bytes>,
+}
+
+impl Session {
+    /// Connects and plays. `timeout` bounds each of the three steps.
+    pub(crate) async fn connect(
+        endpoint: &Endpoint,
+        sessions: &Sessions,
+        timeout: Duration,
+    ) -> Result<Self, IngestError> {
+        let address = endpoint.address.to_string();
+        let credentials = endpoint.credentials.as_ref().map(|credentials| Credentials {
+            username: credentials.username.clone(),
+            password: credentials.password.expose().to_owned(),
+        });
+        let options = SessionOptions::default()
+            .creds(credentials)
+            .user_agent("gridwatch".to_owned())
+            .session_group(Arc::clone(&sessions.0));
+        let describe = retina::client::Session::describe(endpoint.address.url.clone(), options);
+        let mut session = step(&address, "DESCRIBE", timeout, describe).await?;
+        let (index, codec) = choose(&address, session.streams())?;
+        let transport = match endpoint.transport {
+            Transport::Tcp => retina::client::Transport::Tcp(TcpTransportOptions::default()),
+            Transport::Udp => retina::client::Transport::Udp(UdpTransportOptions::default()),
+        };
+        let options = SetupOptions::default().transport(transport).frame_format(FrameFormat::SIMPLE);
+        step(&address, "SETUP", timeout, session.setup(index, options)).await?;
+        let playing = step(&address, "PLAY", timeout, session.play(PlayOptions::default())).await?;
+        let frames = playing.demuxed().map_err(|error| fault(&address, "PLAY", &error))?;
+        Ok(Self { frames, address, index, codec, role: endpoint.role })
+    }
+
+    /// The next frame. May be dropped while it waits.
+    pub(crate) async fn next(&mut self) -> Result<Received, IngestError> {
+        loop {
+            let frame = match self.frames.next().await {
+                Some(Ok(CodecItem::VideoFrame(frame))) => frame,
+                Some(Ok(_)) => continue,
+                Some(Err(error)) => return Err(fault(&self.address, "streaming", &error)),
+                None => return Err(IngestError::Ended { address: self.address.clone() }),
+            };
+            let (bytes, at) = (frame.data().len(), frame.timestamp().elapsed_secs());
+            let keyframe = if frame.is_random_access_point() {
+                has_parameter_sets(self.codec, frame.data()).then(|| Bytes::from(frame.into_data()))
+            } else if self.codec == Codec::H265 && is_clean_random_access(frame.data()) {
+                self.parameter_sets().map(|sets| [sets, frame.data()].concat().into())
+            } else {
+                return Ok(Received { bytes, at, keyframe: None });
+            };
+            if keyframe.is_none() {
+                metrics::counter!("gridwatch_keyframes_dropped_total", "reason" => "no_parameter_sets").increment(1);
+            }
+            return Ok(Received { bytes, at, keyframe });
+        }
+    }
+
+    /// The current parameter sets as an Annex B byte stream.
+    fn parameter_sets(&self) -> Option<&[u8]> {
+        match self.frames.streams()[self.index].parameters()? {
+            ParametersRef::Video(parameters) => Some(parameters.extra_data()),
+            _ => None,
+        }
+    }
+
+    /// Where it comes from, without credentials.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+}
+
+async fn step<T>(
+    address: &str,
+    name: &'static str,
+    timeout: Duration,
+    work: impl Future<Output = Result<T, retina::Error>>,
+) -> Result<T, IngestError> {
+    match tokio::time::timeout(timeout, work).await {
+        Ok(result) => result.map_err(|error| fault(address, name, &error)),
+        Err(_) => Err(IngestError::Timeout { address: address.to_owned(), step: name, after: timeout }),
+    }
+}
+
+/// The first video stream that can be decoded.
+fn choose(address: &str, streams: &[retina::client::Stream]) -> Result<(usize, Codec), IngestError> {
+    let video = || streams.iter().enumerate().filter(|(_, stream)| stream.media() == "video");
+    let known = video().find_map(|(i, stream)| match stream.encoding_name() {
+        "h264" => Some((i, Codec::H264)),
+        "h265" => Some((i, Codec::H265)),
+        "jpeg" => Some((i, Codec::Jpeg)),
+        _ => None,
+    });
+    known.ok_or_else(|| {
+        let address = address.to_owned();
+        let names: Vec<_> = video().map(|(_, stream)| stream.encoding_name()).collect();
+        if names.is_empty() {
+            let media = |stream: &retina::client::Stream| format!("{} {}", stream.media(), stream.encoding_name());
+            let offered: Vec<_> = streams.iter().map(media).collect();
+            let offered = if offered.is_empty() { "nothing".to_owned() } else { offered.join(", ") };
+            IngestError::NoVideo { place: address, offered }
+        } else {
+            IngestError::UnsupportedCodec { address, offered: names.join(", ") }
+        }
+    })
+}
+
+/// `retina` keeps the kinds of its errors to itself, so what is not told by a status is told by its words.
+fn fault(address: &str, step: &'static str, error: &retina::Error) -> IngestError {
+    let address = address.to_owned();
+    let text = error.to_string();
+    // What follows the first line are socket addresses and byte positions.
+    let reason = redact(text.lines().next().unwrap_or_default().trim_end());
+    match error.status_code() {
+        Some(status @ (401 | 403)) => IngestError::Unauthorized { address, status },
+        Some(404) => IngestError::NotFound { address },
+        Some(453 | 503) => IngestError::Rtsp {
+            address,
+            step,
+            reason: format!("{reason}; the host has too many sessions: close some, or use the sub stream"),
+        },
+        _ => match reason.strip_prefix("Unable to connect to RTSP server: ") {
+            Some(reason) => IngestError::Unreachable { address, reason: reason.to_owned() },
+            None => IngestError::Rtsp { address, step, reason },
+        },
+    }
+}
+
+/// Whether a keyframe begins with its parameter sets; a camera may not have sent them yet.
+fn has_parameter_sets(codec: Codec, data: &[u8]) -> bool {
+    let header = data.get(4).copied().unwrap_or_default();
+    match codec {
+        Codec::H264 => header & 0x1f == 7,
+        Codec::H265 => header >> 1 & 0x3f == 32,
+        Codec::Jpeg => true,
+    }
+}
+
+/// Whether an H.265 access unit is an intra-coded random access point other than an IDR picture (ITU-T H.265 table 7-1:
+/// BLA and CRA). Encoders with open groups of pictures send IDR only once, and `retina` tells of IDR only. Decided by
+/// the first slice, which in most frames is the first NAL unit.
+fn is_clean_random_access(data: &[u8]) -> bool {
+    let mut rest = data;
+    loop {
+        let Some(header) = rest.get(4) else { return false };
+        match header >> 1 & 0x3f {
+            16..=18 | 21 => return true,
+            0..32 => return false,
+            _ => match rest[4..].windows(4).position(|window| window == [0, 0, 0, 1]) {
+                Some(at) => rest = &rest[4 + at..],
+                None => return false,
+            },
+        }
+    }
+}

@@ -1,0 +1,383 @@
+//! Which camera is looked at next: most overdue first, one look of a camera at a time. No I/O and no clock; looks are
+//! handed out by [`crate::looks`].
+//!
+//! ```text
+//!            due, and a keyframe is there            done
+//!  waiting ------------------------------> in flight -----> waiting
+//!     |  ^
+//!     |  | a keyframe arrives
+//!     v  |
+//!   parked (due, but no keyframe that was not looked at yet)
+//! ```
+//! Only waiting cameras are in the heap, once each; an entry of an older generation is void. So each event costs
+//! O(log cameras).
+
+use std::{
+    cmp::Reverse,
+    collections::BinaryHeap,
+    time::{Duration, Instant},
+};
+
+/// What [`Schedule::take`] found.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// This camera is to be looked at now.
+    Look(Due),
+    /// Nothing before this time, unless a keyframe or a request comes.
+    NotBefore(Instant),
+    /// Nothing until a keyframe or a request comes.
+    Nothing,
+    /// Nothing any more.
+    Closed,
+}
+
+/// A look that is handed out.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Due {
+    pub(crate) camera: usize,
+    /// Since when it was due.
+    pub(crate) since: Instant,
+    /// Since when it could have been made: due, and with a keyframe.
+    pub(crate) ready_since: Instant,
+}
+
+/// When looks are asked for ahead of time, they go before all that are only due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Urgency {
+    Asked,
+    Due,
+}
+
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Entry {
+    urgency: Urgency,
+    due: Instant,
+    camera: usize,
+    generation: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Waiting,
+    Parked,
+    InFlight,
+}
+
+#[derive(Debug)]
+struct Slot {
+    place: Place,
+    interval: Duration,
+    due: Instant,
+    urgency: Urgency,
+    generation: u64,
+    /// The last keyframe was not looked at yet; when it came.
+    fresh: Option<Instant>,
+    taken: Option<Instant>,
+    /// A look was asked for while one was in flight.
+    asked: bool,
+    ended: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct Schedule {
+    slots: Vec<Slot>,
+    heap: BinaryHeap<Reverse<Entry>>,
+    sources: usize,
+    fresh: usize,
+    cancelled: bool,
+}
+
+impl Schedule {
+    /// All cameras are due at `now`; `intervals` are theirs.
+    pub(crate) fn new(now: Instant, intervals: impl IntoIterator<Item = Duration>) -> Self {
+        let slot = |interval| Slot {
+            place: Place::Parked,
+            interval,
+            due: now,
+            urgency: Urgency::Due,
+            generation: 0,
+            fresh: None,
+            taken: None,
+            asked: false,
+            ended: false,
+        };
+        let slots: Vec<_> = intervals.into_iter().map(slot).collect();
+        let sources = slots.len();
+        Self { heap: BinaryHeap::with_capacity(2 * sources), slots, sources, fresh: 0, cancelled: false }
+    }
+
+    /// The most overdue look that can be made.
+    pub(crate) fn take(&mut self, now: Instant) -> Next {
+        if self.cancelled {
+            return Next::Closed;
+        }
+        while let Some(Reverse(entry)) = self.heap.peek() {
+            let slot = &mut self.slots[entry.camera];
+            if entry.generation != slot.generation || slot.place != Place::Waiting {
+                self.heap.pop();
+                continue;
+            }
+            if entry.due > now {
+                return Next::NotBefore(entry.due);
+            }
+            let camera = entry.camera;
+            self.heap.pop();
+            let Some(arrived) = slot.fresh.take() else {
+                slot.place = Place::Parked;
+                continue;
+            };
+            self.fresh -= 1;
+            slot.place = Place::InFlight;
+            slot.taken = Some(now);
+            slot.urgency = Urgency::Due;
+            return Next::Look(Due { camera, since: slot.due, ready_since: slot.due.max(arrived) });
+        }
+        if self.sources == 0 && self.fresh == 0 { Next::Closed } else { Next::Nothing }
+    }
+
+    /// A keyframe came; whether the one before it was never looked at.
+    pub(crate) fn keyframe(&mut self, camera: usize, now: Instant) -> bool {
+        let slot = &mut self.slots[camera];
+        let replaced = slot.fresh.replace(now).is_some();
+        self.fresh += usize::from(!replaced);
+        if slot.place == Place::Parked {
+            self.enqueue(camera);
+        }
+        replaced
+    }
+
+    /// A look ended; the next is due `after` the time it was taken at, or after the camera's interval.
+    pub(crate) fn done(&mut self, camera: usize, now: Instant, after: Option<Duration>) {
+        let slot = &mut self.slots[camera];
+        if slot.place != Place::InFlight {
+            return;
+        }
+        slot.due = slot.taken.unwrap_or(now) + after.unwrap_or(slot.interval);
+        if slot.asked || slot.ended {
+            slot.due = slot.due.min(now);
+        }
+        if std::mem::take(&mut slot.asked) {
+            slot.urgency = Urgency::Asked;
+        }
+        self.enqueue(camera);
+    }
+
+    /// From now on a look is due each `interval`, counted from the last one.
+    pub(crate) fn set_interval(&mut self, camera: usize, interval: Duration) {
+        let slot = &mut self.slots[camera];
+        slot.interval = interval;
+        if let (Place::Waiting, Urgency::Due, Some(taken)) = (slot.place, slot.urgency, slot.taken) {
+            slot.due = taken + interval;
+            self.enqueue(camera);
+        }
+    }
+
+    /// A look is wanted as soon as there is a keyframe for it.
+    pub(crate) fn look_now(&mut self, camera: usize, now: Instant) {
+        let slot = &mut self.slots[camera];
+        match slot.place {
+            Place::InFlight => slot.asked = true,
+            Place::Waiting | Place::Parked => {
+                slot.due = slot.due.min(now);
+                slot.urgency = Urgency::Asked;
+                self.enqueue(camera);
+            }
+        }
+    }
+
+    /// A source gives no more keyframes; one that was not looked at yet is due at once.
+    pub(crate) fn end(&mut self, camera: usize, now: Instant) {
+        let slot = &mut self.slots[camera];
+        if std::mem::replace(&mut slot.ended, true) {
+            return;
+        }
+        self.sources -= 1;
+        if slot.fresh.is_some() && slot.place == Place::Waiting {
+            slot.due = slot.due.min(now);
+            self.enqueue(camera);
+        }
+    }
+
+    /// No more looks at all.
+    pub(crate) fn cancel(&mut self) {
+        self.cancelled = true;
+        self.heap.clear();
+    }
+
+    /// Whether the last keyframe waits to be looked at, or is being looked at.
+    pub(crate) fn is_busy(&self, camera: usize) -> bool {
+        let slot = &self.slots[camera];
+        !self.cancelled && (slot.fresh.is_some() || slot.place == Place::InFlight)
+    }
+
+    /// When the first of the waiting cameras is due; too early where its entry is void, never too late.
+    pub(crate) fn earliest(&self) -> Option<Instant> {
+        self.heap.peek().map(|Reverse(entry)| entry.due)
+    }
+
+    fn enqueue(&mut self, camera: usize) {
+        let slot = &mut self.slots[camera];
+        slot.place = Place::Waiting;
+        slot.generation += 1;
+        let (urgency, due, generation) = (slot.urgency, slot.due, slot.generation);
+        self.heap.push(Reverse(Entry { urgency, due, camera, generation }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const S: Duration = Duration::from_secs(1);
+
+    fn schedule(cameras: usize) -> (Schedule, Instant) {
+        let now = Instant::now();
+        (Schedule::new(now, std::iter::repeat_n(10 * S, cameras)), now)
+    }
+
+    #[track_caller]
+    fn check_look(schedule: &mut Schedule, now: Instant, camera: usize) {
+        match schedule.take(now) {
+            Next::Look(due) => assert_eq!(due.camera, camera),
+            other => panic!("expected a look at camera {camera}, found {other:?}"),
+        }
+    }
+
+    #[test]
+    fn without_a_keyframe_there_is_no_look() {
+        let (mut schedule, t) = schedule(2);
+        assert_eq!(schedule.take(t), Next::Nothing);
+        schedule.keyframe(1, t + S);
+        assert_eq!(schedule.take(t + S), Next::Look(Due { camera: 1, since: t, ready_since: t + S }));
+        assert_eq!(schedule.take(t + S), Next::Nothing);
+    }
+
+    #[test]
+    fn a_camera_has_one_look_in_flight() {
+        let (mut schedule, t) = schedule(1);
+        schedule.keyframe(0, t);
+        check_look(&mut schedule, t, 0);
+        schedule.keyframe(0, t + 20 * S);
+        schedule.look_now(0, t + 20 * S);
+        assert_eq!(schedule.take(t + 30 * S), Next::Nothing);
+        schedule.done(0, t + 30 * S, None);
+        check_look(&mut schedule, t + 30 * S, 0);
+    }
+
+    #[test]
+    fn a_keyframe_is_looked_at_once() {
+        let (mut schedule, t) = schedule(1);
+        schedule.keyframe(0, t);
+        check_look(&mut schedule, t, 0);
+        schedule.done(0, t + S, None);
+        assert_eq!(schedule.take(t + 9 * S), Next::NotBefore(t + 10 * S));
+        assert_eq!(schedule.take(t + 10 * S), Next::Nothing);
+        assert!(!schedule.keyframe(0, t + 12 * S));
+        assert_eq!(
+            schedule.take(t + 12 * S),
+            Next::Look(Due { camera: 0, since: t + 10 * S, ready_since: t + 12 * S })
+        );
+    }
+
+    #[test]
+    fn the_most_overdue_camera_goes_first() {
+        let (mut schedule, t) = schedule(3);
+        for (camera, at) in [(2, 0), (0, 1), (1, 2)] {
+            schedule.keyframe(camera, t + at * S);
+            check_look(&mut schedule, t + at * S, camera);
+            schedule.done(camera, t + at * S, None);
+        }
+        for camera in [1, 0, 2] {
+            assert!(!schedule.keyframe(camera, t + 20 * S));
+        }
+        for camera in [2, 0, 1] {
+            check_look(&mut schedule, t + 20 * S, camera);
+        }
+    }
+
+    #[test]
+    fn when_the_machine_cannot_keep_up_all_cameras_wait_alike() {
+        let (mut schedule, t) = schedule(100);
+        let mut looks = [0; 100];
+        // 2.5 looks a second where 10 a second are due.
+        for step in 0..400 {
+            let now = t + step * S * 2 / 5;
+            for camera in 0..100 {
+                schedule.keyframe(camera, now);
+            }
+            let Next::Look(due) = schedule.take(now) else { panic!("no look") };
+            looks[due.camera] += 1;
+            schedule.done(due.camera, now, None);
+        }
+        assert!(looks.iter().all(|n| *n == 4), "{looks:?}");
+    }
+
+    #[test]
+    fn an_active_camera_is_looked_at_more_often_and_calms_down_again() {
+        let (mut schedule, t) = schedule(1);
+        schedule.keyframe(0, t);
+        check_look(&mut schedule, t, 0);
+        schedule.done(0, t, None);
+        schedule.keyframe(0, t + S);
+        schedule.set_interval(0, 2 * S);
+        assert_eq!(schedule.take(t + S), Next::NotBefore(t + 2 * S));
+        schedule.set_interval(0, 10 * S);
+        assert_eq!(schedule.take(t + S), Next::NotBefore(t + 10 * S));
+    }
+
+    #[test]
+    fn a_look_that_is_asked_for_goes_before_the_overdue() {
+        let (mut schedule, t) = schedule(3);
+        for camera in 0..3 {
+            schedule.keyframe(camera, t);
+        }
+        schedule.look_now(2, t + S);
+        for camera in [2, 0, 1] {
+            check_look(&mut schedule, t + S, camera);
+        }
+    }
+
+    #[test]
+    fn a_failed_look_is_made_again_sooner() {
+        let (mut schedule, t) = schedule(1);
+        schedule.keyframe(0, t);
+        check_look(&mut schedule, t, 0);
+        schedule.done(0, t, Some(2 * S));
+        schedule.keyframe(0, t + S);
+        assert_eq!(schedule.take(t + S), Next::NotBefore(t + 2 * S));
+    }
+
+    #[test]
+    fn the_queue_closes_when_all_sources_ended_and_their_last_keyframes_were_looked_at() {
+        let (mut schedule, t) = schedule(2);
+        schedule.keyframe(0, t);
+        check_look(&mut schedule, t, 0);
+        schedule.keyframe(0, t + S);
+        schedule.done(0, t + S, None);
+        schedule.end(0, t + S);
+        schedule.end(0, t + S);
+        check_look(&mut schedule, t + S, 0);
+        schedule.done(0, t + S, None);
+        assert_eq!(schedule.take(t + S), Next::Nothing);
+        schedule.end(1, t + 2 * S);
+        assert_eq!(schedule.take(t + 2 * S), Next::Closed);
+    }
+
+    #[test]
+    fn nothing_is_handed_out_after_cancelling() {
+        let (mut schedule, t) = schedule(1);
+        schedule.keyframe(0, t);
+        schedule.cancel();
+        assert_eq!(schedule.take(t), Next::Closed);
+        assert!(!schedule.is_busy(0));
+    }
+
+    #[test]
+    fn keyframes_that_were_never_looked_at_are_told() {
+        let (mut schedule, t) = schedule(1);
+        assert!(!schedule.keyframe(0, t));
+        assert!(schedule.keyframe(0, t));
+        check_look(&mut schedule, t, 0);
+        assert!(!schedule.keyframe(0, t));
+    }
+}

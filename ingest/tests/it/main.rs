@@ -1,0 +1,9 @@
+//! Ingest against real RTSP servers, real recordings and real decoders.
+
+#![allow(clippy::unwrap_used, reason = "a test says by a panic what went wrong")]
+
+mod decoding;
+mod fleet;
+mod recordings;
+mod rtsp_server;
+mod streams;
