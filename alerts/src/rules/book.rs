@@ -10,6 +10,8 @@ use crate::incident::{RuleRef, Zone};
 
 /// What people are called in model manifests.
 const PERSON: &str = "person";
+/// How long something may stand in front of a thing before it is another thing that comes into sight again.
+const HIDDEN: Millis = Millis::mins(2);
 
 /// A rule in force.
 #[derive(Debug)]
@@ -23,8 +25,8 @@ pub(super) struct Armed {
 pub(super) struct Book {
     pub(super) rules: Vec<Armed>,
     pub(super) time_zone: TimeZone,
-    /// The longest that any rule lets a thing go unseen.
-    pub(super) max_gap: Millis,
+    /// How long sightings outlive their last look: as long as any rule wants, and while a bus stands in front.
+    pub(super) retention: Millis,
     /// The longest that any rule lets a stream be lost.
     pub(super) max_pause: Millis,
     /// The lowest score that any rule remembers.
@@ -44,7 +46,7 @@ impl Book {
         let longest = |value: fn(&Rule) -> Millis| rules.iter().map(|r| value(&r.rule)).max().unwrap_or_default();
         Ok(Self {
             time_zone,
-            max_gap: longest(|r| r.max_gap),
+            retention: longest(|r| r.max_gap).max(HIDDEN),
             max_pause: longest(|r| r.max_pause),
             floor: rules.iter().map(|r| r.rule.min_score).fold(1.0, f32::min),
             labels: rules.iter().flat_map(|r| r.rule.things.iter().chain(&r.rule.with).cloned()).collect(),

@@ -51,6 +51,8 @@ pub(super) fn rules() -> BTreeMap<String, Rule> {
             RuleConfig {
                 things: labels(&["vehicle"]),
                 zones: zones(&[NoStopping, TrafficLane, BicycleLane, Pavement]),
+                // A green light lasts longer than this, so the places at a stop line do not add up to a parked car.
+                max_gap: Some(Millis::secs(15)),
                 ..RuleConfig::default()
             },
         ),

@@ -85,7 +85,8 @@ layered! {
             min_overlap: f32,
             /// How long it must stand, pauses taken out.
             dwell: Millis,
-            /// How long it may go unseen, while looks are made, before the count starts anew.
+            /// How long looks may show its place without it before the count starts anew (at least three looks). While
+            /// something stands in front, this does not run.
             max_gap: Millis,
             /// How long the stream may be lost before the count starts anew; until then it pauses.
             max_pause: Millis,

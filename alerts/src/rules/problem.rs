@@ -62,7 +62,8 @@ pub(super) struct Suspicion {
     pub(super) first_seen: Timestamp,
     pub(super) since: Millis,
     pub(super) window: Window,
-    last_hit: Millis,
+    /// Observed time that looks showed its place without it.
+    absent_for: Millis,
     misses_in_row: u32,
 }
 
@@ -103,6 +104,17 @@ pub(super) struct At<'a> {
     pub(super) rule: &'a Rule,
 }
 
+/// What a look shows of a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sight {
+    /// The thing is there.
+    Seen,
+    /// Something else is in front.
+    Hidden,
+    /// The thing is not there.
+    Clear,
+}
+
 impl Suspicion {
     pub(super) fn new(id: SuspectId, at: &At<'_>, anchor: Option<SightingId>, members: Vec<SightingId>) -> Self {
         Self {
@@ -112,28 +124,30 @@ impl Suspicion {
             first_seen: at.now,
             since: at.clock,
             window: Window::new(at.rule.dwell),
-            last_hit: at.clock,
+            absent_for: Millis::ZERO,
             misses_in_row: 0,
         }
     }
 
-    /// Takes in what one look said of it.
-    pub(super) fn look(&mut self, sample: Sample) {
-        if sample.hit {
-            self.last_hit = sample.at;
-            self.misses_in_row = 0;
-        } else {
-            self.misses_in_row = self.misses_in_row.saturating_add(1);
+    /// Takes in what one look said of it, `passed` after the look before.
+    pub(super) fn look(&mut self, sample: Sample, sight: Sight, passed: Millis) {
+        match sight {
+            Sight::Seen => (self.absent_for, self.misses_in_row) = (Millis::ZERO, 0),
+            Sight::Hidden => {}
+            Sight::Clear => {
+                self.absent_for = Millis(self.absent_for.0.saturating_add(passed.0));
+                self.misses_in_row = self.misses_in_row.saturating_add(1);
+            }
         }
         if sample.hit || self.window.has_begun() {
             self.window.push(sample);
         }
     }
 
-    /// Whether it has gone unseen for too long. A single miss never says so: looks may be far apart.
+    /// Whether its place was seen without it for too long. One or two misses never say so: looks may be far apart.
     pub(super) fn is_gone(&self, at: &At<'_>) -> bool {
         let tolerated = if self.window.has_begun() { at.rule.max_gap } else { at.rule.max_gap.max(SETTLING) };
-        self.misses_in_row >= 2 && at.clock.0 - self.last_hit.0 > tolerated.0
+        self.misses_in_row >= 3 && self.absent_for > tolerated
     }
 
     /// Whether it is worth frequent looks. What has not satisfied its rule in three dwells is more likely a fixture that

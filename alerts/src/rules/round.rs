@@ -7,7 +7,7 @@ use super::{
     cluster::{around, clusters, gap},
     config::{PersonNeed, Rule},
     people::People,
-    problem::{At, Event, Problem, Stage, Suspicion},
+    problem::{At, Event, Problem, Sight, Stage, Suspicion},
     reason,
     sighting::{End, Sighting, SightingId, Sightings},
     window::Sample,
@@ -49,7 +49,12 @@ pub(super) enum InForce {
 }
 
 /// The things among the sightings that `rule` is about.
-pub(super) fn candidates<'a>(rule: &Rule, zones: &[Zone], sightings: &'a Sightings) -> Vec<Candidate<'a>> {
+pub(super) fn candidates<'a>(
+    rule: &Rule,
+    zones: &[Zone],
+    sightings: &'a Sightings,
+    clock: Millis,
+) -> Vec<Candidate<'a>> {
     if !zones.iter().any(|zone| rule.zones.contains(&zone.purpose)) {
         return Vec::new();
     }
@@ -61,7 +66,8 @@ pub(super) fn candidates<'a>(rule: &Rule, zones: &[Zone], sightings: &'a Sightin
             () => return None,
         };
         let place = sighting.reference;
-        let fits = place.area() >= rule.min_area
+        let fits = (sighting.current.is_some() || sighting.unseen_for(clock) <= rule.max_gap)
+            && place.area() >= rule.min_area
             && place.area() <= rule.max_area
             && place.width().min(place.height()) >= rule.min_side;
         if !fits {
@@ -211,13 +217,17 @@ impl<'a> Round<'a> {
         if boxes.len() >= (rule.min_things as usize).div_ceil(2) {
             return Event::Present(around(boxes).unwrap_or(problem.place));
         }
-        // What is too uncertain to be the thing may be it still, and what stands in front hides it.
-        let hidden =
-            self.seen.detections.iter().filter(|d| d.score >= rule.min_score / 2.0).filter_map(sound_box).any(|b| {
-                let common = b.intersection(problem.place).map_or(0.0, Rect::area);
-                common >= HIDING_SHARE * problem.place.area()
-            });
-        if hidden { Event::Tick } else { Event::Absent(self.passed) }
+        if self.hides(problem.place) { Event::Tick } else { Event::Absent(self.passed) }
+    }
+
+    /// Whether something covers most of `place` in this look: what stands in front, or the thing itself where the
+    /// detector is too unsure of it.
+    fn hides(&self, place: Rect) -> bool {
+        let sure = self.seen.detections.iter().filter(|d| d.score >= self.at.rule.min_score / 2.0);
+        sure.filter_map(sound_box).any(|b| {
+            let common = b.intersection(place).map_or(0.0, Rect::area);
+            common >= HIDING_SHARE * place.area()
+        })
     }
 
     /// What the look makes of a suspect.
@@ -246,7 +256,12 @@ impl<'a> Round<'a> {
         if suspicion.anchor.is_none() && !finding.things.is_empty() {
             suspicion.members = finding.things.iter().map(|c| c.sighting.id).collect();
         }
-        suspicion.look(self.sample(&finding, problem.place));
+        let sight = match finding.score {
+            Some(_) => Sight::Seen,
+            None if self.hides(problem.place) => Sight::Hidden,
+            None => Sight::Clear,
+        };
+        suspicion.look(self.sample(&finding, problem.place), sight, self.passed);
         if suspicion.is_gone(&self.at) {
             return Event::Dropped("gone");
         }
@@ -440,7 +455,8 @@ impl<'a> Round<'a> {
             .map(|c| {
                 let mut problem = self.suspect(c, Some(c.sighting.id), Vec::new(), c.sighting.reference);
                 if let Stage::Suspected(suspicion) = &mut problem.stage {
-                    suspicion.look(self.sample(&self.single(c.sighting.id), problem.place));
+                    let sample = self.sample(&self.single(c.sighting.id), problem.place);
+                    suspicion.look(sample, Sight::Seen, Millis::ZERO);
                 }
                 problem
             })

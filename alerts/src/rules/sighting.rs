@@ -10,9 +10,10 @@
 //!   one place, so this is evidence of movement, and when its share of the (fading) record exceeds
 //!   [`MOVED_SHARE`] the sighting ends. Boxes that lie inside the reference or contain it are no such evidence: that is
 //!   what someone or a bus passing in front looks like. Nor is a neighbour that itself stands.
-//! - *As still after as before*: when the spot was seen displaced and then something is back, it must fit the
-//!   reference about as well as the thing did before ([`Sighting::needed_iou`]). The next car to halt at a stop line halts
-//!   half a metre off; the parked car behind the passing bus has not moved at all.
+//! - *As still after as before*: what is there after a gap must fit the reference as well as the thing did before it,
+//!   within what this thing's own boxes scatter ([`Sighting::needed_iou`]). The next car to halt at a stop line halts
+//!   half a metre off; the parked car behind the passing bus has not moved at all. If it does not fit and itself turns
+//!   out to stand, the older sighting ends.
 //! - *Creep*: the reference follows slowly (lens drift, a shaking pole), but must stay by the box it began with.
 
 use domain::{Detection, Label, Millis, Rect};
@@ -32,6 +33,8 @@ const FOLLOW: f32 = 0.1;
 const SETTLE_LOOKS: u32 = 5;
 /// Hits from which a thing is held to stand rather than to pass.
 pub(super) const STEADY_HITS: u32 = 3;
+/// How long what has not been seen to stand is remembered: of a car that drove by nothing stays behind.
+const PASSING: Millis = Millis::secs(20);
 /// Sightings kept per camera; a view with more things than this shows a crowd, not cases.
 const MAX_SIGHTINGS: usize = 128;
 
@@ -64,8 +67,10 @@ pub(super) struct Sighting {
     anchor: Rect,
     last_hit: Millis,
     misses_in_row: u32,
-    displaced_since_hit: bool,
+    /// Mean IoU of its boxes with the reference, of late.
     stillness: f32,
+    /// Mean deviation from that.
+    spread: f32,
     hit_weight: f32,
     displaced_weight: f32,
 }
@@ -82,8 +87,8 @@ impl Sighting {
             anchor: detection.bbox,
             last_hit: clock,
             misses_in_row: 0,
-            displaced_since_hit: false,
-            stillness: 0.9,
+            stillness: 1.0,
+            spread: 0.05,
             hit_weight: 1.0,
             displaced_weight: 0.0,
         }
@@ -94,15 +99,21 @@ impl Sighting {
         self.hits >= STEADY_HITS
     }
 
+    /// Observed time since the last look that showed it.
+    pub(super) fn unseen_for(&self, clock: Millis) -> Millis {
+        Millis(clock.0 - self.last_hit.0)
+    }
+
     /// Whether `label` names its class or its group.
     pub(super) fn is_a(&self, label: &Label) -> bool {
         self.class == *label || self.group == *label
     }
 
-    /// The IoU with the reference that counts as seeing it again.
+    /// The IoU with the reference that counts as seeing it again. One miss is the detector's; after more of them, or
+    /// when the stream was lost, what is there may be another thing.
     fn needed_iou(&self) -> f32 {
-        if self.misses_in_row >= 2 && self.displaced_since_hit {
-            (self.stillness - 0.12).max(SAME_PLACE)
+        if self.misses_in_row >= 2 {
+            (self.stillness - (3.0 * self.spread).max(0.04)).max(SAME_PLACE)
         } else {
             SAME_PLACE
         }
@@ -115,12 +126,13 @@ impl Sighting {
         if self.hits <= SETTLE_LOOKS {
             self.anchor = self.reference;
         }
-        self.stillness += (iou - self.stillness) * 0.1;
+        let share = (1.0 / (self.hits - 1) as f32).max(0.05);
+        self.spread += ((iou - self.stillness).abs() - self.spread) * share.min(0.2);
+        self.stillness += (iou - self.stillness) * share;
         self.class = detection.class.clone();
         self.current = Some(detection.clone());
         self.last_hit = clock;
         self.misses_in_row = 0;
-        self.displaced_since_hit = false;
         self.hit_weight = self.hit_weight * FADE + 1.0;
         self.displaced_weight *= FADE;
     }
@@ -128,20 +140,20 @@ impl Sighting {
     fn miss(&mut self, displaced: bool) {
         self.misses_in_row = self.misses_in_row.saturating_add(1);
         if displaced {
-            self.displaced_since_hit = true;
             self.hit_weight *= FADE;
             self.displaced_weight = self.displaced_weight * FADE + 1.0;
         }
     }
 
-    fn end(&self, clock: Millis, max_gap: Millis) -> Option<End> {
+    fn end(&self, clock: Millis, retention: Millis) -> Option<End> {
         let share = self.displaced_weight / (self.displaced_weight + self.hit_weight);
         if self.current.is_some() {
             (self.reference.iou(self.anchor) < 0.5).then_some(End::Moved)
         } else if share > MOVED_SHARE {
             Some(End::Moved)
         } else {
-            (self.misses_in_row >= 2 && clock.0 - self.last_hit.0 > max_gap.0).then_some(End::Gone)
+            let retention = if self.is_steady() { retention } else { retention.min(PASSING) };
+            (self.misses_in_row >= 2 && self.unseen_for(clock) > retention).then_some(End::Gone)
         }
     }
 }
@@ -167,8 +179,8 @@ pub(super) struct Sightings {
 
 impl Sightings {
     /// Takes in one look's detections: each sighting gets the detection that is it, or a miss; the rest begin new ones.
-    /// `clock` is the camera's observed time, `max_gap` the longest time any rule tolerates a thing to go unseen.
-    pub(super) fn look(&mut self, clock: Millis, detections: &[Detection], max_gap: Millis) {
+    /// `clock` is the camera's observed time, `retention` how long a sighting outlives its last look.
+    pub(super) fn look(&mut self, clock: Millis, detections: &[Detection], retention: Millis) {
         let mut pairs = Vec::new();
         for (s, sighting) in self.all.iter_mut().enumerate() {
             sighting.current = None;
@@ -205,12 +217,18 @@ impl Sightings {
             }
         }
         self.ended.clear();
-        self.all.retain(|sighting| match sighting.end(clock, max_gap) {
-            Some(end) => {
-                self.ended.push((sighting.id, end));
-                false
-            }
-            None => true,
+        let standing: Vec<(Label, Rect)> = self
+            .all
+            .iter()
+            .filter(|s| s.current.is_some() && s.is_steady())
+            .map(|s| (s.group.clone(), s.reference))
+            .collect();
+        self.all.retain(|sighting| {
+            let replaced = sighting.misses_in_row >= 2
+                && standing.iter().any(|(g, r)| *g == sighting.group && r.iou(sighting.reference) >= SAME_PLACE);
+            let end = if replaced { Some(End::Moved) } else { sighting.end(clock, retention) };
+            self.ended.extend(end.map(|end| (sighting.id, end)));
+            end.is_none()
         });
         for (detection, taken) in detections.iter().zip(&taken_by) {
             let double = || {
@@ -222,6 +240,13 @@ impl Sightings {
                 self.named += 1;
                 self.all.push(Sighting::new(SightingId(self.named), detection, clock));
             }
+        }
+    }
+
+    /// The stream was lost: what is there afterwards may be another thing.
+    pub(super) fn interrupt(&mut self) {
+        for sighting in &mut self.all {
+            sighting.misses_in_row = sighting.misses_in_row.max(2);
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod config;
 mod ending;
+mod flow;
 mod people;
 mod random;
 mod restart;
@@ -200,7 +201,7 @@ fn noise(seed: u32) -> f32 {
 /// The box as a detector sees it: each edge off by up to `share` of the box's size.
 fn jitter(mut detection: Detection, seed: u32, share: f32) -> Detection {
     let (w, h) = (detection.bbox.width(), detection.bbox.height());
-    let off = |n: u32, size: f32| (noise(seed * 4 + n) - 0.5) * 2.0 * share * size;
+    let off = |n: u32, size: f32| (noise(seed.wrapping_mul(4).wrapping_add(n)) - 0.5) * 2.0 * share * size;
     detection.bbox.x0 += off(0, w);
     detection.bbox.y0 += off(1, h);
     detection.bbox.x1 += off(2, w);

@@ -126,7 +126,7 @@ impl View {
         }
         let Some(passed) = self.advance(now, book, out) else { return };
         let (things, persons) = book.sort(seen.detections);
-        self.sightings.look(self.clock, &things, book.max_gap);
+        self.sightings.look(self.clock, &things, book.retention);
         self.people.look(self.clock, &persons);
         for (index, armed) in book.rules.iter().enumerate() {
             let round = Round {
@@ -139,7 +139,7 @@ impl View {
                 people: &self.people,
                 seen,
                 passed,
-                candidates: candidates(&armed.rule, &self.zones, &self.sightings),
+                candidates: candidates(&armed.rule, &self.zones, &self.sightings, self.clock),
             };
             let (mine, others): (Vec<_>, Vec<_>) =
                 std::mem::take(&mut self.problems).into_iter().partition(|p| p.rule == index);
@@ -168,7 +168,10 @@ impl View {
         self.last_look = Some(now);
         let passed = match std::mem::replace(&mut self.stream, Stream::Up) {
             Stream::Up => unseen.min(LOOK_CREDIT),
-            Stream::Lost => Millis::ZERO,
+            Stream::Lost => {
+                self.sightings.interrupt();
+                Millis::ZERO
+            }
         };
         self.clock = Millis(self.clock.0.saturating_add(passed.0));
         self.each(

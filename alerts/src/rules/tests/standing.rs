@@ -65,7 +65,7 @@ fn pedestrians_in_front_do_not_reset_the_dwell() {
 #[test]
 fn a_bus_that_stops_in_front_does_not_reset_the_dwell() {
     let picture = |n: u32| match n {
-        60..70 => vec![thing("vehicle", 0.8, 0.3, 0.7, 0.5, 0.4)],
+        60..75 => vec![thing("vehicle", 0.8, 0.3, 0.7, 0.5, 0.4)],
         n => vec![jitter(car(0.4), n, 0.04)],
     };
     let mut scene = Scene::street();
@@ -83,9 +83,9 @@ fn check_gap(misses: u32, dwell_when_confirmed: Millis) {
 
 #[test]
 fn a_gap_is_tolerated_up_to_its_length() {
-    check_gap(14, Millis::mins(5));
-    // From look 116 on the count starts anew.
-    check_gap(16, Millis::secs(116 * 2 + 300));
+    check_gap(7, Millis::mins(5));
+    // From look 108 on the count starts anew.
+    check_gap(8, Millis::secs(108 * 2 + 300));
 }
 
 #[test]
