@@ -1,0 +1,260 @@
+//! `docs/asyncapi.yaml` is what we say: the document keeps AsyncAPI's rules, its examples keep its schemas, and so does
+//! every message that the wire builds.
+
+use std::{collections::BTreeSet, path::Path};
+
+use alerts::{
+    ticket::{Body, EvidenceRole, OutgoingMessage, Rendition, Ticket},
+    wire::{self, NodeState, cleared_messages, opening_messages},
+};
+use domain::{CameraReport, CameraState, Cell, Codec, Millis, Sha256};
+use serde_json::{Value, json};
+
+use crate::fixture::{OPENED_AT, node, piece, ticket};
+
+fn document() -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/asyncapi.yaml");
+    serde_yaml_ng::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+#[track_caller]
+fn follow<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
+    match value["$ref"].as_str() {
+        Some(reference) => {
+            let pointer = reference.strip_prefix('#').unwrap();
+            follow(document, document.pointer(pointer).unwrap_or_else(|| panic!("{reference} leads nowhere")))
+        }
+        None => value,
+    }
+}
+
+/// In the document unknown fields are allowed, for receivers of later versions; we ourselves send none.
+fn close(schema: &mut Value) {
+    match schema {
+        Value::Object(map) => {
+            if map.contains_key("properties") && map.get("type") == Some(&json!("object")) {
+                map.insert("additionalProperties".to_owned(), json!(false));
+            }
+            map.values_mut().for_each(close);
+        }
+        Value::Array(items) => items.iter_mut().for_each(close),
+        _ => {}
+    }
+}
+
+#[track_caller]
+fn check(document: &Value, schema: &Value, instance: &Value) {
+    let mut root = schema.clone();
+    let mut components = document["components"].clone();
+    close(&mut components["schemas"]);
+    // A `$ref` hides its siblings in draft 7, so the reference goes one level down.
+    root = json!({"allOf": [root], "components": components});
+    let validator = jsonschema::options().with_draft(jsonschema::Draft::Draft7).build(&root).unwrap();
+    let errors: Vec<_> = validator.iter_errors(instance).map(|e| format!("{}: {e}", e.instance_path())).collect();
+    assert!(errors.is_empty(), "{errors:#?}\n{instance:#}");
+}
+
+/// The one channel whose address fits `topic`.
+#[track_caller]
+fn channel_of<'a>(document: &'a Value, topic: &str) -> (&'a str, &'a Value) {
+    let fits = |address: &str| {
+        let (pattern, levels) = (address.split('/'), topic.split('/'));
+        pattern.clone().count() == levels.clone().count()
+            && pattern.zip(levels).all(|(pattern, level)| match pattern {
+                "{district}" => level.len() == 6 && level.bytes().all(|b| b.is_ascii_digit()),
+                "{street}" => level.len() == 9 && level.bytes().all(|b| b.is_ascii_digit()),
+                "{sha256}" => level.len() == 64,
+                named if named.starts_with('{') => !level.is_empty(),
+                fixed => fixed == level,
+            })
+    };
+    let channels = document["channels"].as_object().unwrap();
+    let mut fitting = channels.iter().filter(|(_, channel)| fits(channel["address"].as_str().unwrap()));
+    let (name, channel) = fitting.next().unwrap_or_else(|| panic!("no channel for {topic}"));
+    assert!(fitting.next().is_none(), "two channels for {topic}");
+    (name, channel)
+}
+
+/// Holds a built message to its channel's message.
+#[track_caller]
+fn check_message(document: &Value, message: &OutgoingMessage) -> String {
+    let (name, channel) = channel_of(document, &message.topic);
+    let described = follow(document, &channel["messages"][name]);
+    assert_eq!(message.content_type, described["contentType"].as_str().unwrap());
+    let properties: serde_json::Map<_, _> =
+        message.properties.iter().map(|(key, value)| (key.clone(), json!(value))).collect();
+    assert_eq!(properties.len(), message.properties.len(), "a property twice");
+    check(document, &described["headers"], &properties.into());
+    assert_eq!(message.expires_after, Some(Millis::secs(86_400)));
+    if let Body::Inline(bytes) = &message.body {
+        check(document, &described["payload"], &serde_json::from_slice(bytes).unwrap());
+    }
+    name.to_owned()
+}
+
+/// Tickets with everything, with as little as can be, and of a kind that no table knows.
+fn tickets() -> Vec<Ticket> {
+    let mut full = ticket(1);
+    for (n, role) in [EvidenceRole::FirstSeen, EvidenceRole::Confirming, EvidenceRole::After].into_iter().enumerate() {
+        for rendition in [Rendition::Original, Rendition::Clean, Rendition::Annotated] {
+            let sha256 = Sha256::of(format!("{n}{rendition:?}").as_bytes());
+            full.evidence.push(piece(role, rendition, sha256, 1_000));
+        }
+    }
+    full.cleared_at = Some(OPENED_AT + Millis::mins(20));
+    let mut bare = ticket(2);
+    bare.incident.camera = "gate-2".parse().unwrap();
+    bare.camera.place = None;
+    bare.zone.name = String::new();
+    bare.incident.kind = "lane.elephants".parse().unwrap();
+    bare.incident.score_median = f32::NAN;
+    (bare.incident.looks, bare.incident.hits) = (0, 0);
+    let mut street = ticket(3);
+    let place = street.camera.place.as_mut().unwrap();
+    place.grid = Cell::try_from("310104007".to_owned()).unwrap();
+    (place.lon, place.lat, place.duty_grid, place.address) = (None, None, None, String::new());
+    vec![full, bare, street]
+}
+
+#[test]
+fn every_ticket_keeps_the_contract() {
+    let document = document();
+    for ticket in tickets() {
+        let opening: Vec<_> = opening_messages(&ticket, &node()).iter().map(|m| check_message(&document, m)).collect();
+        let cleared: Vec<_> = cleared_messages(&ticket, &node()).iter().map(|m| check_message(&document, m)).collect();
+        // Pictures first; originals stay at home.
+        let pictures = |after| {
+            let leave = ticket.evidence.iter().filter(|e| e.rendition != Rendition::Original);
+            leave.filter(|e| (e.role == EvidenceRole::After) == after).count()
+        };
+        assert_eq!(opening, [vec!["evidence"; pictures(false)], vec!["ticket"]].concat());
+        assert_eq!(cleared, [vec!["evidence"; pictures(true)], vec!["cleared"]].concat());
+    }
+}
+
+#[test]
+fn one_picture_under_two_roles_is_sent_once_and_named_twice() {
+    let mut ticket = ticket(1);
+    for role in [EvidenceRole::FirstSeen, EvidenceRole::Confirming] {
+        ticket.evidence.push(piece(role, Rendition::Clean, Sha256::of(b"still"), 5));
+    }
+    let messages = opening_messages(&ticket, &node());
+    assert_eq!(messages.len(), 2);
+    let Body::Inline(event) = &messages[1].body else { panic!("the ticket is last") };
+    let event: Value = serde_json::from_slice(event).unwrap();
+    assert_eq!(event["data"]["evidence"].as_array().unwrap().len(), 2);
+    assert_eq!(event["data"]["detection"]["objects"][0]["box"], json!([176, 288, 352, 432]));
+}
+
+#[test]
+fn every_state_keeps_the_contract() {
+    let document = document();
+    let place = ticket(1).camera.place;
+    let states = [
+        CameraState::Waiting,
+        CameraState::Connecting,
+        CameraState::Streaming,
+        CameraState::Offline,
+        CameraState::Ended,
+    ];
+    for (state, known) in states.into_iter().flat_map(|state| [(state, true), (state, false)]) {
+        let report = CameraReport {
+            id: "gate-2".parse().unwrap(),
+            state,
+            since: OPENED_AT,
+            error: known.then(|| "no packet for 10s".into()),
+            codec: known.then_some(Codec::Jpeg),
+            size: known.then_some((1920, 1080)),
+            keyframe_interval: known.then_some(Millis(1_960)),
+            last_keyframe_at: None,
+            last_look_at: known.then_some(OPENED_AT),
+            look_interval: Millis::secs(10),
+            looks: 1,
+            reconnects: 0,
+        };
+        let topic = wire::camera_status_topic(place.as_ref().filter(|_| known), &node(), &report.id);
+        check_status(&document, &topic, &wire::camera_status(&report, &node()).payload());
+    }
+    for state in [NodeState::Online, NodeState::Stopped(OPENED_AT), NodeState::Lost] {
+        let status = wire::node_status(&node(), state, OPENED_AT);
+        check_status(&document, &wire::node_status_topic(&node().id), &status.payload());
+    }
+}
+
+#[track_caller]
+fn check_status(document: &Value, topic: &str, payload: &[u8]) {
+    let (name, channel) = channel_of(document, topic);
+    let described = follow(document, &channel["messages"][name]);
+    check(document, &described["payload"], &serde_json::from_slice(payload).unwrap());
+}
+
+#[test]
+fn the_examples_keep_their_schemas() {
+    let document = document();
+    for (name, message) in document["components"]["messages"].as_object().unwrap() {
+        let examples = message["examples"].as_array().unwrap();
+        assert!(!examples.is_empty(), "{name} has no example");
+        for example in examples {
+            for part in ["headers", "payload"].into_iter().filter(|part| !example[part].is_null()) {
+                check(&document, &message[part], &example[part]);
+            }
+        }
+    }
+}
+
+/// The structural rules of AsyncAPI 3.0 for the parts that we use.
+#[test]
+fn the_document_keeps_the_rules_of_asyncapi() {
+    let document = document();
+    assert_eq!(document["asyncapi"], "3.0.0");
+    assert!(document["info"]["title"].is_string() && document["info"]["version"].is_string());
+    for server in document["servers"].as_object().unwrap().values() {
+        assert!(server["host"].is_string() && server["protocol"].is_string());
+    }
+    let allowed = ["asyncapi", "id", "info", "servers", "defaultContentType", "channels", "operations", "components"];
+    assert!(document.as_object().unwrap().keys().all(|key| allowed.contains(&key.as_str())));
+    every_reference_leads_somewhere(&document, &document);
+    for (name, channel) in document["channels"].as_object().unwrap() {
+        let address = channel["address"].as_str().unwrap();
+        let in_address: BTreeSet<_> =
+            address.split('/').filter_map(|level| level.strip_prefix('{')?.strip_suffix('}')).collect();
+        let described: BTreeSet<_> = channel["parameters"].as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(in_address, described, "parameters of {name}");
+        assert!(!channel["messages"].as_object().unwrap().is_empty(), "{name}");
+    }
+    let mut operated = BTreeSet::new();
+    for (name, operation) in document["operations"].as_object().unwrap() {
+        assert!(matches!(operation["action"].as_str(), Some("send" | "receive")), "{name}");
+        let channel = operation["channel"]["$ref"].as_str().unwrap();
+        assert!(channel.starts_with("#/channels/"), "{name}");
+        operated.insert(channel.to_owned());
+        for message in operation["messages"].as_array().unwrap() {
+            // A message of an operation refers to its channel's, not to the components'.
+            assert!(message["$ref"].as_str().unwrap().starts_with(&format!("{channel}/messages/")), "{name}");
+        }
+        let bindings = follow(&document, &operation["bindings"]);
+        assert_eq!(bindings["mqtt"]["qos"], 1, "{name}");
+        let retained = channel.ends_with("Status");
+        assert_eq!(bindings["mqtt"]["retain"], retained, "{name}: only states are retained");
+    }
+    assert_eq!(operated.len(), document["channels"].as_object().unwrap().len(), "a channel without operation");
+    for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
+        assert!(jsonschema::draft7::meta::is_valid(schema), "{name} is no JSON Schema");
+        let properties = schema["properties"].as_object();
+        for required in schema["required"].as_array().into_iter().flatten() {
+            let required = required.as_str().unwrap();
+            assert!(properties.is_some_and(|p| p.contains_key(required)), "{name} requires unknown {required}");
+        }
+    }
+}
+
+fn every_reference_leads_somewhere(document: &Value, value: &Value) {
+    match value {
+        Value::Object(map) => {
+            follow(document, value);
+            map.values().for_each(|v| every_reference_leads_somewhere(document, v));
+        }
+        Value::Array(items) => items.iter().for_each(|v| every_reference_leads_somewhere(document, v)),
+        _ => {}
+    }
+}
