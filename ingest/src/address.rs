@@ -34,14 +34,7 @@ impl fmt::Debug for Address {
 
 impl Address {
     pub(crate) fn parse(text: &str) -> Result<Self, IngestError> {
-        let fail = |reason: &str| {
-            // Without its scheme an address looks like any text; its credentials are to be hidden all the same.
-            let shown = match text.contains("://") {
-                true => redact(text),
-                false => redact(&format!("://{text}")).split_off(3),
-            };
-            IngestError::Address { address: shown, reason: reason.to_owned() }
-        };
+        let fail = |reason: &str| IngestError::Address { address: shown(text), reason: reason.to_owned() };
         let mut url = Url::parse(text.trim()).map_err(|error| fail(&error.to_string()))?;
         if url.scheme() != "rtsp" {
             return Err(fail("only the scheme rtsp:// is supported"));
@@ -75,6 +68,12 @@ fn percent_decoded(text: &str) -> String {
         }
     }
     String::from_utf8_lossy(&out).into_owned()
+}
+
+/// What may be shown of a text that should be an address: without its scheme it looks like any text, but may hold
+/// credentials all the same.
+pub(crate) fn shown(text: &str) -> String {
+    if text.contains("://") { redact(text) } else { redact(&format!("://{text}")).split_off(3) }
 }
 
 /// `text` (an address, or a message that may hold one) without user information and without the values of parameters

@@ -138,6 +138,13 @@ impl Camera {
     }
 }
 
+impl Drop for Camera {
+    fn drop(&mut self) {
+        let state = self.lock().state;
+        metrics::gauge!("gridwatch_cameras", "state" => state.as_str()).decrement(1.0);
+    }
+}
+
 fn now() -> Timestamp {
     SystemTime::now().into()
 }
@@ -225,10 +232,10 @@ impl Source {
         let camera = self.camera();
         let timeout = self.config.connect_timeout.to_duration();
         let mut session = {
-            // The semaphore is never closed.
-            let _turn = self.connects.acquire().await;
             // Recorders count sessions: the last one should be gone before the next begins.
             sessions.closed().await;
+            // The semaphore is never closed.
+            let _turn = self.connects.acquire().await;
             let endpoint = camera.stream.endpoint(camera.stream.look_role())?;
             Session::connect(&endpoint, sessions, timeout).await?
         };
@@ -236,6 +243,8 @@ impl Source {
 
         let mut watchdog = Watchdog::new(&self.config);
         let mut tick = tokio::time::interval(watchdog.period);
+        // A host that was suspended did not see silence.
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut last_keyframe: Option<Instant> = None;
         let (mut frames, mut bytes) = (0_u64, 0_u64);
         loop {
@@ -354,8 +363,8 @@ impl Source {
 
     /// Waits for a place in the queue: there is one event for each change of a state, and none may be missed.
     async fn tell(&self, event: CameraEvent) {
-        // Without a receiver nobody is interested.
-        let _ = self.events.send(event).await;
+        // Without a receiver nobody is interested, nor is anybody after a cancellation.
+        let _ = self.cancel.run_until_cancelled(self.events.send(event)).await;
     }
 }
 

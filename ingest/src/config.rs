@@ -101,7 +101,7 @@ pub enum Pace {
     /// As it was recorded.
     #[default]
     RealTime,
-    /// As fast as it is looked at; every keyframe is.
+    /// As fast as it is looked at; every keyframe is. Its time begins when the file was last written.
     Fast,
 }
 
@@ -113,7 +113,8 @@ pub struct StreamConfig {
     pub main: Option<String>,
     /// RTSP address of the reduced stream; looks are made on it where there is one.
     pub sub: Option<String>,
-    /// A recording instead of a live camera: any container and encoding that GStreamer reads.
+    /// A recording instead of a live camera: any container and encoding that GStreamer reads. What is not H.264, H.265
+    /// or JPEG is encoded anew, as a JPEG picture a second.
     pub file: Option<PathBuf>,
     /// Whether a recording starts again at its end.
     pub looping: bool,
@@ -138,8 +139,8 @@ pub struct StreamConfig {
 impl fmt::Debug for StreamConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StreamConfig")
-            .field("main", &self.main.as_deref().map(crate::address::redact))
-            .field("sub", &self.sub.as_deref().map(crate::address::redact))
+            .field("main", &self.main.as_deref().map(crate::address::shown))
+            .field("sub", &self.sub.as_deref().map(crate::address::shown))
             .field("file", &self.file)
             .field("looping", &self.looping)
             .field("pace", &self.pace)
@@ -197,7 +198,7 @@ impl StreamConfig {
     pub fn shown(&self, role: StreamRole) -> Option<String> {
         match &self.file {
             Some(path) => Some(path.display().to_string()),
-            None => self.address_text(role).map(crate::address::redact),
+            None => self.address_text(role).map(crate::address::shown),
         }
     }
 
@@ -275,4 +276,58 @@ pub struct CameraSource {
     pub id: CameraId,
     /// Its streams.
     pub stream: StreamConfig,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check_stream(text: &str, expect: Result<(), &str>) {
+        let stream: StreamConfig = toml::from_str(text).expect("keys and types are right");
+        assert!(!format!("{stream:?}").contains("hunter2"), "{stream:?}");
+        match (stream.validate(), expect) {
+            (Ok(()), Ok(())) => {}
+            (Err(error), Err(says)) => {
+                assert!(error.to_string().contains(says), "{error}");
+                assert!(!error.to_string().contains("hunter2"), "{error}");
+            }
+            (result, expect) => panic!("{text}: {result:?}, expected {expect:?}"),
+        }
+    }
+
+    #[test]
+    fn streams_that_can_work_and_streams_that_cannot() {
+        check_stream("main = 'rtsp://h/1'", Ok(()));
+        check_stream("sub = 'rtsp://u:hunter2@h/1'", Ok(()));
+        check_stream("file = 'a.mp4'\npace = 'fast'\nlooping = true", Ok(()));
+        check_stream("main = 'rtsp://h/1'\ntransport = 'udp'\nlook_interval = '5s'", Ok(()));
+        check_stream("username = 'u'\npassword = 'hunter2'\nmain = 'rtsp://h/1'", Ok(()));
+        check_stream("", Err("has no source"));
+        check_stream("main = 'rtsp://h/1'\nfile = 'a.mp4'", Err("both"));
+        check_stream("main = 'http://u:hunter2@h/1'", Err("rtsp://HOST"));
+        check_stream("main = 'u:hunter2@h/1'", Err("rtsp://HOST"));
+        check_stream("main = 'rtsp://u:hunter2@h/1'\npassword_env = 'X'", Err("two places"));
+        check_stream("main = 'rtsp://h/1'\npassword = 'hunter2'\npassword_file = 'x'", Err("two places"));
+        check_stream("main = 'rtsp://u@h/1'\nusername = 'u'", Err("user name"));
+        check_stream("main = 'rtsp://h/1'\nlook_interval = '0s'", Err("interval of zero"));
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused() {
+        let error = toml::from_str::<StreamConfig>("mian = 'rtsp://h/1'").expect_err("no such key").to_string();
+        assert!(error.contains("mian") && error.contains("main"), "{error}");
+        assert!(toml::from_str::<IngestConfig>("look_interval = '10s'\nlook_workers = 2").is_ok());
+        assert!(toml::from_str::<IngestConfig>("look_intervall = '10s'").is_err());
+    }
+
+    #[test]
+    fn one_address_may_hold_the_credentials_for_both() {
+        let text = "main = 'rtsp://u:hunter2@h/1'\nsub = 'rtsp://h/2'";
+        let stream: StreamConfig = toml::from_str(text).expect("valid");
+        let endpoint = stream.endpoint(StreamRole::Sub).expect("valid");
+        assert_eq!((endpoint.address.to_string().as_str(), endpoint.role), ("rtsp://h/2", StreamRole::Sub));
+        let credentials = endpoint.credentials.expect("those of main");
+        assert_eq!((credentials.username.as_str(), credentials.password.expose()), ("u", "hunter2"));
+    }
 }

@@ -163,3 +163,24 @@ fn a_decoder_that_is_not_there_is_told() {
     let error = Decoder::new(&config).unwrap_err().to_string();
     assert!(error.contains("nosuchdec_h264") && error.contains("ingest.decoders"), "{error}");
 }
+
+#[test]
+fn a_decoder_that_hangs_does_not_hold_its_worker() {
+    let hangs = "identity sleep-time=60000000 ! avdec_h264".to_owned();
+    let mut decoder = Decoder::new(&DecoderConfig { h264: hangs, ..DecoderConfig::default() }).unwrap();
+    let started = std::time::Instant::now();
+    let error = decoder.decode(&h264(&solid(WHITE, 320, 240))).unwrap_err();
+    assert!(error.to_string().contains("sleep-time") && error.reason() == "decoder_hung", "{error}");
+    assert!(started.elapsed().as_secs() < 30, "{:?}", started.elapsed());
+    check(&mut decoder, &h265(&solid(WHITE, 320, 240)), (320, 240), 235);
+}
+
+#[test]
+fn a_decoder_for_something_else_is_told() {
+    let mut decoder = Decoder::new(&DecoderConfig { h264: "jpegdec".into(), ..DecoderConfig::default() }).unwrap();
+    let access_unit = h264(&solid(WHITE, 320, 240));
+    for _ in 0..3 {
+        assert!(decoder.decode(&access_unit).is_err());
+    }
+    check(&mut decoder, &jpeg(&solid(WHITE, 320, 240)), (320, 240), 235);
+}

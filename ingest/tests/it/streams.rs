@@ -297,3 +297,48 @@ async fn a_look_is_made_at_once_when_asked_for() {
     fleet.until("looks while active", |seen| seen.len() >= 5).await;
     fleet.stop().await;
 }
+
+#[tokio::test]
+async fn corrupt_keyframes_are_told_and_the_camera_stays() {
+    let corrupt = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let switch = std::sync::Arc::clone(&corrupt);
+    let server = RtspServer::start_with(&format!("{PICTURE} ! {JPEG}"), 0, &Auth::None, move |element| {
+        let bin = element.downcast_ref::<gstreamer::Bin>().unwrap();
+        let pad = bin.by_name("pay0").unwrap().static_pad("src").unwrap();
+        let corrupt = std::sync::Arc::clone(&switch);
+        let spoil = move |buffer: &mut gstreamer::BufferRef| {
+            let mut data = buffer.map_writable().unwrap();
+            // Behind the headers of RTP and of RTP/JPEG with its tables.
+            data.iter_mut().skip(160).for_each(|byte| *byte = 0xff);
+        };
+        pad.add_probe(gstreamer::PadProbeType::BUFFER | gstreamer::PadProbeType::BUFFER_LIST, move |_, info| {
+            if corrupt.load(std::sync::atomic::Ordering::Relaxed) {
+                match info.data.as_mut() {
+                    Some(gstreamer::PadProbeData::Buffer(buffer)) => {
+                        *buffer = buffer.copy_deep().unwrap();
+                        spoil(buffer.make_mut());
+                    }
+                    Some(gstreamer::PadProbeData::BufferList(list)) => {
+                        let copies = list.iter().map(|buffer| {
+                            let mut copy = buffer.copy_deep().unwrap();
+                            spoil(copy.make_mut());
+                            copy
+                        });
+                        *list = copies.collect();
+                    }
+                    _ => {}
+                }
+            }
+            gstreamer::PadProbeReturn::Ok
+        });
+    });
+    let fleet = Fleet::start(config(), vec![("gate", rtsp(&server.url()))]);
+    until("an error", || fleet.report("gate").error.is_some()).await;
+    let report = fleet.report("gate");
+    assert_eq!((report.state, report.reconnects), (CameraState::Streaming, 0));
+    assert!(report.error.unwrap().contains("jpeg keyframe"), "{:?}", fleet.report("gate"));
+    corrupt.store(false, std::sync::atomic::Ordering::Relaxed);
+    until("no error", || fleet.report("gate").error.is_none()).await;
+    assert_eq!(fleet.report("gate").size, Some((320, 240)));
+    fleet.stop().await;
+}
