@@ -148,16 +148,20 @@ impl ImageBuffer for Source<'_> {
 
 /// Puts a row of premultiplied RGBA over a row of full-range BT.601.
 fn blend(rgba: &[u8], [luma, cb, cr]: [&mut [u8]; 3]) {
+    /// Fixed point with 16 bits after the point.
+    const ONE: i32 = 1 << 16;
+    const HALF: i32 = ONE / 2;
     for (x, pixel) in rgba.chunks_exact(4).enumerate().filter(|(_, pixel)| pixel[3] != 0) {
-        let [r, g, b, a] = [pixel[0], pixel[1], pixel[2], pixel[3]].map(f32::from);
-        let through = 1.0 - a / 255.0;
-        // ITU-T T.871, 7; a colour of alpha 0 adds nothing to any of the three.
-        let over_luma = 0.299 * r + 0.587 * g + 0.114 * b;
-        let over_cb = -0.168_736 * r - 0.331_264 * g + 0.5 * b;
-        let over_cr = 0.5 * r - 0.418_688 * g - 0.081_312 * b;
-        luma[x] = (f32::from(luma[x]) * through + over_luma).round() as u8;
-        cb[x] = ((f32::from(cb[x]) - 128.0) * through + over_cb + 128.0).round() as u8;
-        cr[x] = ((f32::from(cr[x]) - 128.0) * through + over_cr + 128.0).round() as u8;
+        let [r, g, b, a] = [pixel[0], pixel[1], pixel[2], pixel[3]].map(i32::from);
+        let through = (255 - a) * (ONE / 255);
+        // ITU-T T.871, 7, times 65536; a colour of alpha 0 adds nothing to any of the three.
+        let over_luma = 19_595 * r + 38_470 * g + 7_471 * b;
+        let over_cb = -11_059 * r - 21_709 * g + 32_768 * b;
+        let over_cr = 32_768 * r - 27_439 * g - 5_329 * b;
+        let byte = |fixed: i32| ((fixed + HALF) >> 16).clamp(0, 255) as u8;
+        luma[x] = byte(i32::from(luma[x]) * through + over_luma);
+        cb[x] = byte((i32::from(cb[x]) - 128) * through + over_cb + 128 * ONE);
+        cr[x] = byte((i32::from(cr[x]) - 128) * through + over_cr + 128 * ONE);
     }
 }
 
@@ -191,20 +195,28 @@ impl Convert {
     }
 
     fn row(&self, ys: &[u8], chroma: impl Iterator<Item = (u8, u8)>, [luma, cb, cr]: [&mut Vec<u8>; 3]) {
-        for (pair, (u, v)) in ys.chunks(2).zip(chroma) {
+        let start = luma.len();
+        luma.extend(ys.iter().map(|&y| self.luma[usize::from(y)]));
+        for buffer in [&mut *cb, &mut *cr] {
+            buffer.resize(start + ys.len(), 0);
+        }
+        let pairs = luma[start..].chunks_mut(2).zip(cb[start..].chunks_mut(2)).zip(cr[start..].chunks_mut(2));
+        for (((luma, cb), cr), (u, v)) in pairs.zip(chroma) {
             let c = self.chroma(u, v);
-            for &y in pair {
-                let y = self.luma[usize::from(y)];
-                luma.push(if c.luma == 0 { y } else { (i16::from(y) + c.luma).clamp(0, 255) as u8 });
-                cb.push(c.cb);
-                cr.push(c.cr);
+            cb.fill(c.cb);
+            cr.fill(c.cr);
+            if c.luma != 0 {
+                for y in luma {
+                    *y = (i16::from(*y) + c.luma).clamp(0, 255) as u8;
+                }
             }
         }
     }
 
     fn chroma(&self, u: u8, v: u8) -> Chroma {
         let (cb, cr) = (self.chroma[usize::from(u)], self.chroma[usize::from(v)]);
-        let byte = |c: f32| (c + 128.0).round() as u8;
+        // A cast saturates and cuts off, so that this rounds.
+        let byte = |c: f32| (c + 128.5) as u8;
         match self.matrix {
             ColorMatrix::Bt601 => Chroma { cb: byte(cb), cr: byte(cr), luma: 0 },
             ColorMatrix::Bt709 => {
@@ -217,7 +229,7 @@ impl Convert {
                 let b = 2.0 * (1.0 - KB) * cb;
                 let g = -(KR * r + KB * b) / KG;
                 let y = 0.299 * r + 0.587 * g + 0.114 * b;
-                Chroma { cb: byte((b - y) / 1.772), cr: byte((r - y) / 1.402), luma: y.round() as i16 }
+                Chroma { cb: byte((b - y) / 1.772), cr: byte((r - y) / 1.402), luma: (y + 128.5) as i16 - 128 }
             }
         }
     }

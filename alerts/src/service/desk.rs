@@ -146,15 +146,14 @@ impl Desk {
             camera,
             zone,
         };
-        let studio = Arc::clone(&self.studio);
-        let about = ticket.clone();
-        let seen = blocking(move || {
-            let mut pieces = first_seen.map_or_else(Vec::new, |first| studio.first_seen(&about, &first));
-            pieces.extend(look.into_iter().flat_map(|look| studio.look(&about, EvidenceRole::Confirming, &look)));
-            pieces
-        });
-        let (seen, full) = tokio::join!(seen, full_resolution.join_next());
-        let mut pieces = seen;
+        // Each shot takes tens of milliseconds in full resolution; the two need not wait for one another.
+        let (studio, about) = (Arc::clone(&self.studio), ticket.clone());
+        let first = blocking(move || first_seen.map_or_else(Vec::new, |first| studio.first_seen(&about, &first)));
+        let (studio, about) = (Arc::clone(&self.studio), ticket.clone());
+        let confirming =
+            blocking(move || look.map_or_else(Vec::new, |look| studio.look(&about, EvidenceRole::Confirming, &look)));
+        let (first, confirming, full) = tokio::join!(first, confirming, full_resolution.join_next());
+        let mut pieces = [first, confirming].concat();
         if let Some(access_unit) = full.and_then(|grabbed| self.grabbed(&ticket, grabbed)) {
             let studio = Arc::clone(&self.studio);
             let about = ticket.clone();
