@@ -17,6 +17,7 @@ mod metrics;
 mod recording;
 mod rtsp;
 mod schedule;
+pub mod simulate;
 
 pub use config::{CameraSource, DecoderConfig, IngestConfig, Pace, StreamConfig, Transport};
 pub use decode::Decoder;
