@@ -250,3 +250,191 @@ fn check(picture: &Picture) -> Result<(), DetectError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::Dtype;
+
+    fn input(width: u32, height: u32) -> Input {
+        Input {
+            name: "x".to_owned(),
+            width,
+            height,
+            resize: Resize::Stretch,
+            pad: 114.0,
+            align: Align::Center,
+            layout: Layout::Nchw,
+            color: Color::Rgb,
+            mean: [0.0; 3],
+            std: [1.0; 3],
+            dtype: Dtype::Float32,
+        }
+    }
+
+    /// A picture with edges, ramps and texture, of odd strides.
+    fn scenery(width: u32, height: u32, format: PixelFormat) -> Picture {
+        let (w, h) = (width as usize, height as usize);
+        let (cw, ch) = (w.div_ceil(2), h.div_ceil(2));
+        let plane = |w: usize, h: usize, stride: usize, value: &dyn Fn(usize, usize) -> usize| {
+            let at = |i: usize| if i % stride < w { value(i % stride, i / stride) as u8 } else { 0xEE };
+            (0..stride * (h - 1) + w).map(at).collect::<Vec<u8>>()
+        };
+        let luma = plane(w, h, w + 5, &|x, y| 40 + (x * 3 + y) % 97 + 60 * usize::from((x / 13 + y / 7) % 2 == 0));
+        let u = |x: usize, y: usize| 90 + (x + 2 * y) % 70;
+        let v = |x: usize, y: usize| 100 + (3 * x + y) % 60;
+        let (planes, strides) = match format {
+            PixelFormat::I420 => (
+                [luma.into(), plane(cw, ch, cw + 3, &u).into(), plane(cw, ch, cw + 9, &v).into()],
+                [w + 5, cw + 3, cw + 9],
+            ),
+            PixelFormat::Nv12 => {
+                let pair = |x: usize, y: usize| if x % 2 == 0 { u(x / 2, y) } else { v(x / 2, y) };
+                ([luma.into(), plane(2 * cw, ch, 2 * cw + 4, &pair).into(), Default::default()], [w + 5, 2 * cw + 4, 0])
+            }
+        };
+        let (range, matrix) = (ColorRange::Limited, ColorMatrix::Bt601);
+        Picture { width, height, format, range, matrix, planes, strides }
+    }
+
+    /// One plane at a fractional place by the definition: the mean over the area of an output sample, or bilinear.
+    fn sample(plane: &dyn Fn(usize, usize) -> f64, size: [usize; 2], out: [usize; 2], step: [f64; 2]) -> f64 {
+        let weights = |axis: usize| -> Vec<(usize, f64)> {
+            let (n, i, step) = (size[axis], out[axis] as f64, step[axis]);
+            if step > 2.0 {
+                let covered = |j: usize| ((j + 1) as f64).min((i + 1.0) * step) - (j as f64).max(i * step);
+                let touched = (i * step) as usize..(((i + 1.0) * step).ceil() as usize).min(n);
+                touched.map(|j| (j, covered(j).max(0.0) / step)).collect()
+            } else {
+                let at = ((i + 0.5) * step - 0.5).clamp(0.0, n as f64 - 1.0);
+                let low = at.floor() as usize;
+                vec![(low, 1.0 - at.fract()), ((low + 1).min(n - 1), at.fract())]
+            }
+        };
+        let (columns, rows) = (weights(0), weights(1));
+        let row = |y: usize| columns.iter().map(|&(x, w)| plane(x, y) * w).sum::<f64>();
+        rows.iter().map(|&(y, w)| row(y) * w).sum()
+    }
+
+    /// Red, green, blue of BT.601 limited range, clamped.
+    fn rgb(y: f64, u: f64, v: f64) -> [f64; 3] {
+        let (y, u, v) = ((y - 16.0) * 255.0 / 219.0, (u - 128.0) * 255.0 / 224.0, (v - 128.0) * 255.0 / 224.0);
+        let rgb = [y + 1.402 * v, y - 0.344_136 * u - 0.714_136 * v, y + 1.772 * u];
+        rgb.map(|c| c.clamp(0.0, 255.0))
+    }
+
+    /// Compares with a plain computation in double precision; within 1.5 of 255 levels everywhere.
+    #[track_caller]
+    fn check(picture: &Picture, width: u32, height: u32) {
+        let (w, h) = (picture.width as usize, picture.height as usize);
+        let mut tensor = vec![0.0; (3 * width * height) as usize];
+        Preprocessor::new(&input(width, height)).fill(picture, &mut tensor).unwrap();
+        let step = [w as f64 / f64::from(width), h as f64 / f64::from(height)];
+        let chroma = |p: usize, x: usize, y: usize| match picture.format {
+            PixelFormat::I420 => picture.planes[1 + p][y * picture.strides[1 + p] + x],
+            PixelFormat::Nv12 => picture.planes[1][y * picture.strides[1] + 2 * x + p],
+        };
+        let (size, half) = ([w, h], [w.div_ceil(2), h.div_ceil(2)]);
+        let mut worst = 0.0_f64;
+        // Every pixel of some rows: the reference is slow.
+        for row in (0..height as usize).step_by(7).chain([height as usize - 1]) {
+            for column in 0..width as usize {
+                let luma = |x: usize, y: usize| f64::from(picture.planes[0][y * picture.strides[0] + x]);
+                let y = sample(&luma, size, [column, row], step);
+                let half_step = step.map(|s| s / 2.0);
+                let [u, v] = [0, 1].map(|p| sample(&|x, y| f64::from(chroma(p, x, y)), half, [column, row], half_step));
+                for (c, expected) in rgb(y, u, v).into_iter().enumerate() {
+                    let got = tensor[c * (width * height) as usize + row * width as usize + column];
+                    worst = worst.max((f64::from(got) - expected).abs());
+                }
+            }
+        }
+        assert!(worst < 1.5, "{worst} levels off: {picture:?} to {width}x{height}");
+    }
+
+    #[test]
+    fn resizing_and_colours_match_the_definition() {
+        for format in [PixelFormat::I420, PixelFormat::Nv12] {
+            check(&scenery(704, 576, format), 416, 416); // CIF times four, bilinear
+            check(&scenery(1920, 1080, format), 416, 416); // area in both axes
+            check(&scenery(960, 540, format), 416, 320); // area in one axis only
+            check(&scenery(352, 288, format), 416, 416); // enlarged
+            check(&scenery(641, 359, format), 320, 320); // odd sizes
+            check(&scenery(3840, 2160, format), 320, 320);
+            check(&scenery(416, 416, format), 416, 416); // as it is
+            check(&scenery(2, 2, format), 32, 32);
+            check(&scenery(3, 8000, format), 32, 32);
+        }
+    }
+
+    #[track_caller]
+    fn check_pixel(input: &Input, picture: &Picture, at: [usize; 2], expected: [f32; 3]) {
+        let (w, h) = (input.width as usize, input.height as usize);
+        let mut tensor = vec![f32::NAN; 3 * w * h];
+        Preprocessor::new(input).fill(picture, &mut tensor).unwrap();
+        assert!(tensor.iter().all(|v| v.is_finite()), "every element is written");
+        let pixel = at[1] * w + at[0];
+        let got = [0, 1, 2].map(|c| match input.layout {
+            Layout::Nchw => tensor[c * w * h + pixel],
+            Layout::Nhwc => tensor[3 * pixel + c],
+        });
+        let near = got.iter().zip(expected).zip(input.std).all(|((a, b), std)| (a - b).abs() < 1.5 / std);
+        assert!(near, "{got:?} is not {expected:?}");
+    }
+
+    #[test]
+    fn colours_follow_range_matrix_order_and_normalisation() {
+        // Pure red as each standard writes it.
+        let red601 = Picture::uniform(64, 48, [81, 90, 240]);
+        let red709 = Picture { matrix: ColorMatrix::Bt709, ..Picture::uniform(64, 48, [63, 102, 240]) };
+        let red_full = Picture { range: ColorRange::Full, ..Picture::uniform(64, 48, [76, 85, 255]) };
+        for picture in [&red601, &red709, &red_full] {
+            check_pixel(&input(32, 32), picture, [5, 9], [254.0, 0.0, 0.0]);
+        }
+        let bgr = Input { color: Color::Bgr, mean: [100.0, 100.0, 100.0], std: [50.0, 50.0, 2.0], ..input(32, 32) };
+        check_pixel(&bgr, &red601, [5, 9], [-2.0, -2.0, 77.0]);
+        check_pixel(&Input { layout: Layout::Nhwc, ..bgr }, &red601, [31, 31], [-2.0, -2.0, 77.0]);
+        // Beyond black and white is still black and white.
+        check_pixel(&input(32, 32), &Picture::uniform(64, 48, [255, 128, 128]), [0, 0], [255.0; 3]);
+        check_pixel(&input(32, 32), &Picture::uniform(64, 48, [0, 128, 128]), [0, 0], [0.0; 3]);
+    }
+
+    #[test]
+    fn letterbox_keeps_the_shape_and_pads_the_rest() {
+        let white = Picture::uniform(640, 320, [235, 128, 128]);
+        for layout in [Layout::Nchw, Layout::Nhwc] {
+            let centred = Input { resize: Resize::Letterbox, layout, ..input(64, 64) };
+            for (y, level) in [(0, 114.0), (15, 114.0), (16, 255.0), (47, 255.0), (48, 114.0), (63, 114.0)] {
+                check_pixel(&centred, &white, [63, y], [level; 3]);
+            }
+            let at_top = Input { align: Align::TopLeft, ..centred };
+            for (y, level) in [(0, 255.0), (31, 255.0), (32, 114.0), (63, 114.0)] {
+                check_pixel(&at_top, &white, [0, y], [level; 3]);
+            }
+        }
+    }
+
+    #[test]
+    fn padding_is_written_anew_when_the_geometry_changes() {
+        let letterbox = Input { resize: Resize::Letterbox, ..input(64, 64) };
+        let mut preprocessor = Preprocessor::new(&letterbox);
+        let mut tensor = vec![0.0; 3 * 64 * 64];
+        let wide = Picture::uniform(640, 320, [235, 128, 128]);
+        let tall = Picture::uniform(320, 640, [235, 128, 128]);
+        let mut fresh = vec![0.0; 3 * 64 * 64];
+        Preprocessor::new(&letterbox).fill(&wide, &mut fresh).unwrap();
+        for picture in [&wide, &tall, &wide] {
+            preprocessor.fill(picture, &mut tensor).unwrap();
+        }
+        assert_eq!(tensor, fresh);
+    }
+
+    #[test]
+    fn boxes_come_back_relative_to_the_picture() {
+        let letterbox = Input { resize: Resize::Letterbox, ..input(64, 64) };
+        let content = Content::of(&letterbox, 640, 320);
+        assert_eq!(content.to_picture([16.0, 24.0, 80.0, 40.0]), Rect { x0: 0.25, y0: 0.25, x1: 1.0, y1: 0.75 });
+        let content = Content::of(&input(64, 32), 640, 320);
+        assert_eq!(content.to_picture([16.0, 8.0, 32.0, 16.0]), Rect { x0: 0.25, y0: 0.25, x1: 0.5, y1: 0.5 });
+    }
+}
