@@ -214,3 +214,59 @@ fn expectation(bins: &[f32]) -> f32 {
     }
     weighted / sum
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    use super::*;
+
+    /// The shipped manifest with another decoder.
+    fn manifest(output: &str) -> Manifest {
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/nanodet-g/model.toml");
+        let text = fs::read_to_string(shipped).unwrap();
+        let (head, tail) = text.split_once("[output]").unwrap();
+        let (_, groups) = tail.split_once("[groups]").unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("nanodet-g");
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join("model.toml"), format!("{head}[output]\n{output}\n[groups]{groups}")).unwrap();
+        Manifest::read(&folder.join("model.toml")).unwrap()
+    }
+
+    #[test]
+    fn yolov8_reads_classes_as_rows() {
+        let manifest = manifest("decoder = \"yolov8\"\nname = \"out\"");
+        let n = 6;
+        let mut data = vec![0.0; 84 * n];
+        // Cell 4: a car (class 2) in the middle; cell 1: a person below the floor.
+        for (row, value) in [(0, 208.0), (1, 200.0), (2, 40.0), (3, 20.0), (4 + 2, 0.9), (4 + 7, 0.5)] {
+            data[row * n + 4] = value;
+        }
+        data[4 * n + 1] = 0.1;
+        let (shape, other) = ([1, 84, 6], [1, 6, 84]);
+        let mut found = Vec::new();
+        let outputs = Outputs(vec![("out", Tensor::Floats { shape: &shape, data: &data })]);
+        decode(&manifest, &outputs, 0.2, &mut found).unwrap();
+        assert_eq!(found, [Candidate { class: 2, score: 0.9, bbox: [188.0, 190.0, 228.0, 210.0] }]);
+        let turned = Outputs(vec![("out", Tensor::Floats { shape: &other, data: &data })]);
+        let error = decode(&manifest, &turned, 0.2, &mut found).unwrap_err().to_string();
+        assert!(error.contains("float32 [1, 84, n], the weights have float32 [1, 6, 84]"), "{error}");
+    }
+
+    #[test]
+    fn labels_that_are_no_class_and_scores_that_are_no_number_go() {
+        let manifest = manifest("decoder = \"detr\"");
+        let (two, boxes_shape) = ([1, 4], [1, 4, 4]);
+        let boxes = [1.0_f32; 16];
+        let (scores, labels) = ([0.9, 0.9, f32::NAN, 0.8], [80_i64, -1, 0, 5]);
+        let outputs = Outputs(vec![
+            ("labels", Tensor::Longs { shape: &two, data: &labels }),
+            ("boxes", Tensor::Floats { shape: &boxes_shape, data: &boxes }),
+            ("scores", Tensor::Floats { shape: &two, data: &scores }),
+        ]);
+        let mut found = Vec::new();
+        decode(&manifest, &outputs, 0.2, &mut found).unwrap();
+        assert_eq!(found, [Candidate { class: 5, score: 0.8, bbox: [1.0; 4] }]);
+    }
+}

@@ -289,7 +289,7 @@ mod tests {
                 [w + 5, cw + 3, cw + 9],
             ),
             PixelFormat::Nv12 => {
-                let pair = |x: usize, y: usize| if x % 2 == 0 { u(x / 2, y) } else { v(x / 2, y) };
+                let pair = |x: usize, y: usize| if x.is_multiple_of(2) { u(x / 2, y) } else { v(x / 2, y) };
                 ([luma.into(), plane(2 * cw, ch, 2 * cw + 4, &pair).into(), Default::default()], [w + 5, 2 * cw + 4, 0])
             }
         };
