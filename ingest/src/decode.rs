@@ -2,8 +2,9 @@
 //!
 //! One GStreamer pipeline per encoding, `appsrc ! DECODER ! videoconvert ! appsink`, is fed keyframes of different
 //! cameras in turn. Each keyframe is followed by a segment-done event that makes the decoder give out all that it holds
-//! (pictures that could still be reordered too) and that comes through behind the picture, so that the end of each decode is certain: a picture belongs to the keyframe that
-//! was pushed last, or there is none. Planes stay in the decoder's memory; they are not copied.
+//! (pictures that could still be reordered too) and that comes through behind the picture, so that the end of each
+//! decode is certain: a picture bears the time stamp of the keyframe that was pushed last, or there is none. Planes stay
+//! in the decoder's memory; they are not copied.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -176,23 +177,23 @@ impl Pipeline {
             return Err(lost());
         }
         let deadline = Instant::now() + timeout;
-        let mut found = None;
-        loop {
+        let sample = loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            // A decoder that fails as a whole may not let the event through: look for its fault every now and then.
-            let wait = left.min(Duration::from_millis(50));
+            // A sink of GStreamer 1.22 wakes for a picture, but not for an event; and a decoder that fails as a whole may
+            // not let the event through. So where there is no picture, look again every now and then.
+            let wait = left.min(Duration::from_millis(10));
             match self.sink.try_pull_object(gst::ClockTime::from_nseconds(wait.as_nanos() as u64)) {
                 Some(object) => {
                     if let Some(sample) = object.downcast_ref::<gst::Sample>() {
-                        // Two fields of one picture share its time stamp; the first sample holds both.
-                        if found.is_none() && sample.buffer().and_then(gst::BufferRef::pts) == Some(pts) {
-                            found = Some(sample.clone());
+                        // What is left of the access unit before has another time stamp.
+                        if sample.buffer().and_then(gst::BufferRef::pts) == Some(pts) {
+                            break sample.clone();
                         }
                     } else if let Some(event) = object.downcast_ref::<gst::Event>()
                         && let gst::EventView::SegmentDone(done) = event.view()
                         && done.get() == gst::GenericFormattedValue::from(marker)
                     {
-                        break;
+                        return Err(fail("it gives no picture".to_owned()));
                     }
                 }
                 None if self.failed() => return Err(lost()),
@@ -201,8 +202,7 @@ impl Pipeline {
                 }
                 None => {}
             }
-        }
-        let sample = found.ok_or_else(|| fail("it gives no picture".to_owned()))?;
+        };
         let buffer = sample.buffer_owned().ok_or_else(|| fail("it gives an empty picture".to_owned()))?;
         if buffer.flags().contains(gst::BufferFlags::CORRUPTED) {
             return Err(IngestError::Corrupt { codec, bytes });
