@@ -1,1 +1,3 @@
 //! gridwatch
+
+pub mod broker;

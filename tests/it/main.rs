@@ -1,3 +1,4 @@
 //! The whole program and its sources, from outside.
 
 mod architecture;
+mod embedded_broker;
