@@ -58,7 +58,8 @@ pub fn opening_messages(ticket: &Ticket, node: &Node) -> Vec<OutgoingMessage> {
             model: ModelData { id: &incident.model.name, sha256: incident.model.sha256 },
             rule: RuleData { id: &incident.rule.id, version: &incident.rule.version },
         },
-        evidence: wire.evidence(opening).collect(),
+        evidence: wire.pictures_sent(opening).collect(),
+        originals: wire.originals(opening).collect(),
         suggest: info.map(|info| SuggestData { response_level: info.level, dept: info.dept_zh }),
         review: ReviewData { required: true, state: "pending" },
     };
@@ -99,7 +100,8 @@ pub fn cleared_messages(ticket: &Ticket, node: &Node) -> Vec<OutgoingMessage> {
             first_seen: node.rfc3339(incident.first_seen),
             last_seen: node.rfc3339(ticket.last_seen),
             cleared_at: node.rfc3339(cleared_at),
-            evidence: wire.evidence(after).collect(),
+            evidence: wire.pictures_sent(after).collect(),
+            originals: wire.originals(after).collect(),
         },
     };
     let mut messages = wire.pictures(after);
@@ -181,18 +183,31 @@ impl<'a> Wire<'a> {
             .collect()
     }
 
-    fn evidence(&self, wanted: fn(EvidenceRole) -> bool) -> impl Iterator<Item = EvidenceData<'a>> {
-        self.ticket.evidence.iter().filter(move |e| wanted(e.role)).map(|e: &Evidence| EvidenceData {
-            role: role(e.role),
-            rendition: rendition(e.rendition),
-            stream: e.stream,
-            media_type: &e.media_type,
-            sha256: e.sha256,
-            bytes: e.bytes,
-            size: [e.width, e.height],
-            captured_at: self.node.rfc3339(e.captured_at),
-            topic: leaves(e.rendition).then(|| self.evidence_topic(e.sha256)),
+    fn stored(&self, wanted: fn(EvidenceRole) -> bool) -> impl Iterator<Item = (&'a Evidence, EvidenceData<'a>)> {
+        self.ticket.evidence.iter().filter(move |e| wanted(e.role)).map(|e: &Evidence| {
+            let data = EvidenceData {
+                role: role(e.role),
+                rendition: rendition(e.rendition),
+                stream: e.stream,
+                media_type: &e.media_type,
+                sha256: e.sha256,
+                bytes: e.bytes,
+                size: [e.width, e.height],
+                captured_at: self.node.rfc3339(e.captured_at),
+                topic: leaves(e.rendition).then(|| self.evidence_topic(e.sha256)),
+            };
+            (e, data)
         })
+    }
+
+    /// Every entry arrived as a message of its own before the ticket.
+    fn pictures_sent(&self, wanted: fn(EvidenceRole) -> bool) -> impl Iterator<Item = EvidenceData<'a>> {
+        self.stored(wanted).filter(|(e, _)| leaves(e.rendition)).map(|(_, data)| data)
+    }
+
+    /// What stays with the node, to be demanded and checked by its digest.
+    fn originals(&self, wanted: fn(EvidenceRole) -> bool) -> impl Iterator<Item = EvidenceData<'a>> {
+        self.stored(wanted).filter(|(e, _)| !leaves(e.rendition)).map(|(_, data)| data)
     }
 
     fn event(&self) -> EventData<'a> {
@@ -275,6 +290,7 @@ struct TicketData<'a> {
     camera: CameraData<'a>,
     detection: DetectionData<'a>,
     evidence: Vec<EvidenceData<'a>>,
+    originals: Vec<EvidenceData<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     suggest: Option<SuggestData>,
     review: ReviewData,
@@ -290,6 +306,7 @@ struct ClearedData<'a> {
     last_seen: String,
     cleared_at: String,
     evidence: Vec<EvidenceData<'a>>,
+    originals: Vec<EvidenceData<'a>>,
 }
 
 /// Names and codes are absent for a kind that only the node's config knows.
