@@ -28,8 +28,8 @@ const ABANDONED: Duration = Duration::from_secs(3600);
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EvidenceConfig {
-    /// The folder, made where there is none.
-    pub dir: PathBuf,
+    /// The folder, made where there is none; `evidence` in the node's data folder where absent.
+    pub dir: Option<PathBuf>,
     /// Quality of the JPEGs, 1 to 100.
     pub jpeg_quality: u8,
     /// A font with Chinese glyphs (TTF, OTF or TTC) for what is written on pictures; searched in the usual places where
@@ -39,7 +39,7 @@ pub struct EvidenceConfig {
 
 impl Default for EvidenceConfig {
     fn default() -> Self {
-        Self { dir: PathBuf::from("data/evidence"), jpeg_quality: 90, font: None }
+        Self { dir: None, jpeg_quality: 90, font: None }
     }
 }
 

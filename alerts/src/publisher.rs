@@ -86,6 +86,16 @@ pub struct Publisher {
     /// What was wrong last, so that it is logged once.
     trouble: Option<String>,
     unheard: bool,
+    connection: watch::Sender<Connection>,
+}
+
+/// Whether there is a connection to the broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Connection {
+    /// There is one.
+    Up,
+    /// There is none, at this moment.
+    Down,
 }
 
 /// What a verdict is about.
@@ -133,6 +143,7 @@ impl Publisher {
             deadline: None,
             trouble: None,
             unheard: false,
+            connection: watch::Sender::new(Connection::Down),
         })
     }
 
@@ -142,13 +153,24 @@ impl Publisher {
         self.cameras.clone()
     }
 
+    /// Whether the broker is connected, now and from now on.
+    #[must_use]
+    pub fn connection(&self) -> watch::Receiver<Connection> {
+        self.connection.subscribe()
+    }
+
+    fn connected(&self, connection: Connection) {
+        gauge!("gridwatch_mqtt_connected").set(if connection == Connection::Up { 1.0 } else { 0.0 });
+        self.connection.send_replace(connection);
+    }
+
     /// Sends until `stop` is cancelled, then what is left, for at most `drain`, and says goodbye. Cancel it after
     /// whatever fills the outbox has ended.
     pub async fn run(mut self, stop: CancellationToken) {
-        gauge!("gridwatch_mqtt_connected").set(0.0);
+        self.connected(Connection::Down);
         let mut attempts = 0_u32;
         while let End::Lost { error, delivered } = self.session(&stop).await {
-            gauge!("gridwatch_mqtt_connected").set(0.0);
+            self.connected(Connection::Down);
             self.queue.connection_lost();
             self.report(&error);
             attempts = match (delivered, &error) {
@@ -164,7 +186,7 @@ impl Publisher {
             }
         }
         self.write_settled().await;
-        gauge!("gridwatch_mqtt_connected").set(0.0);
+        self.connected(Connection::Down);
         if self.queue.is_empty() && !self.more {
             info!("publisher stopped, all is sent");
         } else {
@@ -208,7 +230,7 @@ impl Publisher {
         };
         self.trouble = None;
         counter!("gridwatch_mqtt_connects_total").increment(1);
-        gauge!("gridwatch_mqtt_connected").set(1.0);
+        self.connected(Connection::Up);
         info!(broker = %link.report().broker, inflight = link.report().receive_maximum, "connected to the broker");
         self.cameras.say_all_again();
         let mut delivered = Delivered::Nothing;
