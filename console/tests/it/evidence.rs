@@ -1,3 +1,5 @@
+//! The bytes of evidence over HTTP.
+
 use alerts::ticket::Rendition;
 use domain::Sha256;
 use reqwest::{Method, header};

@@ -1,3 +1,5 @@
+//! Health and metrics over HTTP.
+
 use domain::CameraState;
 use reqwest::header;
 

@@ -1,3 +1,5 @@
+//! The lists of tickets and cameras over HTTP.
+
 use std::time::{Duration, Instant};
 
 use alerts::ticket::{Ticket, TicketState};

@@ -1,3 +1,5 @@
+//! The pages in both languages over HTTP.
+
 use alerts::ticket::EvidenceRole;
 use domain::{CameraState, Millis};
 use reqwest::{Method, header};
