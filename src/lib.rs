@@ -1,3 +1,15 @@
-//! gridwatch
+//! gridwatch watches street cameras for illegal vending, exposed garbage and blocked lanes, and files tickets with
+//! evidence on the city's grid-management platform over MQTT.
+//!
+//! This library composes the stages (`ingest`, `detect`, `alerts`, `console`) into the program; `pipeline` is the one
+//! place that knows them all.
 
 pub mod broker;
+pub mod cameras;
+pub mod cli;
+pub mod commands;
+pub mod config;
+pub mod fleet;
+pub mod logging;
+pub mod pipeline;
+pub mod telemetry;

@@ -1,1 +1,85 @@
-fn main() {}
+//! The `gridwatch` program.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use gridwatch::{
+    cameras::Write,
+    cli::{CamerasCommand, Cli, Command, ModelsCommand, TicketsCommand},
+    commands::{self, check::Reach},
+    logging,
+};
+use tokio_util::sync::CancellationToken;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match start(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("gridwatch: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(cli: Cli) -> anyhow::Result<()> {
+    let format = if cli.log_json { logging::Format::Json } else { logging::Format::Text };
+    logging::start(&cli.log, format)?;
+    // Two of our libraries bring a TLS provider each; rustls wants to be told which one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(dispatch(cli.command))
+}
+
+async fn dispatch(command: Command) -> anyhow::Result<()> {
+    let cancel = CancellationToken::new();
+    let mut signals = tokio::task::JoinSet::new();
+    signals.spawn(cancel_on_signal(cancel.clone())?);
+    match command {
+        Command::Demo(arguments) => commands::demo::run(arguments, cancel).await,
+        Command::Run { config } => commands::run::run(&config.path, cancel).await,
+        Command::Check { config, offline, timeout } => {
+            let reach = if offline { Reach::Offline } else { Reach::Online };
+            commands::check::run(&config.path, reach, timeout).await
+        }
+        Command::Probe(arguments) => commands::probe::run(arguments).await,
+        Command::Cameras(CamerasCommand::Import { config, file, into, dry_run }) => {
+            let write = if dry_run { Write::DryRun } else { Write::Commit };
+            commands::cameras::run_import(&config.path, &file, into.as_deref(), write)
+        }
+        Command::Cameras(CamerasCommand::List { config }) => commands::cameras::run_list(&config.path),
+        Command::Tickets(TicketsCommand::List { config, camera, limit, json }) => {
+            commands::tickets::run_list(&config.path, camera, limit, json).await
+        }
+        Command::Tickets(TicketsCommand::Show { config, id, json, export }) => {
+            commands::tickets::run_show(&config.path, id, json, export.as_deref()).await
+        }
+        Command::Models(ModelsCommand::List(models)) => commands::models::run_list(&models.models_dir),
+        Command::Models(ModelsCommand::Pull { models, name }) => {
+            commands::models::run_pull(&models.models_dir, &name).await
+        }
+        Command::Models(ModelsCommand::Verify { models, name }) => {
+            commands::models::run_verify(&detect::DetectConfig::default(), &models.models_dir, name.as_deref())
+        }
+        Command::Simulate(arguments) => commands::simulate::run(arguments, cancel).await,
+    }
+}
+
+/// The first SIGINT or SIGTERM asks for a clean stop, the second one stops at once.
+fn cancel_on_signal(cancel: CancellationToken) -> std::io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
+        for n in 1.. {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            if n == 1 {
+                tracing::info!("stopping; a second signal stops at once");
+                cancel.cancel();
+            } else {
+                std::process::exit(130);
+            }
+        }
+    })
+}

@@ -1,4 +1,11 @@
-//! The whole program and its sources, from outside.
+//! The whole program against real servers, and the tests that hold the architecture to its page.
+#![allow(missing_docs, clippy::unwrap_used, unreachable_pub, reason = "tests")]
 
 mod architecture;
+mod commands;
+mod configuration;
+mod crash;
 mod embedded_broker;
+mod outages;
+mod spine;
+mod support;

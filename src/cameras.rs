@@ -1,0 +1,414 @@
+//! Cameras from a CSV file into a camera file: good rows go in, bad ones are listed with their line and reason.
+
+use std::{
+    collections::BTreeMap,
+    io::Write as _,
+    path::{Path, PathBuf},
+};
+
+use toml_edit::{ArrayOfTables, DocumentMut, InlineTable, Item, Table, Value};
+
+use crate::config::CameraConfig;
+
+/// What became of one row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RowResult {
+    /// A new camera.
+    New,
+    /// A camera that was there with other values.
+    Changed,
+    /// A camera that was there just so.
+    Unchanged,
+    /// Not imported, and why.
+    Bad(String),
+}
+
+/// One row of the file and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Its line in the file, from 1.
+    pub line: u64,
+    /// Its camera id as written, where it has one.
+    pub id: String,
+    /// What became of it.
+    pub result: RowResult,
+}
+
+/// Why nothing could be imported at all.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// A file cannot be read or written.
+    #[error("{path}: {source}", path = path.display())]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The header lacks a column or has one that is not known.
+    #[error("{path}: {message}", path = path.display())]
+    Header {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        message: String,
+    },
+    /// The camera file to be updated is no TOML.
+    #[error("{path}: the camera file to update is not valid TOML; mend or remove it first", path = path.display())]
+    Target {
+        /// Which file.
+        path: PathBuf,
+    },
+}
+
+const COLUMNS: [&str; 17] = [
+    "id",
+    "name",
+    "main",
+    "sub",
+    "username",
+    "password",
+    "password_env",
+    "password_file",
+    "transport",
+    "grid",
+    "duty_grid",
+    "address",
+    "lon",
+    "lat",
+    "zone_id",
+    "zone_purpose",
+    "zone_polygon",
+];
+
+/// Cameras read from a CSV file: the table to write for each good row, and the bad rows.
+#[derive(Debug)]
+struct Parsed {
+    line: u64,
+    id: String,
+    camera: Result<Table, String>,
+}
+
+/// Reads `csv` and writes its good rows into the camera file `target` (created where absent, replaced atomically, readable by
+/// its owner alone since it may hold passwords). Cameras of `target` that the CSV does not name stay as they are, and so
+/// do the zones of a camera whose row gives none. With `write` [`Write::DryRun`] nothing is written. `elsewhere` gives the ids that other
+/// files of the configuration already use.
+///
+/// # Errors
+/// When the CSV cannot be read, its header does not fit, or `target` cannot be read or written.
+pub fn import(
+    csv: &Path,
+    target: &Path,
+    elsewhere: &BTreeMap<String, String>,
+    write: Write,
+) -> Result<Vec<Row>, ImportError> {
+    let io = |path: &Path| {
+        let path = path.to_owned();
+        move |source| ImportError::Io { path, source }
+    };
+    let bytes = std::fs::read(csv).map_err(io(csv))?;
+    let parsed = parse(csv, &decode_text(&bytes))?;
+    let before = match std::fs::read_to_string(target) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(io(target)(error)),
+    };
+    let mut document: DocumentMut = before.parse().map_err(|_| ImportError::Target { path: target.into() })?;
+    let rows = merge(&mut document, parsed, elsewhere).ok_or_else(|| ImportError::Target { path: target.into() })?;
+    if write == Write::Commit && document.to_string() != before {
+        replace_file(target, &document.to_string()).map_err(io(target))?;
+    }
+    Ok(rows)
+}
+
+/// Whether an import writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Write {
+    /// Only say what would be done.
+    DryRun,
+    /// Do it.
+    Commit,
+}
+
+/// Excel writes GBK on a Chinese Windows and UTF-8 with a mark elsewhere.
+fn decode_text(bytes: &[u8]) -> String {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.to_owned(),
+        Err(_) => encoding_rs::GBK.decode(bytes).0.into_owned(),
+    }
+}
+
+fn parse(path: &Path, text: &str) -> Result<Vec<Parsed>, ImportError> {
+    let header_error = |message: String| ImportError::Header { path: path.into(), message };
+    let mut reader = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(text.as_bytes());
+    let header: Vec<String> = reader
+        .headers()
+        .map_err(|error| header_error(format!("no header line: {error}")))?
+        .iter()
+        .map(str::to_lowercase)
+        .collect();
+    if let Some(unknown) = header.iter().find(|name| !COLUMNS.contains(&name.as_str())) {
+        return Err(header_error(format!("unknown column \"{unknown}\"; known are {}", COLUMNS.join(", "))));
+    }
+    if !header.iter().any(|name| name == "id") {
+        return Err(header_error("the header line lacks the column \"id\"".into()));
+    }
+    let mut rows = Vec::new();
+    for record in reader.records() {
+        match record {
+            Ok(record) => {
+                let line = record.position().map_or(0, csv::Position::line);
+                let field = |name: &str| {
+                    let index = header.iter().position(|column| column == name)?;
+                    record.get(index).filter(|value| !value.is_empty())
+                };
+                let id = field("id").unwrap_or_default().to_owned();
+                let camera = if record.len() == header.len() {
+                    camera_table(&field)
+                } else {
+                    Err(format!("{} fields where the header has {}", record.len(), header.len()))
+                };
+                rows.push(Parsed { line, id, camera });
+            }
+            Err(error) => {
+                let line = error.position().map_or(0, csv::Position::line);
+                rows.push(Parsed { line, id: String::new(), camera: Err(error.to_string()) });
+            }
+        }
+    }
+    Ok(rows)
+}
+
+/// The `[[cameras]]` table of a row, checked by the same code that reads the configuration.
+fn camera_table<'a>(field: &impl Fn(&str) -> Option<&'a str>) -> Result<Table, String> {
+    let number = |name: &str| -> Result<Option<Value>, String> {
+        field(name)
+            .map(|text| text.parse::<f64>().map(Value::from).map_err(|_| format!("{name} \"{text}\" is no number")))
+            .transpose()
+    };
+    let mut table = Table::new();
+    table["id"] = Item::Value(field("id").ok_or("the id is missing")?.into());
+    if let Some(name) = field("name") {
+        table["name"] = Item::Value(name.into());
+    }
+    let mut stream = InlineTable::new();
+    for key in ["main", "sub", "username", "password", "password_env", "password_file", "transport"] {
+        if let Some(value) = field(key) {
+            stream.insert(key, value.into());
+        }
+    }
+    table["stream"] = Item::Value(stream.into());
+    let mut place = InlineTable::new();
+    for key in ["grid", "duty_grid", "address"] {
+        if let Some(value) = field(key) {
+            place.insert(key, value.into());
+        }
+    }
+    for key in ["lon", "lat"] {
+        if let Some(value) = number(key)? {
+            place.insert(key, value);
+        }
+    }
+    if !place.is_empty() {
+        if !place.contains_key("grid") {
+            return Err("a place needs its grid code (column grid)".into());
+        }
+        table["place"] = Item::Value(place.into());
+    }
+    match (field("zone_purpose"), field("zone_polygon")) {
+        (Some(purpose), Some(polygon)) => {
+            let mut zone = InlineTable::new();
+            zone.insert("id", field("zone_id").unwrap_or("z1").into());
+            zone.insert("purpose", purpose.into());
+            zone.insert("polygon", polygon_value(polygon)?);
+            table["zones"] = Item::Value(toml_edit::Array::from_iter([zone]).into());
+        }
+        (None, None) => {}
+        _ => return Err("a zone needs both zone_purpose and zone_polygon".into()),
+    }
+    let camera: CameraConfig =
+        toml_edit::de::from_str(&table.to_string()).map_err(|error| error.message().to_owned())?;
+    camera.stream.validate().map_err(|error| error.to_string())?;
+    Ok(table)
+}
+
+/// `"0.1 0.2; 0.6 0.2; 0.6 0.9"` as an array of pairs.
+fn polygon_value(text: &str) -> Result<Value, String> {
+    let mut corners = toml_edit::Array::new();
+    for corner in text.split(';').filter(|corner| !corner.trim().is_empty()) {
+        let mut pair = toml_edit::Array::new();
+        for number in corner.split_whitespace() {
+            pair.push(number.parse::<f64>().map_err(|_| format!("zone_polygon: \"{number}\" is no number"))?);
+        }
+        if pair.len() != 2 {
+            return Err(format!(
+                "zone_polygon: \"{}\" is no corner; write two numbers, as in \"0.1 0.2; 0.6 0.2; 0.6 0.9\"",
+                corner.trim()
+            ));
+        }
+        corners.push(pair);
+    }
+    Ok(corners.into())
+}
+
+/// Puts the good rows into the document; `None` where its `cameras` is something else than an array of tables.
+fn merge(document: &mut DocumentMut, parsed: Vec<Parsed>, elsewhere: &BTreeMap<String, String>) -> Option<Vec<Row>> {
+    let cameras = document
+        .entry("cameras")
+        .or_insert_with(|| Item::ArrayOfTables(ArrayOfTables::new()))
+        .as_array_of_tables_mut()?;
+    let mut lines: BTreeMap<String, u64> = BTreeMap::new();
+    let mut rows = Vec::new();
+    for Parsed { line, id, camera } in parsed {
+        let result = match camera {
+            Err(reason) => RowResult::Bad(reason),
+            Ok(_) if lines.contains_key(&id) => RowResult::Bad(format!("id {id} is already in line {}", lines[&id])),
+            Ok(_) if elsewhere.contains_key(&id) => RowResult::Bad(format!("id {id} is already in {}", elsewhere[&id])),
+            Ok(table) => {
+                lines.insert(id.clone(), line);
+                put(cameras, &id, table)
+            }
+        };
+        rows.push(Row { line, id, result });
+    }
+    Some(rows)
+}
+
+fn put(cameras: &mut ArrayOfTables, id: &str, table: Table) -> RowResult {
+    let known = cameras.iter_mut().find(|camera| camera.get("id").and_then(Item::as_str) == Some(id));
+    let Some(known) = known else {
+        cameras.push(table);
+        return RowResult::New;
+    };
+    let before = known.to_string();
+    for (key, value) in table {
+        let same = known.get(&key).is_some_and(|old| old.to_string().trim() == value.to_string().trim());
+        if !same {
+            known[&key] = value;
+        }
+    }
+    if known.to_string() == before { RowResult::Unchanged } else { RowResult::Changed }
+}
+
+/// Writes beside `target` and renames, so that a crash leaves the old file or the new one.
+fn replace_file(target: &Path, text: &str) -> std::io::Result<()> {
+    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder)?;
+    // tempfile makes it readable by its owner alone.
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(text.as_bytes())?;
+    file.as_file().sync_all()?;
+    file.persist(target).map_err(|error| error.error)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn import_bytes(csv: &[u8], target: &Path) -> Vec<Row> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("cameras.csv");
+        std::fs::write(&file, csv).unwrap();
+        import(&file, target, &BTreeMap::new(), Write::Commit).unwrap()
+    }
+
+    #[track_caller]
+    fn check(csv: &str, expect: &[(u64, &str)]) {
+        let folder = tempfile::tempdir().unwrap();
+        let rows = import_bytes(csv.as_bytes(), &folder.path().join("cameras.toml"));
+        let found: Vec<_> = rows
+            .iter()
+            .map(|row| match &row.result {
+                RowResult::Bad(reason) => (row.line, reason.as_str()),
+                RowResult::New => (row.line, "new"),
+                RowResult::Changed => (row.line, "changed"),
+                RowResult::Unchanged => (row.line, "unchanged"),
+            })
+            .collect();
+        assert_eq!(found.len(), expect.len(), "{found:?}");
+        for ((line, result), (expected_line, expected)) in found.iter().zip(expect) {
+            assert_eq!(line, expected_line);
+            assert!(result.contains(expected), "{result:?} lacks {expected:?}");
+        }
+    }
+
+    #[test]
+    fn good_rows_go_in_and_bad_ones_are_listed() {
+        check(
+            "id,main,zone_purpose,zone_polygon,grid\n\
+             a,rtsp://10.0.0.1/1,no_stopping,0.1 0.1; 0.5 0.1; 0.5 0.5,310104007\n\
+             ,rtsp://10.0.0.2/1,,,\n\
+             b,http://10.0.0.3/1,,,\n\
+             a,rtsp://10.0.0.4/1,,,\n\
+             c/d,rtsp://10.0.0.5/1,,,\n\
+             e,rtsp://10.0.0.6/1,no_parking,0.1 0.1; 0.5 0.1; 0.5 0.5,\n\
+             f,rtsp://10.0.0.7/1,no_stopping,0 0; 1 1; 1 0; 0 1,\n\
+             g,rtsp://10.0.0.8/1,no_stopping,,\n\
+             h,rtsp://10.0.0.9/1\n\
+             i,rtsp://10.0.0.10/1,,,31010\n\
+             j,rtsp://10.0.0.11/1,,,310104007\n",
+            &[
+                (2, "new"),
+                (3, "the id is missing"),
+                (4, "rtsp"),
+                (5, "already in line 2"),
+                (6, "camera id"),
+                (7, "unknown variant"),
+                (8, "cross"),
+                (9, "both zone_purpose and zone_polygon"),
+                (10, "2 fields where the header has 5"),
+                (11, "grid code"),
+                (12, "new"),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_second_import_changes_what_changed_and_keeps_zones_drawn_since() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("cameras.toml");
+        import_bytes(b"id,main\na,rtsp://10.0.0.1/1\nb,rtsp://10.0.0.2/1\n", &target);
+        let drawn = std::fs::read_to_string(&target).unwrap().replacen(
+            "id = \"a\"",
+            "id = \"a\" # the gate\nzones = [{ id = \"z\", purpose = \"fire_lane\", polygon = [[0, 0], [1, 0], [1, 1]] }]",
+            1,
+        );
+        std::fs::write(&target, drawn).unwrap();
+        let rows = import_bytes(b"id,main\na,rtsp://10.0.0.9/1\nb,rtsp://10.0.0.2/1\n", &target);
+        assert_eq!(rows[0].result, RowResult::Changed);
+        assert_eq!(rows[1].result, RowResult::Unchanged);
+        let text = std::fs::read_to_string(&target).unwrap();
+        assert!(text.contains("fire_lane") && text.contains("# the gate") && text.contains("10.0.0.9"), "{text}");
+    }
+
+    #[test]
+    fn gbk_as_excel_writes_it_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("cameras.toml");
+        let (gbk, _, _) = encoding_rs::GBK.encode("id,main,name\na,rtsp://10.0.0.1/1,斜土路东\n");
+        assert_eq!(import_bytes(&gbk, &target)[0].result, RowResult::New);
+        assert!(std::fs::read_to_string(&target).unwrap().contains("斜土路东"));
+    }
+
+    #[test]
+    fn the_camera_file_is_readable_by_its_owner_alone() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("cameras.toml");
+        import_bytes(b"id,main,username,password\na,rtsp://10.0.0.1/1,u,p\n", &target);
+        assert_eq!(std::fs::metadata(&target).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_header_that_does_not_fit_is_refused_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("c.csv");
+        for (header, expect) in [("id,adress\n", "unknown column \"adress\""), ("main\n", "lacks the column \"id\"")] {
+            std::fs::write(&file, header).unwrap();
+            let error = import(&file, &folder.path().join("t.toml"), &BTreeMap::new(), Write::Commit).unwrap_err();
+            assert!(error.to_string().contains(expect), "{error}");
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! The command line.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+use domain::{CameraId, Millis, StreamRole, TicketId};
+
+/// Watches street cameras for illegal vending, exposed garbage and blocked lanes, and files tickets with evidence on
+/// the city's grid-management platform over MQTT.
+#[derive(Debug, Parser)]
+#[command(name = "gridwatch", version, propagate_version = true)]
+pub struct Cli {
+    /// Log filter, as in RUST_LOG: a level, or target=level pairs.
+    #[arg(long, global = true, env = "GRIDWATCH_LOG", default_value = "info", value_name = "FILTER")]
+    pub log: String,
+    /// Log as JSON lines, for a log collector.
+    #[arg(long, global = true)]
+    pub log_json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show the whole pipeline at work on real footage, with nothing to set up.
+    Demo(DemoArgs),
+    /// Run with a configuration, until stopped.
+    Run {
+        /// The configuration file.
+        #[command(flatten)]
+        config: ConfigArg,
+    },
+    /// Check the configuration, the model, the zones, each camera and the broker.
+    Check {
+        /// The configuration file.
+        #[command(flatten)]
+        config: ConfigArg,
+        /// Check files only; connect to nothing.
+        #[arg(long)]
+        offline: bool,
+        /// How long to wait for each camera's second keyframe.
+        #[arg(long, default_value = "12s", value_name = "TIME")]
+        timeout: Millis,
+    },
+    /// Look at one camera: codec, size, frame rate, measured keyframe interval, first picture.
+    Probe(ProbeArgs),
+    /// Bring cameras on board.
+    #[command(subcommand)]
+    Cameras(CamerasCommand),
+    /// See the tickets.
+    #[command(subcommand)]
+    Tickets(TicketsCommand),
+    /// See, fetch and verify detection models.
+    #[command(subcommand)]
+    Models(ModelsCommand),
+    /// Serve recordings as RTSP cameras, looping, to rehearse without cameras.
+    Simulate(SimulateArgs),
+}
+
+/// Which configuration.
+#[derive(Debug, Clone, Args)]
+pub struct ConfigArg {
+    /// The configuration file.
+    #[arg(short, long = "config", env = "GRIDWATCH_CONFIG", default_value = "gridwatch.toml", value_name = "FILE")]
+    pub path: PathBuf,
+}
+
+/// How to run the demo.
+#[derive(Debug, Clone, Args)]
+pub struct DemoArgs {
+    /// Where the demo keeps its data; removed and made anew at each start.
+    #[arg(long, default_value = "data/demo", value_name = "DIR")]
+    pub data_dir: PathBuf,
+    /// A recording to show instead of the installed one; may be given twice, a camera each.
+    #[arg(long, value_name = "FILE")]
+    pub clip: Vec<PathBuf>,
+    /// Where to serve the console.
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
+    pub listen: SocketAddr,
+    /// Where to serve the embedded broker to MQTT 5 clients.
+    #[arg(long, default_value = "127.0.0.1:1883", value_name = "ADDRESS")]
+    pub broker: SocketAddr,
+    /// Stop by itself after the first delivered ticket.
+    #[arg(long)]
+    pub once: bool,
+}
+
+/// What to probe.
+#[derive(Debug, Clone, Args)]
+pub struct ProbeArgs {
+    /// The stream's address: rtsp://HOST[:PORT]/PATH.
+    pub url: String,
+    /// The user name; better here than inside the address.
+    #[arg(long, value_name = "NAME")]
+    pub username: Option<String>,
+    /// The environment variable that holds the password.
+    #[arg(long, value_name = "VAR", conflicts_with = "password_file")]
+    pub password_env: Option<String>,
+    /// The file that holds the password.
+    #[arg(long, value_name = "FILE")]
+    pub password_file: Option<PathBuf>,
+    /// Use RTP over UDP instead of interleaved in the TCP connection.
+    #[arg(long)]
+    pub udp: bool,
+    /// How long to watch the stream.
+    #[arg(long, default_value = "12s", value_name = "TIME")]
+    pub duration: Millis,
+    /// Where to put the first picture, as JPEG.
+    #[arg(long, default_value = "probe.jpg", value_name = "FILE")]
+    pub picture: PathBuf,
+}
+
+/// Bring cameras on board.
+#[derive(Debug, Subcommand)]
+pub enum CamerasCommand {
+    /// Read cameras from a CSV file (UTF-8 or GBK) into a camera file that the configuration includes.
+    ///
+    /// Good rows are imported, bad ones are listed with their line and reason. Columns, in any order: id (required),
+    /// main (required unless sub is given), sub, name, username, password, password_env, password_file, transport (tcp, udp), grid,
+    /// duty_grid, address, lon, lat, zone_id, zone_purpose, zone_polygon ("0.1 0.2; 0.6 0.2; 0.6 0.9").
+    Import {
+        /// The configuration file.
+        #[command(flatten)]
+        config: ConfigArg,
+        /// The CSV file.
+        file: PathBuf,
+        /// The camera file to write; its cameras are updated by id, other cameras in it stay.
+        #[arg(long, value_name = "FILE")]
+        into: Option<PathBuf>,
+        /// Say what would be done, and write nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// List the configured cameras.
+    List {
+        /// The configuration file.
+        #[command(flatten)]
+        config: ConfigArg,
+    },
+}
+
+/// See the tickets.
+#[derive(Debug, Subcommand)]
+pub enum TicketsCommand {
+    /// List tickets, newest first.
+    List {
+        /// The configuration file.
+        #[command(flatten)]
+        config: ConfigArg,
+        /// Only this camera's.
+        #[arg(long, value_name = "ID")]
+        camera: Option<CameraId>,
+        /// How many.
+        #[arg(long, default_value_t = 20, value_name = "N")]
+        limit: u32,
+        /// As JSON lines.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one ticket with all that is kept of it.
+    Show {
+        /// The configuration file.
+        #[command(flatten)]
+        config: ConfigArg,
+        /// The ticket.
+        id: TicketId,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+        /// Also write its evidence files into this folder.
+        #[arg(long, value_name = "DIR")]
+        export: Option<PathBuf>,
+    },
+}
+
+/// See, fetch and verify detection models.
+#[derive(Debug, Subcommand)]
+pub enum ModelsCommand {
+    /// List the models with the state of their weights.
+    List(ModelsArg),
+    /// Fetch a model's weights from the address in its manifest, and verify them.
+    Pull {
+        /// Where the models are.
+        #[command(flatten)]
+        models: ModelsArg,
+        /// The model.
+        name: String,
+    },
+    /// Verify a model's weights against its manifest and run it once.
+    Verify {
+        /// Where the models are.
+        #[command(flatten)]
+        models: ModelsArg,
+        /// The model; all of them where absent.
+        name: Option<String>,
+    },
+}
+
+/// Where the models are.
+#[derive(Debug, Clone, Args)]
+pub struct ModelsArg {
+    /// The models folder.
+    #[arg(long, default_value = "models", value_name = "DIR")]
+    pub models_dir: PathBuf,
+}
+
+/// What to serve.
+#[derive(Debug, Clone, Args)]
+pub struct SimulateArgs {
+    /// Recordings, or folders of recordings.
+    #[arg(required = true, value_name = "DIR|FILE")]
+    pub paths: Vec<PathBuf>,
+    /// Where to listen; port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:8554", value_name = "ADDRESS")]
+    pub listen: SocketAddr,
+    /// Serve this many cameras in all, using recordings more than once.
+    #[arg(long, value_name = "N")]
+    pub cameras: Option<usize>,
+    /// Ask clients for this user name (with --password-env).
+    #[arg(long, value_name = "NAME", requires = "password_env")]
+    pub username: Option<String>,
+    /// The environment variable that holds the password to ask for.
+    #[arg(long, value_name = "VAR")]
+    pub password_env: Option<String>,
+    /// Where transcoded recordings are kept for the next start.
+    #[arg(long, default_value = "data/simulate", value_name = "DIR")]
+    pub cache_dir: PathBuf,
+}
+
+/// A stream role on the command line.
+#[must_use]
+pub fn role_name(role: StreamRole) -> &'static str {
+    match role {
+        StreamRole::Main => "main",
+        StreamRole::Sub => "sub",
+    }
+}

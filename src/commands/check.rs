@@ -1,0 +1,144 @@
+//! `gridwatch check`: everything that can be known before a start.
+
+use std::path::Path;
+
+use anyhow::bail;
+use detect::{Detector, Model};
+use domain::{CameraId, Millis, StreamRole};
+use ingest::ProbeReport;
+use tokio::task::JoinSet;
+
+use super::table;
+use crate::config::{CameraConfig, Config};
+
+/// Cameras probed at the same time; an NVR's session limit is a few dozen.
+const PROBES_IN_FLIGHT: usize = 16;
+
+/// Whether `check` connects to cameras and broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Files only.
+    Offline,
+    /// Cameras and broker too.
+    Online,
+}
+
+/// Checks and prints; each finding is a line, and one bad line fails the whole at the end.
+///
+/// # Errors
+/// When anything is not as it must be.
+pub async fn run(path: &Path, reach: Reach, timeout: Millis) -> anyhow::Result<()> {
+    let config = Config::load(path)?;
+    let mut problems = 0;
+    let mut line = |what: &str, result: Result<String, String>| match result {
+        Ok(text) => println!("ok       {what}: {text}"),
+        Err(text) => {
+            problems += 1;
+            println!("PROBLEM  {what}: {text}");
+        }
+    };
+    line("configuration", Ok(format!("{} with {} cameras", path.display(), config.cameras.len())));
+    line("model", check_model(&config).await);
+    let zoneless: Vec<_> =
+        config.cameras.iter().filter(|camera| camera.zones.is_empty()).map(|camera| camera.id.as_str()).collect();
+    line(
+        "zones",
+        if zoneless.is_empty() {
+            Ok(format!("{} zones", config.cameras.iter().map(|camera| camera.zones.len()).sum::<usize>()))
+        } else {
+            Err(format!("no ticket can come from cameras without a zone: {}", zoneless.join(", ")))
+        },
+    );
+    if reach == Reach::Online {
+        line(
+            "broker",
+            match &config.mqtt.url {
+                None => Ok(format!("embedded, on {}", config.broker.listen)),
+                Some(_) => check_broker(&config).await,
+            },
+        );
+        let bad = check_cameras(&config, timeout).await;
+        if bad > 0 {
+            problems += 1;
+            println!("\nPROBLEM  cameras: {bad} of {} streams cannot be used", config.cameras.len());
+        }
+    }
+    if problems > 0 {
+        bail!("{problems} problems");
+    }
+    Ok(())
+}
+
+async fn check_broker(config: &Config) -> Result<String, String> {
+    let report = alerts::mqtt::probe(&config.mqtt, &format!("gridwatch-{}-check", config.node.id)).await;
+    let report = report.map_err(|error| error.to_string())?;
+    let limit =
+        report.max_packet_size.map_or_else(|| "any size".into(), |bytes| format!("packets up to {bytes} bytes"));
+    Ok(format!("{} takes {limit}, {} at once", report.broker, report.receive_maximum))
+}
+
+async fn check_model(config: &Config) -> Result<String, String> {
+    let detect = config.detect.clone();
+    let checked = tokio::task::spawn_blocking(move || -> Result<String, detect::DetectError> {
+        let runtime = detect::load_runtime(&detect)?;
+        let model = Model::load(&detect.models_dir, &detect.model)?;
+        Detector::new(&model, &detect)?;
+        Ok(format!("{} (ONNX Runtime {})", detect.model, runtime.version))
+    });
+    match checked.await {
+        Ok(result) => result.map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Probes every stream, prints a table, and gives the number of streams that cannot be used.
+async fn check_cameras(config: &Config, timeout: Millis) -> usize {
+    let mut waiting: Vec<(CameraConfig, StreamRole)> = Vec::new();
+    for camera in &config.cameras {
+        if camera.stream.sub.is_some() {
+            waiting.push((camera.clone(), StreamRole::Sub));
+        }
+        if camera.stream.main.is_some() || camera.stream.file.is_some() {
+            waiting.push((camera.clone(), StreamRole::Main));
+        }
+    }
+    waiting.reverse();
+    let mut probes = JoinSet::new();
+    let mut results: Vec<(CameraId, StreamRole, Result<ProbeReport, String>)> = Vec::new();
+    loop {
+        while probes.len() < PROBES_IN_FLIGHT {
+            let Some((camera, role)) = waiting.pop() else { break };
+            probes.spawn(async move {
+                let report = ingest::probe(&camera.stream, role, timeout.to_duration()).await;
+                (camera.id, role, report.map_err(|error| error.to_string()))
+            });
+        }
+        match probes.join_next().await {
+            Some(Ok(result)) => results.push(result),
+            Some(Err(error)) => std::panic::resume_unwind(error.into_panic()),
+            None => break,
+        }
+    }
+    results.sort_by(|a, b| (&a.0, a.1 as u8).cmp(&(&b.0, b.1 as u8)));
+    let mut listing = table(&["camera", "stream", "codec", "size", "fps", "keyframes", "kbit/s", "result"]);
+    for (camera, role, report) in &results {
+        let role = crate::cli::role_name(*role).to_owned();
+        listing.add_row(match report {
+            Ok(report) => [
+                camera.to_string(),
+                role,
+                report.codec.to_string(),
+                format!("{}x{}", report.width, report.height),
+                report.frame_rate.map_or_else(|| "-".into(), |rate| format!("{rate:.1}")),
+                report.keyframe_interval.map_or_else(|| format!("> {timeout}"), |interval| interval.to_string()),
+                report.bitrate.map_or_else(|| "-".into(), |bits| (bits / 1000).to_string()),
+                "ok".into(),
+            ],
+            Err(error) => {
+                [camera.to_string(), role, "-".into(), "-".into(), "-".into(), "-".into(), "-".into(), error.clone()]
+            }
+        });
+    }
+    println!("\n{listing}");
+    results.iter().filter(|(_, _, report)| report.is_err()).count()
+}

@@ -1,0 +1,42 @@
+//! `gridwatch probe URL`.
+
+use anyhow::Context as _;
+use domain::StreamRole;
+use ingest::{Decoder, StreamConfig};
+
+use crate::cli::ProbeArgs;
+
+/// Watches the stream for a while, prints what it is, and writes its first picture as JPEG.
+///
+/// # Errors
+/// When the camera cannot be reached or sends nothing that can be decoded.
+pub async fn run(arguments: ProbeArgs) -> anyhow::Result<()> {
+    let stream = StreamConfig {
+        main: Some(arguments.url),
+        username: arguments.username,
+        password_env: arguments.password_env,
+        password_file: arguments.password_file,
+        transport: if arguments.udp { ingest::Transport::Udp } else { ingest::Transport::Tcp },
+        ..StreamConfig::default()
+    };
+    stream.validate()?;
+    let report = ingest::probe(&stream, StreamRole::Main, arguments.duration.to_duration()).await?;
+    let keyframe = report.keyframe.clone();
+    let jpeg = tokio::task::spawn_blocking(move || -> anyhow::Result<_> {
+        let picture = Decoder::new(&ingest::DecoderConfig::default())?.decode(&keyframe)?;
+        Ok(alerts::jpeg::encode(&picture, 90)?)
+    })
+    .await??;
+    std::fs::write(&arguments.picture, jpeg).with_context(|| arguments.picture.display().to_string())?;
+    println!("codec              {}", report.codec);
+    println!("size               {}x{}", report.width, report.height);
+    let measured = |value: Option<String>| value.unwrap_or_else(|| "unknown: too few frames came".into());
+    println!("frame rate         {}", measured(report.frame_rate.map(|rate| format!("{rate:.1} /s"))));
+    match report.keyframe_interval {
+        Some(interval) => println!("keyframe interval  {interval}"),
+        None => println!("keyframe interval  longer than {} (one keyframe seen)", arguments.duration),
+    }
+    println!("bit rate           {}", measured(report.bitrate.map(|bits| format!("{} kbit/s", bits / 1000))));
+    println!("first picture      {}", arguments.picture.display());
+    Ok(())
+}

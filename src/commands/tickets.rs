@@ -1,0 +1,116 @@
+//! `gridwatch tickets list|show`.
+
+use std::path::Path;
+
+use alerts::{
+    evidence::EvidenceStore,
+    incident::Incident,
+    kinds::kind_info,
+    store::{Store, TicketFilter},
+    ticket::{Ticket, TicketState},
+};
+use anyhow::{Context as _, bail};
+use domain::{CameraId, TicketId};
+
+use super::{local_time, table};
+use crate::config::Config;
+
+async fn store(config: &Config) -> anyhow::Result<Store> {
+    let path = config.database();
+    if !path.exists() {
+        bail!("{} does not exist: nothing has run with this configuration yet", path.display());
+    }
+    Ok(Store::open(&path).await?)
+}
+
+/// Lists tickets, newest first.
+///
+/// # Errors
+/// When the configuration does not load or the database cannot be read.
+pub async fn run_list(config: &Path, camera: Option<CameraId>, limit: u32, json: bool) -> anyhow::Result<()> {
+    let config = Config::load(config)?;
+    let timezone = config.timezone()?;
+    let tickets = store(&config).await?.tickets(&TicketFilter { camera, limit, ..TicketFilter::default() }).await?;
+    if json {
+        for ticket in &tickets {
+            println!("{}", serde_json::to_string(ticket)?);
+        }
+        return Ok(());
+    }
+    let mut listing = table(&["ticket", "confirmed", "kind", "camera", "zone", "state", "delivered"]);
+    for ticket in &tickets {
+        let Incident { kind, camera, zone, confirmed_at, .. } = &ticket.incident;
+        listing.add_row([
+            ticket.id().to_string(),
+            local_time(*confirmed_at, &timezone),
+            kind_info(kind).map_or_else(|| kind.to_string(), |info| format!("{} {}", info.name_zh, info.name_en)),
+            camera.to_string(),
+            zone.to_string(),
+            state(ticket).into(),
+            ticket.delivered_at.map_or_else(|| "waiting".into(), |at| local_time(at, &timezone)),
+        ]);
+    }
+    println!("{listing}");
+    Ok(())
+}
+
+fn state(ticket: &Ticket) -> &'static str {
+    match ticket.state {
+        TicketState::Open => "open",
+        TicketState::Cleared => "cleared",
+    }
+}
+
+/// Shows one ticket; with `export`, writes its evidence files into that folder.
+///
+/// # Errors
+/// When there is no such ticket, or its evidence cannot be read.
+pub async fn run_show(config: &Path, id: TicketId, json: bool, export: Option<&Path>) -> anyhow::Result<()> {
+    let config = Config::load(config)?;
+    let timezone = config.timezone()?;
+    let Some(ticket) = store(&config).await?.ticket(id).await? else {
+        bail!("no ticket {id} in {}", config.database().display());
+    };
+    if json {
+        println!("{}", serde_json::to_string_pretty(&ticket)?);
+    } else {
+        let incident = &ticket.incident;
+        let name =
+            kind_info(&incident.kind).map_or_else(String::new, |info| format!(" {} {}", info.name_zh, info.name_en));
+        println!("ticket     {id} ({})", state(&ticket));
+        println!("kind       {}{name}", incident.kind);
+        println!("camera     {} {}", incident.camera, ticket.camera.name);
+        println!("zone       {} {}", incident.zone, ticket.zone.name);
+        println!("first seen {}", local_time(incident.first_seen, &timezone));
+        println!("confirmed  {}", local_time(incident.confirmed_at, &timezone));
+        println!("last seen  {}", local_time(ticket.last_seen, &timezone));
+        println!("because    {}", incident.reason);
+        println!("rule       {} version {}", incident.rule.id, incident.rule.version);
+        println!("model      {} {}", incident.model.name, incident.model.sha256);
+        println!("delivered  {}", ticket.delivered_at.map_or_else(|| "not yet".into(), |at| local_time(at, &timezone)));
+        for evidence in &ticket.evidence {
+            println!(
+                "evidence   {:?} {:?} {}x{} {} B {}",
+                evidence.role, evidence.rendition, evidence.width, evidence.height, evidence.bytes, evidence.sha256
+            );
+        }
+    }
+    if let Some(folder) = export {
+        std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+        let store = EvidenceStore::open(&config.evidence_dir())?;
+        for evidence in &ticket.evidence {
+            let bytes = store.get(&evidence.sha256)?;
+            let extension = evidence.media_type.rsplit('/').next().unwrap_or("bin");
+            let name = format!(
+                "{:?}-{:?}-{}.{extension}",
+                evidence.role,
+                evidence.rendition,
+                &evidence.sha256.to_string()[..12]
+            );
+            let path = folder.join(name.to_lowercase());
+            std::fs::write(&path, bytes).with_context(|| path.display().to_string())?;
+            eprintln!("{}", path.display());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,390 @@
+//! The configuration: one TOML file and the camera files that it includes, composed from the sections that each
+//! stage owns. `Config::default()` is what `gridwatch demo` runs on.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+};
+
+use alerts::incident::Zone;
+use domain::{CameraId, Millis, NodeId, Place};
+use serde::{Deserialize, de::DeserializeOwned};
+
+/// Everything that a running gridwatch needs to know.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Camera files to read as well, as glob patterns relative to this file; they hold `[[cameras]]` only.
+    pub include: Vec<String>,
+    /// This process.
+    pub node: NodeConfig,
+    /// Camera connections and the pace of looks.
+    pub ingest: ingest::IngestConfig,
+    /// The detector.
+    pub detect: detect::DetectConfig,
+    /// The rules, by name; what is not written keeps its built-in value.
+    pub rules: alerts::rules::RulesConfig,
+    /// Evidence pictures.
+    pub evidence: alerts::evidence::EvidenceConfig,
+    /// The platform's broker.
+    pub mqtt: alerts::mqtt::MqttConfig,
+    /// The embedded broker, used while `mqtt.url` is absent.
+    pub broker: BrokerConfig,
+    /// The web console.
+    pub console: console::ConsoleConfig,
+    /// The cameras.
+    pub cameras: Vec<CameraConfig>,
+}
+
+/// This process among its peers, and where it keeps its data.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NodeConfig {
+    /// The node's name in topics and tickets.
+    pub id: NodeId,
+    /// The district's 6-digit code (GB/T 2260); the place of cameras that name none.
+    pub district: domain::Cell,
+    /// The time zone of calendars, messages and pages (IANA name).
+    pub timezone: String,
+    /// Where the database and the evidence live.
+    pub data_dir: PathBuf,
+}
+
+impl Default for NodeConfig {
+    fn default() -> Self {
+        Self {
+            id: "gridwatch".parse().expect("a valid node id"),
+            district: domain::Cell::try_from("310104".to_owned()).expect("a valid district"),
+            timezone: "Asia/Shanghai".into(),
+            data_dir: "data".into(),
+        }
+    }
+}
+
+/// The embedded broker.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BrokerConfig {
+    /// Where it listens, to MQTT 5 and 3.1.1 alike.
+    pub listen: SocketAddr,
+}
+
+impl Default for BrokerConfig {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 1883)) }
+    }
+}
+
+/// One camera.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CameraConfig {
+    /// Its id: the 20-digit GB/T 28181 id, or any name of letters, digits, `-`, `_`, `.`.
+    pub id: CameraId,
+    /// A name for people; the id where empty.
+    #[serde(default)]
+    pub name: String,
+    /// Where it stands.
+    #[serde(default)]
+    pub place: Option<Place>,
+    /// Where its pictures come from.
+    pub stream: ingest::StreamConfig,
+    /// What is looked for where on its view.
+    #[serde(default)]
+    pub zones: Vec<Zone>,
+}
+
+impl CameraConfig {
+    /// The name for people.
+    #[must_use]
+    pub fn display_name(&self) -> &str {
+        if self.name.is_empty() { self.id.as_str() } else { &self.name }
+    }
+}
+
+/// What an included camera file may hold.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct CameraFile {
+    cameras: Vec<CameraConfig>,
+}
+
+/// A configuration that cannot be used; names the file, the line where there is one, the key and the remedy. Never
+/// quotes a source line, since that line may hold a password.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read {path}: {source}")]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file's text is no valid configuration.
+    #[error("{path}{place}: {key}{message}", path = path.display(), key = KeyPrefix(key))]
+    Parse {
+        /// Which file.
+        path: PathBuf,
+        /// Line and column.
+        place: FilePosition,
+        /// The dotted key, where known.
+        key: String,
+        /// What is wrong and what was expected.
+        message: String,
+    },
+    /// A value that parses and still cannot be.
+    #[error("{path}: {key}: {message}", path = path.display())]
+    Invalid {
+        /// Which file.
+        path: PathBuf,
+        /// The dotted key.
+        key: String,
+        /// What is wrong and what to do.
+        message: String,
+    },
+    /// An include pattern that is none.
+    #[error("{path}: include: \"{pattern}\" is no valid pattern: {message}", path = path.display())]
+    Include {
+        /// Which file.
+        path: PathBuf,
+        /// The pattern.
+        pattern: String,
+        /// Why.
+        message: String,
+    },
+}
+
+/// A line and column of a file, from 1; empty where unknown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct FilePosition(pub Option<(usize, usize)>);
+
+impl fmt::Display for FilePosition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |(line, column)| write!(f, ":{line}:{column}"))
+    }
+}
+
+struct KeyPrefix<'a>(&'a str);
+
+impl fmt::Display for KeyPrefix<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() || self.0 == "." { Ok(()) } else { write!(f, "{}: ", self.0) }
+    }
+}
+
+impl Config {
+    /// Reads `path` and the camera files that it includes, and checks what can be checked without a connection.
+    /// Relative paths in the files (data folder, models, recordings, secrets) are taken from the configuration
+    /// file's folder.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with its file, line, key and remedy.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let (mut config, base) = Self::load_main(path)?;
+        for (mut camera, file) in Self::all_cameras(path, &base, std::mem::take(&mut config.cameras), &config.include)?
+        {
+            resolve_stream(&mut camera.stream, file.parent().unwrap_or(Path::new("")));
+            config.cameras.push(camera);
+        }
+        config.resolve_paths(&base);
+        Ok(config)
+    }
+
+    /// The cameras of the configuration, each with the file that it comes from.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn load_cameras(path: &Path) -> Result<Vec<(CameraConfig, PathBuf)>, ConfigError> {
+        let (config, base) = Self::load_main(path)?;
+        Self::all_cameras(path, &base, config.cameras, &config.include)
+    }
+
+    /// The camera files that the configuration includes.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn included_files(path: &Path) -> Result<Vec<PathBuf>, ConfigError> {
+        let (config, base) = Self::load_main(path)?;
+        config.include.iter().try_fold(Vec::new(), |mut files, pattern| {
+            files.extend(expand(path, &base, pattern)?);
+            Ok(files)
+        })
+    }
+
+    fn load_main(path: &Path) -> Result<(Self, PathBuf), ConfigError> {
+        let config: Self = parse_file(path)?;
+        config.check(path)?;
+        Ok((config, path.parent().unwrap_or(Path::new("")).to_owned()))
+    }
+
+    fn all_cameras(
+        path: &Path,
+        base: &Path,
+        own: Vec<CameraConfig>,
+        include: &[String],
+    ) -> Result<Vec<(CameraConfig, PathBuf)>, ConfigError> {
+        let mut cameras: Vec<_> = own.into_iter().map(|camera| (camera, path.to_owned())).collect();
+        for pattern in include {
+            for file in expand(path, base, pattern)? {
+                let more: CameraFile = parse_file(&file)?;
+                cameras.extend(more.cameras.into_iter().map(|camera| (camera, file.clone())));
+            }
+        }
+        check_cameras(&cameras)?;
+        Ok(cameras)
+    }
+
+    /// Reads a configuration from text; `path` stands in error messages. Included files are not read.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        let config: Self = parse_text(path, text)?;
+        config.check(path)?;
+        let cameras: Vec<_> = config.cameras.iter().map(|camera| (camera.clone(), path.to_owned())).collect();
+        check_cameras(&cameras)?;
+        Ok(config)
+    }
+
+    /// The time zone of the node.
+    ///
+    /// # Errors
+    /// When the name is not in the time zone database.
+    pub fn timezone(&self) -> Result<jiff::tz::TimeZone, jiff::Error> {
+        jiff::tz::TimeZone::get(&self.node.timezone)
+    }
+
+    /// The database file.
+    #[must_use]
+    pub fn database(&self) -> PathBuf {
+        self.node.data_dir.join("gridwatch.db")
+    }
+
+    /// The folder of the evidence store.
+    #[must_use]
+    pub fn evidence_dir(&self) -> PathBuf {
+        self.evidence.dir.clone().unwrap_or_else(|| self.node.data_dir.join("evidence"))
+    }
+
+    fn check(&self, path: &Path) -> Result<(), ConfigError> {
+        let invalid = |key: &str, message: String| ConfigError::Invalid { path: path.into(), key: key.into(), message };
+        if self.node.district.as_str().len() != 6 {
+            return Err(invalid(
+                "node.district",
+                format!("\"{}\" is no 6-digit district code", self.node.district.as_str()),
+            ));
+        }
+        self.timezone().map_err(|error| {
+            invalid("node.timezone", format!("{error}; expected an IANA name such as \"Asia/Shanghai\""))
+        })?;
+        if self.ingest.look_interval <= Millis::ZERO || self.ingest.active_interval <= Millis::ZERO {
+            return Err(invalid("ingest", "look_interval and active_interval must be longer than nothing".into()));
+        }
+        if self.mqtt.url.is_some() {
+            self.mqtt.check().map_err(|error| invalid("mqtt", error.to_string()))?;
+        }
+        alerts::rules::Core::new(&self.rules, jiff::tz::TimeZone::UTC, [])
+            .map_err(|error| invalid("rules", error.to_string()))?;
+        Ok(())
+    }
+
+    fn resolve_paths(&mut self, base: &Path) {
+        let resolve = |path: &mut PathBuf| resolve(path, base);
+        resolve(&mut self.node.data_dir);
+        for path in
+            [&mut self.evidence.dir, &mut self.evidence.font, &mut self.detect.onnxruntime].into_iter().flatten()
+        {
+            resolve(path);
+        }
+        // A models folder beside the configuration wins; else detect looks beside the program.
+        if self.detect.models_dir.is_relative() && base.join(&self.detect.models_dir).is_dir() {
+            resolve(&mut self.detect.models_dir);
+        }
+        let mqtt = &mut self.mqtt;
+        for path in [&mut mqtt.password_file, &mut mqtt.ca_file, &mut mqtt.client_cert, &mut mqtt.client_key] {
+            path.iter_mut().for_each(resolve);
+        }
+    }
+}
+
+fn resolve(path: &mut PathBuf, base: &Path) {
+    if path.is_relative() {
+        *path = base.join(&*path);
+    }
+}
+
+fn resolve_stream(stream: &mut ingest::StreamConfig, base: &Path) {
+    for path in [&mut stream.file, &mut stream.password_file].into_iter().flatten() {
+        resolve(path, base);
+    }
+}
+
+fn check_cameras(cameras: &[(CameraConfig, PathBuf)]) -> Result<(), ConfigError> {
+    let mut origin: BTreeMap<&CameraId, &Path> = BTreeMap::new();
+    for (camera, path) in cameras {
+        let invalid = |key: String, message: String| ConfigError::Invalid { path: path.clone(), key, message };
+        if let Some(other) = origin.insert(&camera.id, path) {
+            let there =
+                if other == path { "twice in this file".into() } else { format!("also in {}", other.display()) };
+            return Err(invalid(
+                format!("cameras.{}", camera.id),
+                format!("this id is given {there}; every camera needs an id of its own"),
+            ));
+        }
+        camera
+            .stream
+            .validate()
+            .map_err(|error| invalid(format!("cameras.{}.stream", camera.id), error.to_string()))?;
+        let mut zones = BTreeSet::new();
+        for zone in &camera.zones {
+            if !zones.insert(&zone.id) {
+                return Err(invalid(
+                    format!("cameras.{}.zones.{}", camera.id, zone.id),
+                    "this zone id is given twice; every zone of a camera needs an id of its own".into(),
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn expand(path: &Path, base: &Path, pattern: &str) -> Result<Vec<PathBuf>, ConfigError> {
+    let error = |message: String| ConfigError::Include { path: path.into(), pattern: pattern.into(), message };
+    let absolute = glob::Pattern::escape(&base.to_string_lossy()) + if base.as_os_str().is_empty() { "" } else { "/" };
+    let full = if Path::new(pattern).is_absolute() { pattern.to_owned() } else { absolute + pattern };
+    let mut files = Vec::new();
+    for entry in glob::glob(&full).map_err(|e| error(e.to_string()))? {
+        files.push(entry.map_err(|e| error(e.to_string()))?);
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn parse_file<T: DeserializeOwned>(path: &Path) -> Result<T, ConfigError> {
+    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.into(), source })?;
+    parse_text(path, &text)
+}
+
+fn parse_text<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, ConfigError> {
+    let fail = |key: String, error: &toml::de::Error| ConfigError::Parse {
+        path: path.into(),
+        place: FilePosition(error.span().map(|span| line_and_column(text, span.start))),
+        key,
+        message: error.message().trim().replace('\n', "; "),
+    };
+    let deserializer = toml::Deserializer::parse(text).map_err(|error| fail(String::new(), &error))?;
+    serde_path_to_error::deserialize(deserializer).map_err(|error| {
+        let key = error.path().to_string();
+        fail(key, error.inner())
+    })
+}
+
+fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
+    let before = &text[..text.floor_char_boundary(offset)];
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().map_or(0, |l| l.chars().count()) + 1;
+    (line, column)
+}

@@ -1,0 +1,397 @@
+//! The wiring: the one place that knows all stages. Every queue between them is made here, with its size and what happens
+//! when it is full.
+
+use std::{
+    collections::HashMap,
+    fs::File,
+    net::SocketAddr,
+    path::Path,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use alerts::{
+    evidence::EvidenceStore,
+    publisher::{CameraBoard, Connection, Publisher},
+    rules::Core,
+    service::{self, Service, ServiceSetup},
+    store::Store,
+    ticket::CameraInfo,
+    wire::Node,
+};
+use anyhow::{Context as _, bail};
+use console::{Console, Vitals};
+use detect::{Detector, Model};
+use domain::{CameraId, Frame, Look, LookSource, Millis, ModelRef, Place, Timestamp};
+use ingest::{CameraEvent, CameraSource, Decoder, Ingest, LookPace, LookQueue};
+use metrics::counter;
+use tokio::{sync::mpsc, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, info, warn};
+
+use crate::{
+    broker::Broker,
+    config::Config,
+    fleet::{Fleet, MainStreams, Stills},
+    telemetry,
+};
+
+/// Looks on their way from the look workers to alerts; when full, the worker waits and the slots stay fresh meanwhile.
+const LOOKS: usize = 4;
+/// Camera events on their way from ingest; when full, the camera's own task waits.
+const CAMERA_EVENTS: usize = 256;
+/// The longest that a rule may let a cleared place rest before it opens a ticket there again.
+const LONGEST_REST: Millis = Millis::mins(48 * 60);
+/// How often the cameras' reports are compared for news to publish.
+const STATUS_INTERVAL: Duration = Duration::from_secs(1);
+
+/// A running gridwatch.
+pub struct Pipeline {
+    /// Where the console answers.
+    pub console: SocketAddr,
+    /// Where the broker that is published to listens, if it is the embedded one.
+    pub broker: Option<SocketAddr>,
+    /// The store, for whoever wants to look on.
+    pub store: Store,
+    /// Cameras and their state.
+    pub ingest: Ingest,
+    stages: JoinSet<anyhow::Result<Stage>>,
+    stop: Stop,
+    cancel: CancellationToken,
+    _broker: Option<Broker>,
+    _lock: File,
+}
+
+/// The stages, in the order in which they end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Cameras,
+    Looks,
+    Alerts,
+    Publisher,
+    Statuses,
+    Console,
+}
+
+/// Only sources hear of a stop; the other stages end because their input closes. These three have no input that closes.
+struct Stop {
+    cameras: CancellationToken,
+    publisher: CancellationToken,
+    console: CancellationToken,
+}
+
+impl Pipeline {
+    /// Starts everything. When this returns, the console answers and the cameras are being connected.
+    ///
+    /// # Errors
+    /// When the model, the database, the evidence folder or an address cannot be had. A camera or a broker that is away
+    /// is no error: both are retried for ever.
+    pub async fn start(config: Config, cancel: CancellationToken) -> anyhow::Result<Self> {
+        let metrics = telemetry::install()?;
+        let timezone = config.timezone()?;
+        let lock = lock_data_folder(&config.node.data_dir)?;
+        let (model, detectors) = load_detectors(&config).await?;
+        let node =
+            Node { id: config.node.id.clone(), district: config.node.district.clone(), timezone: timezone.clone() };
+
+        let store = Store::open(&config.database()).await?;
+        let evidence = EvidenceStore::open(&config.evidence_dir())?;
+        let zones = config.cameras.iter().map(|camera| (camera.id.clone(), camera.zones.clone()));
+        let mut core = Core::new(&config.rules, timezone.clone(), zones)?;
+        core.restore(store.open_tickets().await?);
+        core.restore_cleared(store.cleared_tickets(now() - LONGEST_REST).await?);
+
+        let broker = match &config.mqtt.url {
+            Some(_) => None,
+            None => Some(Broker::start(config.broker.listen)?),
+        };
+        let mut mqtt = config.mqtt.clone();
+        if let Some(broker) = &broker {
+            mqtt.url = Some(broker.url());
+            info!(address = %broker.address(), "no mqtt.url is configured: the embedded broker listens");
+        }
+
+        let mut stages = JoinSet::new();
+        let stop = Stop {
+            cameras: CancellationToken::new(),
+            publisher: CancellationToken::new(),
+            console: CancellationToken::new(),
+        };
+
+        let (camera_events, lost_cameras) = mpsc::channel(CAMERA_EVENTS);
+        let sources =
+            config.cameras.iter().map(|camera| CameraSource { id: camera.id.clone(), stream: camera.stream.clone() });
+        let (ingest, queue, tasks) =
+            Ingest::start(config.ingest.clone(), sources.collect(), camera_events, stop.cameras.clone())?;
+        stages.spawn(async move {
+            tasks.join().await?;
+            Ok(Stage::Cameras)
+        });
+
+        let (looks, events) = mpsc::channel(LOOKS);
+        for detector in detectors {
+            let worker = LookWorker {
+                queue: queue.clone(),
+                decoder: Decoder::new(&config.ingest.decoders)?,
+                detector,
+                model: model.reference(),
+                looks: looks.clone(),
+            };
+            stages.spawn_blocking(move || {
+                worker.run();
+                Ok(Stage::Looks)
+            });
+        }
+        drop(queue);
+        stages.spawn(forward_camera_events(lost_cameras, looks));
+
+        let stills = Stills::new(Decoder::new(&config.ingest.decoders)?);
+        let service = Service::new(ServiceSetup {
+            store: store.clone(),
+            evidence: evidence.clone(),
+            core,
+            cameras: camera_infos(&config),
+            node: node.clone(),
+            stills: Arc::new(stills.clone()),
+            full_resolution: Arc::new(MainStreams::new(&config.cameras)),
+            paces: Arc::new({
+                let ingest = ingest.clone();
+                move |camera: &CameraId, pace| ingest.set_pace(camera, look_pace(pace))
+            }),
+            config: config.evidence.clone(),
+        });
+        stages.spawn(async move {
+            service.run(events).await?;
+            Ok(Stage::Alerts)
+        });
+
+        let publisher = Publisher::new(mqtt, node.clone(), store.clone(), evidence.clone())?;
+        let (board, connected) = (publisher.cameras(), publisher.connection());
+        stages.spawn({
+            let stop = stop.publisher.clone();
+            async move {
+                publisher.run(stop).await;
+                Ok(Stage::Publisher)
+            }
+        });
+        let places = config.cameras.iter().map(|camera| (camera.id.clone(), camera.place.clone())).collect();
+        stages.spawn(post_camera_states(ingest.clone(), board, places, stop.publisher.clone()));
+
+        let fleet = Arc::new(Fleet::new(ingest.clone(), stills, config.cameras.clone()));
+        let listener = tokio::net::TcpListener::bind(config.console.listen).await.with_context(|| {
+            format!("console.listen {}: cannot listen; is another gridwatch running?", config.console.listen)
+        })?;
+        let console = listener.local_addr()?;
+        let pages = Console {
+            store: store.clone(),
+            evidence,
+            fleet,
+            metrics: Arc::new(move || metrics.render()),
+            vitals: Arc::new(move || Vitals {
+                broker_connected: *connected.borrow() == Connection::Up,
+                ..Vitals::default()
+            }),
+            node: config.node.id.clone(),
+            time_zone: timezone,
+        };
+        stages.spawn({
+            let stop = stop.console.clone();
+            async move {
+                console::serve(listener, pages, stop).await?;
+                Ok(Stage::Console)
+            }
+        });
+        info!(
+            node = %config.node.id, cameras = config.cameras.len(), model = %config.detect.model, console = %format!("http://{console}/"),
+            "gridwatch runs"
+        );
+        Ok(Self {
+            console,
+            broker: broker.as_ref().map(Broker::address),
+            store,
+            ingest,
+            stages,
+            stop,
+            cancel,
+            _broker: broker,
+            _lock: lock,
+        })
+    }
+
+    /// Waits until the stop is asked for, then drains stage after stage.
+    ///
+    /// # Errors
+    /// When a stage ended that nobody asked to end; the others are drained all the same.
+    pub async fn wait(mut self) -> anyhow::Result<()> {
+        let mut failure = None;
+        let mut running = self.stages.len();
+        let cancel = self.cancel.clone();
+        let mut stopping = false;
+        while running > 0 {
+            let ended = tokio::select! {
+                () = cancel.cancelled(), if !stopping => {
+                    stopping = true;
+                    self.stop.cameras.cancel();
+                    continue;
+                }
+                ended = self.stages.join_next() => ended,
+            };
+            let Some(ended) = ended else { break };
+            running -= 1;
+            match ended.map_err(anyhow::Error::from).and_then(|stage| stage) {
+                // Recordings end by themselves; what they showed is still being judged and sent.
+                Ok(Stage::Cameras | Stage::Looks) => {}
+                Ok(Stage::Alerts) => {
+                    if stopping || failure.is_some() {
+                        self.stop.publisher.cancel();
+                    } else {
+                        info!("all recordings have ended; the console goes on until the program is stopped");
+                        cancel.cancelled().await;
+                        stopping = true;
+                        self.stop.publisher.cancel();
+                    }
+                }
+                Ok(Stage::Publisher) => self.stop.console.cancel(),
+                Ok(stage) => debug!(?stage, "stage ended"),
+                Err(error) => {
+                    error!(error = format!("{error:#}"), "a stage failed; stopping the others");
+                    failure.get_or_insert(error);
+                    // A failed stage breaks the chain in which each end brings about the next.
+                    self.stop.cameras.cancel();
+                    self.stop.publisher.cancel();
+                    self.stop.console.cancel();
+                }
+            }
+        }
+        self.store.close().await;
+        info!("stopped");
+        failure.map_or(Ok(()), Err)
+    }
+}
+
+/// One process a data folder: two would send each ticket twice.
+fn lock_data_folder(folder: &Path) -> anyhow::Result<File> {
+    std::fs::create_dir_all(folder).with_context(|| format!("node.data_dir {}: cannot be made", folder.display()))?;
+    let path = folder.join("lock");
+    let file = File::create(&path).with_context(|| format!("node.data_dir: {} cannot be written", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(_) => bail!(
+            "node.data_dir {}: another gridwatch uses this folder; stop it, or give this one a folder of its own",
+            folder.display()
+        ),
+    }
+}
+
+/// One session of one thread a core, which is the fastest on a CPU.
+async fn load_detectors(config: &Config) -> anyhow::Result<(Model, Vec<Detector>)> {
+    let workers = config.ingest.worker_count();
+    let detect = config.detect.clone();
+    tokio::task::spawn_blocking(move || {
+        let runtime = detect::load_runtime(&detect)?;
+        let model = Model::load(&detect.models_dir, &detect.model)?;
+        let detectors: Vec<_> = (0..workers).map(|_| Detector::new(&model, &detect)).collect::<Result<_, _>>()?;
+        info!(model = %model.reference().name, sessions = workers, onnxruntime = %runtime.version, "model loaded");
+        Ok((model, detectors))
+    })
+    .await?
+}
+
+fn camera_infos(config: &Config) -> HashMap<CameraId, (CameraInfo, Vec<alerts::incident::Zone>)> {
+    let info = |camera: &crate::config::CameraConfig| CameraInfo {
+        name: camera.display_name().to_owned(),
+        place: camera.place.clone(),
+    };
+    config.cameras.iter().map(|camera| (camera.id.clone(), (info(camera), camera.zones.clone()))).collect()
+}
+
+fn look_pace(pace: alerts::incident::Pace) -> LookPace {
+    match pace {
+        alerts::incident::Pace::Idle => LookPace::Idle,
+        alerts::incident::Pace::Active => LookPace::Active,
+    }
+}
+
+/// Decodes and detects on one thread: a decoded picture never crosses a queue.
+struct LookWorker {
+    queue: LookQueue,
+    decoder: Decoder,
+    detector: Detector,
+    model: ModelRef,
+    looks: mpsc::Sender<service::Event>,
+}
+
+impl LookWorker {
+    fn run(mut self) {
+        while let Some(due) = self.queue.next() {
+            let picture = match self.decoder.decode(&due.access_unit) {
+                Ok(picture) => picture,
+                Err(error) => {
+                    due.done(Err(&error));
+                    continue;
+                }
+            };
+            let detections = match self.detector.detect(&picture) {
+                Ok(detections) => detections,
+                Err(error) => {
+                    counter!("gridwatch_looks_failed_total", "reason" => "inference").increment(1);
+                    warn!(camera = %due.camera, %error, "a look failed");
+                    due.done(Ok((picture.width, picture.height)));
+                    continue;
+                }
+            };
+            let camera = due.camera.clone();
+            let access_unit = due.access_unit.clone();
+            due.done(Ok((picture.width, picture.height)));
+            let sampled_at = access_unit.received_at;
+            let look = Look {
+                camera: camera.clone(),
+                sampled_at,
+                detections,
+                source: LookSource::Detector,
+                model: self.model.clone(),
+                frame: Frame { camera, sampled_at, access_unit, picture },
+            };
+            if self.looks.blocking_send(service::Event::Look(Box::new(look))).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// A camera that lost its stream pauses the dwells on its view.
+async fn forward_camera_events(
+    mut events: mpsc::Receiver<CameraEvent>,
+    looks: mpsc::Sender<service::Event>,
+) -> anyhow::Result<Stage> {
+    while let Some(event) = events.recv().await {
+        let sent = match event {
+            CameraEvent::Lost { camera, .. } => looks.send(service::Event::Lost(camera, now())).await,
+            CameraEvent::Streaming { .. } | CameraEvent::Ended { .. } => Ok(()),
+        };
+        if sent.is_err() {
+            break;
+        }
+    }
+    Ok(Stage::Cameras)
+}
+
+/// Puts every camera's state on the publisher's board, which sends what is news.
+async fn post_camera_states(
+    ingest: Ingest,
+    board: CameraBoard,
+    places: HashMap<CameraId, Option<Place>>,
+    stop: CancellationToken,
+) -> anyhow::Result<Stage> {
+    let mut ticks = tokio::time::interval(STATUS_INTERVAL);
+    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        for report in ingest.reports() {
+            board.post(&report, places.get(&report.id).and_then(Option::as_ref));
+        }
+    }
+    Ok(Stage::Statuses)
+}
+
+fn now() -> Timestamp {
+    Timestamp::from(SystemTime::now())
+}

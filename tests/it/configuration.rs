@@ -1,0 +1,134 @@
+//! Configuration files: the samples parse, mistakes are named with their file, line, key and remedy.
+
+use std::path::Path;
+
+use gridwatch::config::Config;
+
+#[track_caller]
+fn check(text: &str, expect: &[&str]) {
+    let error = Config::parse(Path::new("gridwatch.toml"), text).expect_err("a mistake").to_string();
+    for part in expect {
+        assert!(error.contains(part), "{error:?} lacks {part:?}");
+    }
+}
+
+#[test]
+fn every_sample_configuration_parses() {
+    let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy");
+    let mut n_samples = 0;
+    for folder in ["config", "compose"].map(|folder| deploy.join(folder)) {
+        for entry in std::fs::read_dir(&folder).expect("a folder of samples") {
+            let path = entry.expect("an entry").path();
+            if path.extension().is_some_and(|extension| extension == "toml") {
+                Config::load(&path).unwrap_or_else(|error| panic!("{error}"));
+                n_samples += 1;
+            }
+        }
+    }
+    assert!(n_samples >= 3, "{n_samples} samples");
+}
+
+#[test]
+fn an_empty_configuration_is_a_configuration() {
+    Config::parse(Path::new("empty.toml"), "").expect("defaults");
+}
+
+#[test]
+fn mistakes_are_named_with_their_place_and_remedy() {
+    check("[node]\nidd = \"x\"\n", &["gridwatch.toml:2:1", "node", "unknown field `idd`", "expected one of", "`id`"]);
+    check("[node\n", &["gridwatch.toml:1:"]);
+    check("[ingest]\nlook_interval = 10\n", &["gridwatch.toml:2:17", "ingest.look_interval", "string"]);
+    check("[ingest]\nlook_interval = \"10\"\n", &["no length of time", "\"90s\""]);
+    check("[node]\ntimezone = \"Asia/Shangai\"\n", &["node.timezone", "Asia/Shangai"]);
+    check("[node]\ndistrict = \"310104007\"\n", &["node.district", "6-digit"]);
+    check("[rules.\"lane.motor\"]\ndwel = \"5s\"\n", &["rules", "dwel"]);
+}
+
+const CAMERA: &str = "[[cameras]]\nid = \"a\"\nstream = { main = \"rtsp://10.0.0.1/1\" }\n";
+
+#[test]
+fn cameras_with_mistakes_are_refused_with_their_id() {
+    check(&format!("{CAMERA}{CAMERA}"), &["cameras.a", "twice in this file", "an id of its own"]);
+    check("[[cameras]]\nid = \"a b\"\nstream = {}\n", &["gridwatch.toml:2:6", "camera id", "letters"]);
+    check("[[cameras]]\nid = \"a\"\nstream = {}\n", &["cameras.a.stream", "main"]);
+    check("[[cameras]]\nid = \"a\"\nstream = { main = \"ftp://h/1\" }\n", &["cameras.a.stream", "rtsp://"]);
+    let zone =
+        |polygon: &str| format!("{CAMERA}zones = [{{ id = \"z\", purpose = \"fire_lane\", polygon = {polygon} }}]\n");
+    check(&zone("[[0, 0], [1.5, 0], [1, 1]]"), &["cameras[0].zones", "corner 1 (1.5, 0)", "outside the picture"]);
+    check(&zone("[[0, 0], [1, 1], [1, 0], [0, 1]]"), &["cross"]);
+    check(&zone("[[0, 0], [1, 1]]"), &["at least 3 corners"]);
+    check(
+        &zone("[[0, 0], [1, 0], [1, 1]]").replace("fire_lane", "parking"),
+        &["unknown variant `parking`", "`no_stopping`"],
+    );
+}
+
+#[test]
+fn a_password_is_never_quoted_in_an_error() {
+    for text in [
+        "[mqtt]\npassword = 12345678\n",
+        "[mqtt]\npassword = \"hunter2secret\n",
+        "[[cameras]]\nid = \"a\"\nstream = { main = \"rtsp://u:hunter2secret@10.0.0.1:99999/1\" }\n",
+        "[[cameras]]\nid = \"a\"\nstream = { main = \"rtsp://u:hunter2secret@\", password = 5 }\n",
+    ] {
+        let error = Config::parse(Path::new("gridwatch.toml"), text).expect_err("a mistake").to_string();
+        assert!(!error.contains("hunter2secret") && !error.contains("12345678"), "{error}");
+    }
+}
+
+#[test]
+fn two_files_with_one_camera_are_refused_with_both_names() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir(folder.path().join("cameras")).expect("a folder");
+    let main = folder.path().join("gridwatch.toml");
+    std::fs::write(&main, format!("include = [\"cameras/*.toml\"]\n{CAMERA}")).expect("a file");
+    std::fs::write(folder.path().join("cameras/more.toml"), CAMERA).expect("a file");
+    let error = Config::load(&main).expect_err("a mistake").to_string();
+    assert!(
+        error.contains("more.toml: cameras.a") && error.contains("also in") && error.contains("gridwatch.toml"),
+        "{error}"
+    );
+}
+
+/// The keys that a section knows, as its own error lists them.
+fn keys(section: &str) -> Vec<String> {
+    let error = Config::parse(Path::new("gridwatch.toml"), &format!("{section}no_such_key = 1\n"))
+        .expect_err("unknown")
+        .to_string();
+    let list = error.split("expected").nth(1).unwrap_or_else(|| panic!("{section:?}: {error}")).to_owned();
+    list.split('`').skip(1).step_by(2).map(ToOwned::to_owned).collect()
+}
+
+#[test]
+fn the_reference_names_every_key() {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let read = |name: &str| std::fs::read_to_string(docs.join(name)).expect(name);
+    let (reference, rules) = (read("configuration.md"), read("rules.md"));
+    let camera = "[[cameras]]\nid = \"a\"\n";
+    let sections = [
+        "".to_owned(),
+        "[node]\n".into(),
+        "[ingest]\n".into(),
+        "[ingest.decoders]\n".into(),
+        "[detect]\n".into(),
+        "[evidence]\n".into(),
+        "[mqtt]\n".into(),
+        "[broker]\n".into(),
+        "[console]\n".into(),
+        camera.into(),
+        format!("{camera}[cameras.stream]\n"),
+        format!("{camera}[cameras.place]\n"),
+        format!("{camera}[[cameras.zones]]\n"),
+    ];
+    for section in &sections {
+        for key in keys(section) {
+            let named = reference.contains(&format!("`{key}`"))
+                || reference.contains(&format!(".{key}`"))
+                || reference.contains(&format!(" {key}"));
+            assert!(named, "docs/configuration.md does not name {key} of {section:?}");
+        }
+    }
+    for key in keys("[rules.\"lane.motor\"]\n") {
+        assert!(rules.contains(&format!("`{key}`")), "docs/rules.md does not name {key}");
+    }
+}
