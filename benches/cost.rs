@@ -1,0 +1,284 @@
+//! What a look and an idle camera cost, as ratios to their floors in one run.
+//!
+//! - a look: decode of one keyframe and detection on it, on one thread, against the same keyframes decoded by libavcodec (`ffmpeg
+//!   -threads 1`) plus bare ONNX Runtime with the same model on one thread;
+//! - an idle camera-second: `gridwatch run` with live cameras that are never due, against bare `retina` that takes the
+//!   same streams and drops every frame.
+//!
+//! CPU time of whole processes as the kernel counts it, no wall-clock. `make bench` runs it; `-- --quick` is a smoke test.
+#![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods, reason = "a benchmark")]
+
+use std::{
+    fs,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use domain::AccessUnit;
+use futures::StreamExt as _;
+use tokio_util::sync::CancellationToken;
+
+const STREET: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/.deps/clips/vtest.avi");
+const MODEL: &str = "nanodet-g";
+
+struct Plan {
+    looks: usize,
+    rounds: usize,
+    cameras: usize,
+    idle: Duration,
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
+    if arguments.first().is_some_and(|a| a == "bare-retina") {
+        return bare_retina(&arguments[1..]);
+    }
+    let plan = if arguments.iter().any(|a| a == "--quick") {
+        Plan { looks: 40, rounds: 1, cameras: 10, idle: Duration::from_secs(5) }
+    } else {
+        Plan { looks: 400, rounds: 3, cameras: 200, idle: Duration::from_secs(40) }
+    };
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let folder = tempfile::tempdir().unwrap();
+    println!("| what | ours | floor | ratio | aim |\n|---|---|---|---|---|");
+    look(&plan, folder.path());
+    idle(&plan, folder.path());
+}
+
+fn row(what: &str, unit: &str, ours: f64, floor: f64, aim: f64) {
+    println!("| {what} | {ours:.3} {unit} | {floor:.3} {unit} | {:.2} | <= {aim} |", ours / floor);
+}
+
+/// CPU seconds (user and system, all threads) that a process has used; to 10 ms.
+fn cpu_seconds(pid: u32) -> f64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    // The second field may hold spaces; it ends with the last parenthesis.
+    let fields: Vec<&str> = stat[stat.rfind(')').unwrap() + 2..].split(' ').collect();
+    let ticks = |i: usize| fields[i].parse::<f64>().unwrap();
+    (ticks(11) + ticks(12)) / 100.0
+}
+
+fn measure(work: impl FnOnce()) -> f64 {
+    let before = cpu_seconds(std::process::id());
+    work();
+    cpu_seconds(std::process::id()) - before
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+fn ffmpeg(arguments: &[&str]) -> String {
+    let output =
+        Command::new("ffmpeg").args(["-nostdin", "-hide_banner", "-y"]).args(arguments).output().expect("ffmpeg");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+    said
+}
+
+/// The street as cameras send it: 704x576, 25 frames/s, a keyframe each 2 s, 512 kbit/s.
+fn camera_clip(folder: &Path) -> PathBuf {
+    let path = folder.join("camera.mp4");
+    let out = path.to_str().unwrap();
+    ffmpeg(&[
+        "-i",
+        STREET,
+        "-vf",
+        "scale=704:576,fps=25",
+        "-c:v",
+        "libx264",
+        "-preset",
+        "veryfast",
+        "-b:v",
+        "512k",
+        "-maxrate",
+        "768k",
+        "-bufsize",
+        "1M",
+        "-g",
+        "50",
+        "-sc_threshold",
+        "0",
+        "-bf",
+        "0",
+        "-pix_fmt",
+        "yuv420p",
+        out,
+    ]);
+    path
+}
+
+fn keyframes(clip: &Path) -> Vec<AccessUnit> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (events, _lost) = tokio::sync::mpsc::channel(16);
+        let stream = ingest::StreamConfig { file: Some(clip.into()), pace: ingest::Pace::Fast, ..Default::default() };
+        let source = ingest::CameraSource { id: "clip".parse().unwrap(), stream };
+        let cancel = CancellationToken::new();
+        let (_ingest, queue, _tasks) = ingest::Ingest::start(Default::default(), vec![source], events, cancel).unwrap();
+        tokio::task::spawn_blocking(move || {
+            let mut all = Vec::new();
+            while let Some(due) = queue.next() {
+                all.push(due.access_unit.clone());
+                due.done(Ok((704, 576)));
+            }
+            all
+        })
+        .await
+        .unwrap()
+    })
+}
+
+fn look(plan: &Plan, folder: &Path) {
+    let keyframes = keyframes(&camera_clip(folder));
+    assert!(keyframes.len() >= 30, "{} keyframes", keyframes.len());
+    let cycle = || keyframes.iter().cycle().take(plan.looks);
+    let stream = folder.join("keyframes.h264");
+    fs::write(&stream, cycle().flat_map(|k| k.data.iter().copied()).collect::<Vec<u8>>()).unwrap();
+
+    let config = detect::DetectConfig { model: MODEL.into(), ..Default::default() };
+    let runtime = detect::load_runtime(&config).unwrap();
+    let environment = ort::init_from(&runtime.path).unwrap().build().unwrap();
+    let model = detect::Model::load(&config.models_dir, MODEL).unwrap();
+    let mut detector = detect::Detector::new(&model, &config).unwrap();
+    let mut decoder = ingest::Decoder::new(&Default::default()).unwrap();
+    let mut session = ort::session::Session::builder(&environment)
+        .unwrap()
+        .with_intra_threads(1)
+        .unwrap()
+        .with_inter_threads(1)
+        .unwrap()
+        .commit_from_file(&model.manifest().weights)
+        .unwrap();
+    let input = session.inputs()[0].name().to_owned();
+    let pixels = ndarray::Array4::<f32>::from_elem((1, 3, 416, 416), 0.1);
+
+    let (mut ours, mut decode_ours, mut decode, mut inference) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let each = |seconds: f64| seconds / plan.looks as f64 * 1e3;
+    for _ in 0..plan.rounds {
+        ours.push(each(measure(|| {
+            for keyframe in cycle() {
+                let picture = decoder.decode(keyframe).unwrap();
+                std::hint::black_box(detector.detect(&picture).unwrap());
+            }
+        })));
+        decode_ours.push(each(measure(|| {
+            for keyframe in cycle() {
+                std::hint::black_box(decoder.decode(keyframe).unwrap());
+            }
+        })));
+        let said =
+            ffmpeg(&["-benchmark", "-threads", "1", "-f", "h264", "-i", stream.to_str().unwrap(), "-f", "null", "-"]);
+        decode.push(each(bench_seconds(&said)));
+        inference.push(each(measure(|| {
+            for _ in 0..plan.looks {
+                let tensor = ort::value::TensorRef::from_array_view(&pixels).unwrap();
+                std::hint::black_box(session.run(ort::inputs![input.as_str() => tensor]).unwrap());
+            }
+        })));
+    }
+    let (ours, decode_ours, decode, inference) = (median(ours), median(decode_ours), median(decode), median(inference));
+    row("a look, 704x576 H.264, NanoDet-g 416", "ms", ours, decode + inference, 1.15);
+    row("of which decode", "ms", decode_ours, decode, 1.15);
+    row("of which the rest (preprocessing, inference, postprocessing)", "ms", ours - decode_ours, inference, 1.15);
+}
+
+/// User and system seconds that `ffmpeg -benchmark` says it took.
+fn bench_seconds(said: &str) -> f64 {
+    let line = said.lines().rev().find(|line| line.contains("utime=")).expect("a bench line");
+    let value = |key: &str| {
+        let text = line.split(key).nth(1).unwrap();
+        text.split('s').next().unwrap().trim().parse::<f64>().unwrap()
+    };
+    value("utime=") + value("stime=")
+}
+
+/// A child that is killed when its turn is over.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Running {
+    fn start(command: &mut Command) -> Self {
+        Self(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+    }
+
+    /// CPU seconds that it uses within `window`, after `warm_up`.
+    fn cpu_within(&self, warm_up: Duration, window: Duration) -> f64 {
+        std::thread::sleep(warm_up);
+        let (start, before) = (Instant::now(), cpu_seconds(self.0.id()));
+        std::thread::sleep(window);
+        (cpu_seconds(self.0.id()) - before) / start.elapsed().as_secs_f64()
+    }
+}
+
+fn idle(plan: &Plan, folder: &Path) {
+    let clip = camera_clip(folder);
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let listen = format!("127.0.0.1:{port}");
+    let simulator = Running(
+        Command::new(env!("CARGO_BIN_EXE_gridwatch"))
+            .args(["simulate", "--listen", &listen, "--cameras", &plan.cameras.to_string(), "--cache-dir"])
+            .arg(folder.join("cache"))
+            .arg(&clip)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap(),
+    );
+    let mut simulator = simulator;
+    let stdout = simulator.0.stdout.take().unwrap();
+    let urls: Vec<String> =
+        std::io::BufRead::lines(std::io::BufReader::new(stdout)).take(plan.cameras).map(Result::unwrap).collect();
+
+    let mut config = format!(
+        "[node]\ndata_dir = \"{}\"\n[ingest]\nlook_interval = \"10h\"\n[console]\nlisten = \"127.0.0.1:0\"\n[broker]\nlisten = \"127.0.0.1:0\"\n",
+        folder.join("data").display()
+    );
+    for (n, url) in urls.iter().enumerate() {
+        config += &format!("[[cameras]]\nid = \"cam-{n}\"\nstream = {{ main = \"{url}\" }}\n");
+    }
+    let path = folder.join("gridwatch.toml");
+    fs::write(&path, config).unwrap();
+
+    let warm_up = Duration::from_secs(10);
+    let (mut ours, mut floor) = (Vec::new(), Vec::new());
+    let per_camera = |cores: f64| cores / plan.cameras as f64 * 1e3;
+    for _ in 0..plan.rounds {
+        let bare = Running::start(Command::new(std::env::current_exe().unwrap()).arg("bare-retina").args(&urls));
+        floor.push(per_camera(bare.cpu_within(warm_up, plan.idle)));
+        drop(bare);
+        let run = Running::start(Command::new(env!("CARGO_BIN_EXE_gridwatch")).args(["run", "--config"]).arg(&path));
+        ours.push(per_camera(run.cpu_within(warm_up, plan.idle)));
+    }
+    row(&format!("an idle camera-second, {} live cameras", plan.cameras), "ms", median(ours), median(floor), 1.15);
+}
+
+/// Takes every stream and drops every frame, for ever.
+fn bare_retina(urls: &[String]) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut streams = tokio::task::JoinSet::new();
+        for url in urls {
+            let url = url::Url::parse(url).unwrap();
+            streams.spawn(async move {
+                let mut session =
+                    retina::client::Session::describe(url, retina::client::SessionOptions::default()).await.unwrap();
+                session.setup(0, retina::client::SetupOptions::default()).await.unwrap();
+                let mut frames = session.play(retina::client::PlayOptions::default()).await.unwrap().demuxed().unwrap();
+                while let Some(frame) = frames.next().await {
+                    drop(frame.unwrap());
+                }
+            });
+        }
+        while streams.join_next().await.is_some() {}
+    });
+}
