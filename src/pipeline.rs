@@ -2,12 +2,15 @@
 //! when it is full.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     fs::File,
     net::SocketAddr,
     path::Path,
-    sync::Arc,
-    time::{Duration, SystemTime},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant, SystemTime},
 };
 
 use alerts::{
@@ -40,10 +43,15 @@ use crate::{
 const LOOKS: usize = 4;
 /// Camera events on their way from ingest; when full, the camera's own task waits.
 const CAMERA_EVENTS: usize = 256;
+/// The console's rate of looks is taken over so many of these intervals: the longest usual interval between looks.
+const RATE_SAMPLES: usize = 11;
 /// The longest that a rule may let a cleared place rest before it opens a ticket there again.
 const LONGEST_REST: Millis = Millis::mins(48 * 60);
 /// How often the cameras' reports are compared for news to publish.
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long a stop may take. A full disk or a database that is away would hold it up for ever.
+const STOP_WITHIN: Duration = Duration::from_secs(30);
 
 /// A running gridwatch.
 pub struct Pipeline {
@@ -175,7 +183,8 @@ impl Pipeline {
             }
         });
         let places = config.cameras.iter().map(|camera| (camera.id.clone(), camera.place.clone())).collect();
-        stages.spawn(post_camera_states(ingest.clone(), board, places, stop.publisher.clone()));
+        let rate = Arc::new(LookRate::default());
+        stages.spawn(post_camera_states(ingest.clone(), board, places, Arc::clone(&rate), stop.publisher.clone()));
 
         let fleet = Arc::new(Fleet::new(ingest.clone(), stills, config.cameras.clone()));
         let listener = tokio::net::TcpListener::bind(config.console.listen).await.with_context(|| {
@@ -189,7 +198,7 @@ impl Pipeline {
             metrics: Arc::new(move || metrics.render()),
             vitals: Arc::new(move || Vitals {
                 broker_connected: *connected.borrow() == Connection::Up,
-                ..Vitals::default()
+                looks_per_second: Some(rate.get()),
             }),
             node: config.node.id.clone(),
             time_zone: timezone,
@@ -227,12 +236,20 @@ impl Pipeline {
         let mut running = self.stages.len();
         let cancel = self.cancel.clone();
         let mut stopping = false;
+        let deadline = async {
+            cancel.cancelled().await;
+            tokio::time::sleep(STOP_WITHIN).await;
+        };
+        tokio::pin!(deadline);
         while running > 0 {
             let ended = tokio::select! {
                 () = cancel.cancelled(), if !stopping => {
                     stopping = true;
                     self.stop.cameras.cancel();
                     continue;
+                }
+                () = &mut deadline => {
+                    bail!("not everything stopped within {STOP_WITHIN:?}; what was not yet on disk is found again at the next start");
                 }
                 ended = self.stages.join_next() => ended,
             };
@@ -342,7 +359,7 @@ impl LookWorker {
             };
             let camera = due.camera.clone();
             let access_unit = due.access_unit.clone();
-            due.done(Ok((picture.width, picture.height)));
+            let size = (picture.width, picture.height);
             let sampled_at = access_unit.received_at;
             let look = Look {
                 camera: camera.clone(),
@@ -355,6 +372,8 @@ impl LookWorker {
             if self.looks.blocking_send(service::Event::Look(Box::new(look))).is_err() {
                 return;
             }
+            // Not before: another worker's look at this camera must not overtake this one.
+            due.done(Ok(size));
         }
     }
 }
@@ -381,15 +400,41 @@ async fn post_camera_states(
     ingest: Ingest,
     board: CameraBoard,
     places: HashMap<CameraId, Option<Place>>,
+    rate: Arc<LookRate>,
     stop: CancellationToken,
 ) -> anyhow::Result<Stage> {
     let mut ticks = tokio::time::interval(STATUS_INTERVAL);
+    let mut totals: VecDeque<(Instant, u64)> = VecDeque::with_capacity(RATE_SAMPLES + 1);
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-        for report in ingest.reports() {
+        let reports = ingest.reports();
+        totals.push_back((Instant::now(), reports.iter().map(|report| report.looks).sum()));
+        if totals.len() > RATE_SAMPLES {
+            totals.pop_front();
+        }
+        rate.set(&totals);
+        for report in reports {
             board.post(&report, places.get(&report.id).and_then(Option::as_ref));
         }
     }
     Ok(Stage::Statuses)
+}
+
+/// Looks a second over the last samples, for the console.
+#[derive(Default)]
+struct LookRate(AtomicU64);
+
+impl LookRate {
+    fn set(&self, totals: &VecDeque<(Instant, u64)>) {
+        if let (Some((start, before)), Some((end, after))) = (totals.front(), totals.back()) {
+            let seconds = end.duration_since(*start).as_secs_f64();
+            let rate = if seconds > 0.0 { after.saturating_sub(*before) as f64 / seconds } else { 0.0 };
+            self.0.store(rate.to_bits(), Ordering::Relaxed);
+        }
+    }
+
+    fn get(&self) -> f64 {
+        f64::from_bits(self.0.load(Ordering::Relaxed))
+    }
 }
 
 fn now() -> Timestamp {
