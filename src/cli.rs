@@ -63,7 +63,13 @@ pub enum Command {
 #[derive(Debug, Clone, Args)]
 pub struct ConfigArg {
     /// The configuration file.
-    #[arg(short, long = "config", env = "GRIDWATCH_CONFIG", default_value = "gridwatch.toml", value_name = "FILE")]
+    #[arg(
+        short = 'c',
+        long = "config",
+        env = "GRIDWATCH_CONFIG",
+        default_value = "gridwatch.toml",
+        value_name = "FILE"
+    )]
     pub path: PathBuf,
 }
 

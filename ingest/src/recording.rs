@@ -302,7 +302,10 @@ impl Branch {
             Codec::Jpeg => caps.build(),
             _ => caps.field("stream-format", "byte-stream").field("alignment", "au").build(),
         };
-        AppSink::builder().caps(&caps).callbacks(callbacks).sync(self.pace == Pace::RealTime).max_buffers(2).build()
+        // Not async: one thread of the demuxer serves pictures and sound, and a sink that waits for its first picture before the
+        // pipeline starts would keep the sound's sink from ever getting anything, and so itself.
+        let sink = AppSink::builder().caps(&caps).callbacks(callbacks).async_(false);
+        sink.sync(self.pace == Pace::RealTime).max_buffers(2).build()
     }
 }
 

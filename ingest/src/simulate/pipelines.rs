@@ -199,15 +199,15 @@ pub(super) fn demux(path: &Path) -> Result<VideoStream, SimulateError> {
             };
             match state.codec {
                 Some(Codec::H264) => {
-                    "h264parse config-interval=-1 ! video/x-h264,stream-format=byte-stream,alignment=au ! appsink name=out sync=false"
+                    "h264parse config-interval=-1 ! video/x-h264,stream-format=byte-stream,alignment=au ! appsink name=out sync=false async=false"
                 }
                 Some(_) => {
-                    "h265parse config-interval=-1 ! video/x-h265,stream-format=byte-stream,alignment=au ! appsink name=out sync=false"
+                    "h265parse config-interval=-1 ! video/x-h265,stream-format=byte-stream,alignment=au ! appsink name=out sync=false async=false"
                 }
-                None => "appsink name=out sync=false",
+                None => "appsink name=out sync=false async=false",
             }
         } else {
-            "fakesink sync=false"
+            "fakesink sync=false async=false"
         };
         drop(state);
         let plugged = plug(&pipeline, pad, sink).and_then(|bin| {
@@ -241,7 +241,7 @@ pub(super) fn transcode(
     let encode = format!(
         "queue ! videoconvert ! videoflip video-direction={flip} ! video/x-raw,format=I420 \
          ! x264enc name=encoder tune=zerolatency speed-preset=veryfast pass=qual quantizer=21 bframes=0 key-int-max={FAR_APART} \
-         ! h264parse config-interval=-1 ! video/x-h264,stream-format=byte-stream,alignment=au ! appsink name=out sync=false"
+         ! h264parse config-interval=-1 ! video/x-h264,stream-format=byte-stream,alignment=au ! appsink name=out sync=false async=false"
     );
     let stream = Arc::new(Mutex::new(VideoStream { codec: Some(Codec::H264), ..VideoStream::default() }));
     let pipeline = launch("filesrc name=in ! decodebin name=streams force-sw-decoders=true")?;
@@ -252,13 +252,14 @@ pub(super) fn transcode(
         let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
         let is_video = caps.structure(0).is_some_and(|s| s.name() == "video/x-raw");
         let first = is_video && !std::mem::replace(&mut lock(&into).has_video, true);
-        let plugged = plug(&pipeline, pad, if first { &encode } else { "fakesink sync=false" }).and_then(|bin| {
-            if first {
-                collect(&named::<AppSink>(&bin, "out").map_err(|e| e.to_string())?, &into);
-                force_keyframes(&named::<gst::Element>(&bin, "encoder").map_err(|e| e.to_string())?, key_interval);
-            }
-            Ok(())
-        });
+        let plugged =
+            plug(&pipeline, pad, if first { &encode } else { "fakesink sync=false async=false" }).and_then(|bin| {
+                if first {
+                    collect(&named::<AppSink>(&bin, "out").map_err(|e| e.to_string())?, &into);
+                    force_keyframes(&named::<gst::Element>(&bin, "encoder").map_err(|e| e.to_string())?, key_interval);
+                }
+                Ok(())
+            });
         if let Err(reason) = plugged {
             lock(&into).failure = Some(reason);
         }

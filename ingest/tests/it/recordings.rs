@@ -64,6 +64,13 @@ async fn h264_in_mp4() {
     check_fast("a.mp4", &format!("{H264} ! mp4mux"), Codec::H264, 1_000).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recording_with_sound_plays_without_it() {
+    let sound =
+        "mux. audiotestsrc num-buffers=216 samplesperbuffer=1024 ! audioconvert ! avenc_aac ! mux. mp4mux name=mux";
+    check_fast("a.mp4", &format!("{H264} ! {sound}"), Codec::H264, 1_000).await;
+}
+
 #[tokio::test]
 async fn h264_in_a_transport_stream() {
     check_fast("a.ts", &format!("{H264} ! mpegtsmux"), Codec::H264, 1_000).await;

@@ -41,6 +41,28 @@ async fn a_recording_loops_without_a_seam() {
     assert!(decode(&pictures[keys[1]].data).is_some());
 }
 
+/// Demuxers of interleaved files push sound and pictures from one thread: a sink that waits for its first picture
+/// before it lets go would wait for ever.
+#[tokio::test]
+async fn a_recording_with_sound_is_served_without_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let sound =
+        "mux. audiotestsrc num-buffers=216 samplesperbuffer=1024 ! audioconvert ! avenc_aac ! mux. mp4mux name=mux";
+    let sent = record(
+        dir.path(),
+        "sent.mp4",
+        50,
+        (320, 240),
+        &format!("x264enc tune=zerolatency bframes=0 key-int-max=10 ! {sound}"),
+    );
+    let transcoded = record(dir.path(), "transcoded.mp4", 50, (626, 360), &format!("x264enc bframes=2 ! {sound}"));
+    let simulator = serve(vec![camera("sent", &sent), camera("transcoded", &transcoded)]);
+    assert!(simulator.skipped().is_empty(), "{:?}", simulator.skipped());
+    for name in ["sent", "transcoded"] {
+        assert!(Viewer::connect(&simulator.url(name)).await.next().await.unwrap().keyframe, "{name}");
+    }
+}
+
 #[tokio::test]
 async fn what_a_camera_could_have_sent_is_sent_byte_for_byte() {
     let dir = tempfile::tempdir().unwrap();
