@@ -35,6 +35,9 @@ fn main() {
     if arguments.first().is_some_and(|a| a == "bare-retina") {
         return bare_retina(&arguments[1..]);
     }
+    if arguments.first().is_some_and(|a| a == "bare-onnx") {
+        return bare_onnx(&arguments[1], &arguments[2], arguments[3].parse().unwrap());
+    }
     let plan = if arguments.iter().any(|a| a == "--quick") {
         Plan { looks: 40, rounds: 1, cameras: 10, idle: Duration::from_secs(5) }
     } else {
@@ -141,21 +144,9 @@ fn look(plan: &Plan, folder: &Path) {
 
     let config = detect::DetectConfig { model: MODEL.into(), ..Default::default() };
     let runtime = detect::load_runtime(&config).unwrap();
-    let environment = ort::init_from(&runtime.path).unwrap().build().unwrap();
     let model = detect::Model::load(&config.models_dir, MODEL).unwrap();
     let mut detector = detect::Detector::new(&model, &config).unwrap();
     let mut decoder = ingest::Decoder::new(&Default::default()).unwrap();
-    let mut session = ort::session::Session::builder(&environment)
-        .unwrap()
-        .with_intra_threads(1)
-        .unwrap()
-        .with_inter_threads(1)
-        .unwrap()
-        .commit_from_file(&model.manifest().weights)
-        .unwrap();
-    let input = session.inputs()[0].name().to_owned();
-    let pixels = ndarray::Array4::<f32>::from_elem((1, 3, 416, 416), 0.1);
-
     let (mut ours, mut decode_ours, mut decode, mut inference) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let each = |seconds: f64| seconds / plan.looks as f64 * 1e3;
     for _ in 0..plan.rounds {
@@ -173,17 +164,45 @@ fn look(plan: &Plan, folder: &Path) {
         let said =
             ffmpeg(&["-benchmark", "-threads", "1", "-f", "h264", "-i", stream.to_str().unwrap(), "-f", "null", "-"]);
         decode.push(each(bench_seconds(&said)));
-        inference.push(each(measure(|| {
-            for _ in 0..plan.looks {
-                let tensor = ort::value::TensorRef::from_array_view(&pixels).unwrap();
-                std::hint::black_box(session.run(ort::inputs![input.as_str() => tensor]).unwrap());
-            }
-        })));
+        inference.push(each(bare_onnx_seconds(&runtime.path, &model.manifest().weights, plan.looks)));
     }
     let (ours, decode_ours, decode, inference) = (median(ours), median(decode_ours), median(decode), median(inference));
     row("a look, 704x576 H.264, NanoDet-g 416", "ms", ours, decode + inference, 1.15);
     row("of which decode", "ms", decode_ours, decode, 1.15);
     row("of which the rest (preprocessing, inference, postprocessing)", "ms", ours - decode_ours, inference, 1.15);
+}
+
+/// CPU seconds of `runs` bare inferences, in a process of their own: ONNX Runtime has one environment a process.
+fn bare_onnx_seconds(runtime: &Path, weights: &Path, runs: usize) -> f64 {
+    let child = Command::new(std::env::current_exe().unwrap())
+        .arg("bare-onnx")
+        .args([runtime, weights])
+        .arg(runs.to_string())
+        .output()
+        .unwrap();
+    assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stderr));
+    String::from_utf8_lossy(&child.stdout).trim().parse().unwrap()
+}
+
+/// Runs the model over and over on one input and prints the CPU seconds that it took.
+fn bare_onnx(runtime: &str, weights: &str, runs: usize) {
+    let environment = ort::init_from(runtime).unwrap().build().unwrap();
+    let mut session = ort::session::Session::builder(&environment)
+        .unwrap()
+        .with_intra_threads(1)
+        .unwrap()
+        .with_inter_threads(1)
+        .unwrap()
+        .commit_from_file(weights)
+        .unwrap();
+    let input = session.inputs()[0].name().to_owned();
+    let pixels = ndarray::Array4::<f32>::from_elem((1, 3, 416, 416), 0.1);
+    let mut run = || {
+        let tensor = ort::value::TensorRef::from_array_view(&pixels).unwrap();
+        std::hint::black_box(session.run(ort::inputs![input.as_str() => tensor]).unwrap());
+    };
+    run();
+    println!("{}", measure(|| (0..runs).for_each(|_| run())));
 }
 
 /// User and system seconds that `ffmpeg -benchmark` says it took.

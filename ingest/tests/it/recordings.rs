@@ -10,7 +10,6 @@ use crate::fleet::{DEADLINE, Fleet, config, id, until};
 
 /// A recording of `seconds` at 10 frames a second.
 fn record(folder: &Path, name: &str, seconds: u32, encoder_and_muxer: &str) -> PathBuf {
-    gst::init().unwrap();
     let path = folder.join(name);
     let launch = format!(
         "videotestsrc num-buffers={} pattern=ball ! video/x-raw,format=I420,width=320,height=240,framerate=10/1 ! \
@@ -18,7 +17,14 @@ fn record(folder: &Path, name: &str, seconds: u32, encoder_and_muxer: &str) -> P
         seconds * 10,
         path.display()
     );
-    let pipeline = gst::parse::launch(&launch).unwrap();
+    run(&launch);
+    path
+}
+
+/// Runs a pipeline to its end.
+pub(crate) fn run(launch: &str) {
+    gst::init().unwrap();
+    let pipeline = gst::parse::launch(launch).unwrap();
     pipeline.set_state(gst::State::Playing).unwrap();
     let end = pipeline.bus().unwrap().timed_pop_filtered(
         gst::ClockTime::from_seconds(DEADLINE.as_secs()),
@@ -26,7 +32,6 @@ fn record(folder: &Path, name: &str, seconds: u32, encoder_and_muxer: &str) -> P
     );
     assert_eq!(end.map(|message| message.type_()), Some(gst::MessageType::Eos), "{launch}");
     pipeline.set_state(gst::State::Null).unwrap();
-    path
 }
 
 /// A keyframe each second.

@@ -36,6 +36,23 @@ async fn h264() {
     check_looks(rtsp(&server.url()), Codec::H264).await;
 }
 
+/// As media servers send recordings: B-frames, and parameter sets in the session description alone.
+#[tokio::test]
+async fn h264_from_a_recording_on_a_media_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("clip.mp4");
+    let encode = "x264enc key-int-max=25 bframes=3 b-adapt=false speed-preset=ultrafast ! h264parse ! mp4mux";
+    crate::recordings::run(&format!(
+        "videotestsrc num-buffers=500 ! video/x-raw,format=I420,width=320,height=240,framerate=25/1 ! {encode} ! filesink location={}",
+        path.display()
+    ));
+    let server = RtspServer::start(&format!(
+        "filesrc location={} ! qtdemux ! rtph264pay name=pay0 pt=96 config-interval=0",
+        path.display()
+    ));
+    check_looks(rtsp(&server.url()), Codec::H264).await;
+}
+
 #[tokio::test]
 async fn h265() {
     let server = RtspServer::start(&format!("{PICTURE} ! {H265}"));
