@@ -1,6 +1,6 @@
 //! The `gridwatch` program.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use clap::Parser as _;
 use gridwatch::{
@@ -27,7 +27,11 @@ fn start(cli: Cli) -> anyhow::Result<()> {
     logging::start(&cli.log, format)?;
     // Two of our libraries bring a TLS provider each; rustls wants to be told which one.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(dispatch(cli.command))
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let result = runtime.block_on(dispatch(cli.command));
+    // A thread that hangs (a decoder, a disk) has been told of already; it does not keep the program from ending.
+    runtime.shutdown_timeout(Duration::from_secs(2));
+    result
 }
 
 async fn dispatch(command: Command) -> anyhow::Result<()> {

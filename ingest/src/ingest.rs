@@ -87,14 +87,15 @@ impl Ingest {
             tasks.spawn(source.run().instrument(tracing::info_span!("camera", camera = %camera.id)));
         }
         let mut closer = JoinSet::new();
-        let closing = Arc::clone(&looks);
+        let (closing, cancelled) = (Arc::clone(&looks), cancel.clone());
         closer.spawn(async move {
-            cancel.cancelled().await;
+            cancelled.cancelled().await;
             closing.cancel();
         });
         let ingest = Self { cameras, index: Arc::new(index), looks: Arc::clone(&looks) };
         let cameras = ingest.cameras.len();
-        Ok((ingest, LookQueue(looks), IngestTasks { tasks, _closer: closer, cameras }))
+        let tasks = IngestTasks { tasks, _closer: closer, looks: Arc::clone(&looks), cancel, cameras };
+        Ok((ingest, LookQueue(looks), tasks))
     }
 
     /// All cameras, in the order of the configuration.
@@ -137,6 +138,8 @@ pub struct IngestTasks {
     tasks: JoinSet<()>,
     /// Closes the queue of looks after a cancellation, which need not come.
     _closer: JoinSet<()>,
+    looks: Arc<Looks>,
+    cancel: CancellationToken,
     cameras: usize,
 }
 
@@ -151,6 +154,10 @@ impl IngestTasks {
             if let Err(error) = ended {
                 result = Err(IngestError::Panicked(error.to_string()));
             }
+        }
+        if self.cancel.is_cancelled() {
+            // The closer may not have had its turn, and ends with this.
+            self.looks.cancel();
         }
         tracing::info!(cameras = self.cameras, "all cameras ended");
         result

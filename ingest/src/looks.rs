@@ -126,7 +126,12 @@ impl Looks {
                     }
                     return Some((due, access_unit));
                 }
-                Next::Closed => return None,
+                Next::Closed => {
+                    drop(state);
+                    // The look that was the last to end may have been this worker's: nobody else tells the others.
+                    self.wake.notify_all();
+                    return None;
+                }
                 Next::NotBefore(at) if state.watch.is_none_or(|watched| watched > at) => {
                     state.watch = Some(at);
                     let timeout = at.saturating_duration_since(now);

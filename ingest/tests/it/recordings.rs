@@ -69,6 +69,26 @@ async fn h264_in_mp4() {
     check_fast("a.mp4", &format!("{H264} ! mp4mux"), Codec::H264, 1_000).await;
 }
 
+/// The worker that ends the last look is the one that finds the queue closed; the other one sleeps.
+#[tokio::test]
+async fn the_end_reaches_every_worker() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = record(folder.path(), "a.mp4", 1, &format!("{H264} ! mp4mux"));
+    let (sender, mut events) = tokio::sync::mpsc::channel(8);
+    let source = ingest::CameraSource { id: id("clip"), stream: file(&path, Pace::RealTime) };
+    let (_ingest, queue, _tasks) = ingest::Ingest::start(config(), vec![source], sender, Default::default()).unwrap();
+    let (first, second) = (queue.clone(), queue.clone());
+    let only = tokio::task::spawn_blocking(move || first.next().expect("the only keyframe")).await.unwrap();
+    while events.recv().await != Some(CameraEvent::Ended { camera: id("clip") }) {}
+    let other = tokio::task::spawn_blocking(move || second.next().is_none());
+    let last = tokio::task::spawn_blocking(move || {
+        only.done(Ok((320, 240)));
+        queue.next().is_none()
+    });
+    assert!(tokio::time::timeout(DEADLINE, last).await.expect("the last worker ends").unwrap());
+    assert!(tokio::time::timeout(DEADLINE, other).await.expect("the other worker ends").unwrap());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_recording_with_sound_plays_without_it() {
     let sound =
