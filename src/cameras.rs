@@ -282,13 +282,25 @@ fn put(cameras: &mut ArrayOfTables, id: &str, table: Table) -> RowResult {
         return RowResult::New;
     };
     let before = known.to_string();
-    for (key, value) in table {
-        let same = known.get(&key).is_some_and(|old| old.to_string().trim() == value.to_string().trim());
-        if !same {
-            known[&key] = value;
+    for (key, mut value) in table {
+        let old = known.get(&key).and_then(Item::as_value);
+        if old.map(plain) == value.as_value().map(plain) {
+            continue;
         }
+        if let (Some(old), Some(new)) = (old, value.as_value_mut()) {
+            // What somebody wrote beside it stays.
+            *new.decor_mut() = old.decor().clone();
+        }
+        known[&key] = value;
     }
     if known.to_string() == before { RowResult::Unchanged } else { RowResult::Changed }
+}
+
+/// A value without the blanks and comments around it.
+fn plain(value: &Value) -> String {
+    let mut value = value.clone();
+    value.decor_mut().clear();
+    value.to_string()
 }
 
 /// Writes beside `target` and renames, so that a crash leaves the old file or the new one.
