@@ -11,5 +11,6 @@ pub mod commands;
 pub mod config;
 pub mod fleet;
 pub mod logging;
+pub mod looker;
 pub mod pipeline;
 pub mod telemetry;

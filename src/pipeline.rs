@@ -24,8 +24,7 @@ use alerts::{
 };
 use anyhow::{Context as _, bail};
 use console::{Console, Vitals};
-use detect::{Detector, Model};
-use domain::{CameraId, Frame, Look, LookSource, Millis, ModelRef, Place, Timestamp};
+use domain::{CameraId, Frame, Millis, Place, Timestamp};
 use ingest::{CameraEvent, CameraSource, Decoder, Ingest, LookPace, LookQueue};
 use metrics::counter;
 use tokio::{sync::mpsc, task::JoinSet};
@@ -36,6 +35,7 @@ use crate::{
     broker::Broker,
     config::Config,
     fleet::{Fleet, MainStreams, Stills},
+    looker::Looker,
     telemetry,
 };
 
@@ -98,7 +98,7 @@ impl Pipeline {
         let metrics = telemetry::install()?;
         let timezone = config.timezone()?;
         let lock = lock_data_folder(&config.node.data_dir)?;
-        let (model, detectors) = load_detectors(&config).await?;
+        let lookers = load_lookers(&config).await?;
         let node =
             Node { id: config.node.id.clone(), district: config.node.district.clone(), timezone: timezone.clone() };
 
@@ -137,14 +137,9 @@ impl Pipeline {
         });
 
         let (looks, events) = mpsc::channel(LOOKS);
-        for detector in detectors {
-            let worker = LookWorker {
-                queue: queue.clone(),
-                decoder: Decoder::new(&config.ingest.decoders)?,
-                detector,
-                model: model.reference(),
-                looks: looks.clone(),
-            };
+        for looker in lookers {
+            let decoder = Decoder::new(&config.ingest.decoders)?;
+            let worker = LookWorker { queue: queue.clone(), decoder, looker, looks: looks.clone() };
             stages.spawn_blocking(move || {
                 worker.run();
                 Ok(Stage::Looks)
@@ -301,17 +296,10 @@ fn lock_data_folder(folder: &Path) -> anyhow::Result<File> {
 }
 
 /// One session of one thread a core, which is the fastest on a CPU.
-async fn load_detectors(config: &Config) -> anyhow::Result<(Model, Vec<Detector>)> {
+async fn load_lookers(config: &Config) -> anyhow::Result<Vec<Looker>> {
     let workers = config.ingest.worker_count();
     let detect = config.detect.clone();
-    tokio::task::spawn_blocking(move || {
-        let runtime = detect::load_runtime(&detect)?;
-        let model = Model::load(&detect.models_dir, &detect.model)?;
-        let detectors: Vec<_> = (0..workers).map(|_| Detector::new(&model, &detect)).collect::<Result<_, _>>()?;
-        info!(model = %model.reference().name, sessions = workers, onnxruntime = %runtime.version, "model loaded");
-        Ok((model, detectors))
-    })
-    .await?
+    Ok(tokio::task::spawn_blocking(move || Looker::load(&detect, workers)).await??)
 }
 
 fn camera_infos(config: &Config) -> HashMap<CameraId, (CameraInfo, Vec<alerts::incident::Zone>)> {
@@ -333,8 +321,7 @@ fn look_pace(pace: alerts::incident::Pace) -> LookPace {
 struct LookWorker {
     queue: LookQueue,
     decoder: Decoder,
-    detector: Detector,
-    model: ModelRef,
+    looker: Looker,
     looks: mpsc::Sender<service::Event>,
 }
 
@@ -348,26 +335,17 @@ impl LookWorker {
                     continue;
                 }
             };
-            let detections = match self.detector.detect(&picture) {
-                Ok(detections) => detections,
+            let size = (picture.width, picture.height);
+            let (camera, access_unit) = (due.camera.clone(), due.access_unit.clone());
+            let frame = Frame { camera, sampled_at: access_unit.received_at, access_unit, picture };
+            let look = match self.looker.look(frame, due.occasion) {
+                Ok(look) => look,
                 Err(error) => {
                     counter!("gridwatch_looks_failed_total", "reason" => "inference").increment(1);
                     warn!(camera = %due.camera, %error, "a look failed");
-                    due.done(Ok((picture.width, picture.height)));
+                    due.done(Ok(size));
                     continue;
                 }
-            };
-            let camera = due.camera.clone();
-            let access_unit = due.access_unit.clone();
-            let size = (picture.width, picture.height);
-            let sampled_at = access_unit.received_at;
-            let look = Look {
-                camera: camera.clone(),
-                sampled_at,
-                detections,
-                source: LookSource::Detector,
-                model: self.model.clone(),
-                frame: Frame { camera, sampled_at, access_unit, picture },
             };
             if self.looks.blocking_send(service::Event::Look(Box::new(look))).is_err() {
                 return;

@@ -89,7 +89,7 @@ impl Detector {
         let kept = best_of_each(found, &self.group, manifest.nms_iou, |bbox| content.to_picture(bbox));
         let detection = |(class, score, bbox): (usize, f32, _)| {
             let (class, group): &(Label, Label) = &self.classes[class];
-            Detection { class: class.clone(), group: group.clone(), score: score.min(1.0), bbox }
+            Detection { class: class.clone(), group: group.clone(), score: score.min(1.0), bbox, mask: None }
         };
         Ok(kept.into_iter().map(detection).collect())
     }

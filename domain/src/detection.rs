@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CameraId, Frame, Label, Rect, Sha256, Timestamp};
+use crate::{CameraId, Frame, Label, Mask, Rect, Sha256, Timestamp};
+
+/// Class and group of a detection that no model made: something stands where the learnt scene had nothing, whatever it
+/// is. Its score says how sure it is that something new stands there.
+pub const STANDING: &str = "standing";
 
 /// A class, a score and a box in one look.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -17,6 +21,9 @@ pub struct Detection {
     pub score: f32,
     /// Where, relative to the whole picture.
     pub bbox: Rect,
+    /// Which part of the box it covers, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mask: Option<Mask>,
 }
 
 /// Which model made a detection.

@@ -8,15 +8,17 @@ pub mod detection;
 pub mod geometry;
 pub mod grid;
 pub mod id;
+pub mod mask;
 pub mod picture;
 pub mod secret;
 pub mod time;
 
 pub use camera::{CameraReport, CameraState};
-pub use detection::{Detection, Look, LookSource, ModelRef};
+pub use detection::{Detection, Look, LookSource, ModelRef, STANDING};
 pub use geometry::{GeometryError, Point, Polygon, Rect};
 pub use grid::{Cell, GridError, Place};
 pub use id::{CameraId, Kind, Label, NodeId, Sha256, TicketId, ZoneId};
+pub use mask::Mask;
 pub use picture::{AccessUnit, Codec, Frame, Picture, PixelFormat, StreamRole};
 pub use secret::Secret;
 pub use time::{Millis, Timestamp};

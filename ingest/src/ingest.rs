@@ -114,7 +114,7 @@ impl Ingest {
     pub fn set_pace(&self, camera: &CameraId, pace: LookPace) {
         if let Some(&i) = self.index.get(camera) {
             self.cameras[i].paced(pace);
-            self.looks.set_interval(i, self.cameras[i].interval(pace));
+            self.looks.set_pace(i, pace);
         }
     }
 

@@ -24,5 +24,5 @@ pub use decode::Decoder;
 pub use error::IngestError;
 pub use grab::{ProbeReport, grab, probe};
 pub use ingest::{CameraEvent, Ingest, IngestTasks};
-pub use looks::{DueLook, LookPace, LookQueue};
+pub use looks::{DueLook, LookPace, LookQueue, Occasion};
 pub use metrics::describe_metrics;

@@ -11,7 +11,7 @@ use domain::{AccessUnit, CameraId, Timestamp};
 use crate::{
     IngestError,
     camera::Camera,
-    schedule::{Due, Next, Schedule},
+    schedule::{Due, Next, Schedule, Urgency},
 };
 
 #[derive(Debug)]
@@ -19,6 +19,7 @@ struct State {
     schedule: Schedule,
     /// Newest wins. It stays after it was looked at, for evidence and for the console.
     latest: Vec<Option<AccessUnit>>,
+    paces: Vec<LookPace>,
     /// Until when a worker sleeps on behalf of all; the others sleep until they are told.
     watch: Option<Instant>,
 }
@@ -43,7 +44,8 @@ impl Looks {
     pub(crate) fn new(cameras: Arc<[Camera]>, retry_after: Duration) -> Self {
         let schedule = Schedule::new(Instant::now(), cameras.iter().map(|camera| camera.interval(LookPace::Idle)));
         let latest = vec![None; cameras.len()];
-        let state = Mutex::new(State { schedule, latest, watch: None });
+        let paces = vec![LookPace::Idle; cameras.len()];
+        let state = Mutex::new(State { schedule, latest, paces, watch: None });
         Self { state, wake: Condvar::new(), cameras, retry_after }
     }
 
@@ -87,8 +89,12 @@ impl Looks {
         self.lock().schedule.is_busy(camera)
     }
 
-    pub(crate) fn set_interval(&self, camera: usize, interval: Duration) {
-        self.change(|state| state.schedule.set_interval(camera, interval));
+    pub(crate) fn set_pace(&self, camera: usize, pace: LookPace) {
+        let interval = self.cameras[camera].interval(pace);
+        self.change(|state| {
+            state.paces[camera] = pace;
+            state.schedule.set_interval(camera, interval);
+        });
     }
 
     pub(crate) fn look_now(&self, camera: usize) {
@@ -111,7 +117,7 @@ impl Looks {
         self.cameras[camera].looked.notify_one();
     }
 
-    fn next(&self) -> Option<(Due, AccessUnit)> {
+    fn next(&self) -> Option<(Due, AccessUnit, Occasion)> {
         let mut state = self.lock();
         loop {
             let now = Instant::now();
@@ -119,12 +125,17 @@ impl Looks {
                 Next::Look(due) => {
                     // A keyframe is never taken out, so there is one.
                     let Some(access_unit) = state.latest[due.camera].clone() else { continue };
+                    let occasion = match (due.urgency, state.paces[due.camera]) {
+                        (Urgency::Asked, _) => Occasion::Asked,
+                        (Urgency::Due, LookPace::Active) => Occasion::Suspected,
+                        (Urgency::Due, LookPace::Idle) => Occasion::Routine,
+                    };
                     let wake = state.needs_a_worker();
                     drop(state);
                     if wake {
                         self.wake.notify_one();
                     }
-                    return Some((due, access_unit));
+                    return Some((due, access_unit, occasion));
                 }
                 Next::Closed => {
                     drop(state);
@@ -157,6 +168,17 @@ pub enum LookPace {
     Active,
 }
 
+/// Why a look is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Occasion {
+    /// Its turn has come; nothing is suspected.
+    Routine,
+    /// Something is suspected, or is to be checked again.
+    Suspected,
+    /// Somebody asked for it.
+    Asked,
+}
+
 /// The looks that are due, for the threads that make them.
 #[derive(Debug, Clone)]
 pub struct LookQueue(pub(crate) Arc<Looks>);
@@ -166,13 +188,13 @@ impl LookQueue {
     /// cancelled. For threads, not for async tasks.
     #[must_use]
     pub fn next(&self) -> Option<DueLook> {
-        let (due, access_unit) = self.0.next()?;
+        let (due, access_unit, occasion) = self.0.next()?;
         let now = Instant::now();
         let lag = now.saturating_duration_since(due.since);
         metrics::histogram!("gridwatch_look_lag_seconds").record(lag);
         metrics::histogram!("gridwatch_look_queue_wait_seconds").record(now.saturating_duration_since(due.ready_since));
         let camera = self.0.cameras[due.camera].id.clone();
-        Some(DueLook { camera, access_unit, lag, index: due.camera, looks: Arc::clone(&self.0), open: true })
+        Some(DueLook { camera, access_unit, occasion, lag, index: due.camera, looks: Arc::clone(&self.0), open: true })
     }
 }
 
@@ -183,6 +205,8 @@ pub struct DueLook {
     pub camera: CameraId,
     /// Its newest keyframe.
     pub access_unit: AccessUnit,
+    /// Why it is looked at.
+    pub occasion: Occasion,
     /// How late the look is.
     pub lag: Duration,
     index: usize,

@@ -39,11 +39,12 @@ pub(crate) struct Due {
     pub(crate) since: Instant,
     /// Since when it could have been made: due, and with a keyframe.
     pub(crate) ready_since: Instant,
+    pub(crate) urgency: Urgency,
 }
 
 /// When looks are asked for ahead of time, they go before all that are only due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Urgency {
+pub(crate) enum Urgency {
     Asked,
     Due,
 }
@@ -129,8 +130,8 @@ impl Schedule {
             self.fresh -= 1;
             slot.place = Place::InFlight;
             slot.taken = Some(now);
-            slot.urgency = Urgency::Due;
-            return Next::Look(Due { camera, since: slot.due, ready_since: slot.due.max(arrived) });
+            let urgency = std::mem::replace(&mut slot.urgency, Urgency::Due);
+            return Next::Look(Due { camera, since: slot.due, ready_since: slot.due.max(arrived), urgency });
         }
         if self.sources == 0 && self.fresh == 0 { Next::Closed } else { Next::Nothing }
     }
@@ -248,7 +249,8 @@ mod tests {
         let (mut schedule, t) = schedule(2);
         assert_eq!(schedule.take(t), Next::Nothing);
         schedule.keyframe(1, t + S);
-        assert_eq!(schedule.take(t + S), Next::Look(Due { camera: 1, since: t, ready_since: t + S }));
+        let due = Due { camera: 1, since: t, ready_since: t + S, urgency: Urgency::Due };
+        assert_eq!(schedule.take(t + S), Next::Look(due));
         assert_eq!(schedule.take(t + S), Next::Nothing);
     }
 
@@ -273,10 +275,8 @@ mod tests {
         assert_eq!(schedule.take(t + 9 * S), Next::NotBefore(t + 10 * S));
         assert_eq!(schedule.take(t + 10 * S), Next::Nothing);
         assert!(!schedule.keyframe(0, t + 12 * S));
-        assert_eq!(
-            schedule.take(t + 12 * S),
-            Next::Look(Due { camera: 0, since: t + 10 * S, ready_since: t + 12 * S })
-        );
+        let due = Due { camera: 0, since: t + 10 * S, ready_since: t + 12 * S, urgency: Urgency::Due };
+        assert_eq!(schedule.take(t + 12 * S), Next::Look(due));
     }
 
     #[test]
@@ -332,8 +332,9 @@ mod tests {
             schedule.keyframe(camera, t);
         }
         schedule.look_now(2, t + S);
-        for camera in [2, 0, 1] {
-            check_look(&mut schedule, t + S, camera);
+        for (camera, expected) in [(2, Urgency::Asked), (0, Urgency::Due), (1, Urgency::Due)] {
+            let Next::Look(due) = schedule.take(t + S) else { panic!("no look") };
+            assert_eq!((due.camera, due.urgency), (camera, expected));
         }
     }
 

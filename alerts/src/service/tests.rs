@@ -112,8 +112,13 @@ fn look(car: Option<[f32; 4]>, seconds: i64) -> Event {
     let sampled_at = Timestamp(NOON + seconds * 1_000);
     let picture = street(car, (seconds % 100) as u8, (320, 240));
     let camera: CameraId = "gate-2".parse().expect("id");
-    let detections =
-        car.map(|bbox| Detection { class: Label::new("car"), group: Label::new("vehicle"), score: 0.8, bbox });
+    let detections = car.map(|bbox| Detection {
+        class: Label::new("car"),
+        group: Label::new("vehicle"),
+        score: 0.8,
+        bbox,
+        mask: None,
+    });
     Event::Look(Box::new(Look {
         camera: camera.clone(),
         sampled_at,
