@@ -1,9 +1,9 @@
 //! Each decoder finds on real pictures what an independent decoding (`models/tools/goldens.py`) finds.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use detect::{Detector, Model};
-use domain::{Detection, Picture, PixelFormat, Rect};
+use domain::{Detection, Picture, PixelFormat, Rect, Sha256};
 
 use crate::{jpeg, site};
 
@@ -34,8 +34,13 @@ fn check(name: &str, weights: Option<&str>) {
         None => site::models_dir().join("nanodet-g/nanodet-g.onnx"),
     };
     let dir = site::with_model(name, &weights, |text| text);
-    let model = Model::load(dir.path(), name).unwrap();
-    let mut detector = Detector::new(&model, &site::config()).unwrap();
+    compare(&shared, &Model::load(dir.path(), name).unwrap(), name);
+}
+
+/// Compares what `model` finds with the goldens under `name`.
+#[track_caller]
+fn compare(shared: &Path, model: &Model, name: &str) {
+    let mut detector = Detector::new(model, &site::config()).unwrap();
     let mut n_compared = 0;
     for (file, golden) in &goldens()[name] {
         let picture = jpeg::picture(&shared.join("data").join(file)).unwrap();
@@ -74,6 +79,29 @@ fn detr_triple_finds_what_it_should() {
 #[test]
 fn yolox_with_letterbox_finds_what_it_should() {
     check("yolox-nano", Some("yolox_nano_416.onnx"));
+}
+
+/// nanodet-g with nodes behind it that turn its outputs into YOLOv8's layout, as `models/tools/yolov8_layout.py` makes
+/// them: protobuf merges messages that follow one another.
+#[test]
+fn yolov8_layout_finds_what_it_should() {
+    let Some(shared) = site::shared() else { return };
+    let mut weights = fs::read(site::models_dir().join("nanodet-g/nanodet-g.onnx")).unwrap();
+    weights.extend(include_bytes!("fixtures/nanodet_g_as_yolov8.onnx"));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("x.onnx");
+    fs::write(&file, &weights).unwrap();
+    let digest = Sha256::of(&weights);
+    let dir = site::with_model("nanodet-g", &file, |text| {
+        let (head, output) = text.split_once("[output]").unwrap();
+        let (_, groups) = output.split_once("[groups]").unwrap();
+        let head = head.lines().map(|line| match line.strip_prefix("sha256") {
+            Some(_) => format!("sha256 = \"{digest}\"\n"),
+            None => format!("{line}\n"),
+        });
+        format!("{}[output]\ndecoder = \"yolov8\"\nname = \"output0\"\n[groups]{groups}", head.collect::<String>())
+    });
+    compare(&shared, &Model::load(dir.path(), "nanodet-g").unwrap(), "nanodet-g as yolov8");
 }
 
 /// The chroma planes of an I420 picture as one plane of pairs, with a stride that is wider than the row.
