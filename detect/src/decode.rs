@@ -51,47 +51,57 @@ fn best(scores: &[f32]) -> (usize, f32) {
 }
 
 impl Reader<'_> {
-    fn mismatch(&self, name: &str, manifest: String, weights: String) -> DetectError {
+    /// The output `name` is another than the manifest's `key` makes it.
+    fn mismatch(&self, key: &str, name: &str, manifest: String, weights: String) -> DetectError {
         DetectError::Interface {
-            model: self.manifest.name.clone(),
+            at: self.manifest.line_of(key),
             place: format!("output \"{name}\""),
             manifest,
             weights,
         }
     }
 
-    /// The floats of output `name`, which must have `shape`; a zero there stands for any size.
-    fn floats(&self, name: &str, shape: &[usize]) -> Result<&[f32], DetectError> {
+    /// The floats of output `name`, which must have `shape`; a zero there stands for any size. The manifest's `keys`
+    /// are those that make the sizes, the first of them also for a wrong type or number of dimensions.
+    fn floats<const N: usize>(&self, name: &str, shape: [usize; N], keys: [&str; N]) -> Result<&[f32], DetectError> {
         let wanted = || {
             let sizes: Vec<_> = shape.iter().map(|n| if *n == 0 { "n".to_owned() } else { n.to_string() }).collect();
             format!("float32 [{}]", sizes.join(", "))
         };
         match self.outputs.0.iter().find(|(n, _)| *n == name) {
             Some((_, Tensor::Floats { shape: have, data })) => {
-                let same = |(have, want): (&i64, &usize)| *want == 0 || usize::try_from(*have) == Ok(*want);
-                if have.len() == shape.len() && have.iter().zip(shape).all(same) {
-                    Ok(data)
-                } else {
-                    Err(self.mismatch(name, wanted(), format!("float32 {have:?}")))
+                let differs = |axis: &usize| shape[*axis] != 0 && usize::try_from(have[*axis]) != Ok(shape[*axis]);
+                let misfit = if have.len() == N { (0..N).find(differs) } else { Some(0) };
+                match misfit {
+                    None => Ok(data),
+                    Some(axis) => Err(self.mismatch(keys[axis], name, wanted(), format!("float32 {have:?}"))),
                 }
             }
-            Some((_, Tensor::Longs { shape, .. })) => Err(self.mismatch(name, wanted(), format!("int64 {shape:?}"))),
-            None => Err(self.mismatch(name, wanted(), "none of that name and type".to_owned())),
+            Some((_, Tensor::Longs { shape, .. })) => {
+                Err(self.mismatch(keys[0], name, wanted(), format!("int64 {shape:?}")))
+            }
+            None => Err(self.mismatch(keys[0], name, wanted(), "none of that name and type".to_owned())),
         }
     }
 
     fn detr(&self, names: [&String; 3], floor: f32, found: &mut Vec<Candidate>) -> Result<(), DetectError> {
         let [labels_name, boxes_name, scores_name] = names;
-        let scores = self.floats(scores_name, &[1, 0])?;
-        let boxes = self.floats(boxes_name, &[1, scores.len(), 4])?;
+        let scores = self.floats(scores_name, [1, 0], ["output.scores"; 2])?;
+        let boxes = self.floats(boxes_name, [1, scores.len(), 4], ["output.boxes"; 3])?;
         let labels = match self.outputs.0.iter().find(|(n, _)| n == labels_name) {
             Some((_, Tensor::Longs { data, .. })) if data.len() == scores.len() => *data,
             Some((_, Tensor::Longs { shape, .. } | Tensor::Floats { shape, .. })) => {
                 let wanted = format!("int64 [1, {}]", scores.len());
-                return Err(self.mismatch(labels_name, wanted, format!("{shape:?} of another type or size")));
+                return Err(self.mismatch(
+                    "output.labels",
+                    labels_name,
+                    wanted,
+                    format!("{shape:?} of another type or size"),
+                ));
             }
             None => {
-                return Err(self.mismatch(labels_name, "int64 [1, n]".into(), "none of that name and type".into()));
+                let wanted = "int64 [1, n]".to_owned();
+                return Err(self.mismatch("output.labels", labels_name, wanted, "none of that name and type".into()));
             }
         };
         for ((&label, &bbox), &score) in labels.iter().zip(boxes.as_chunks::<4>().0).zip(scores) {
@@ -133,10 +143,13 @@ impl Reader<'_> {
         };
         match tensors {
             NanodetTensors::ByStride { cls, reg } => {
-                for ((&stride, cls), reg) in strides.iter().zip(cls).zip(reg) {
+                for (i, ((&stride, cls), reg)) in strides.iter().zip(cls).zip(reg).enumerate() {
                     let (columns, rows) = grid(self.manifest, stride);
-                    let scores = self.floats(cls, &[1, columns * rows, n_classes])?;
-                    let distances = self.floats(reg, &[1, columns * rows, 4 * n_bins])?;
+                    let stride_key = format!("output.strides.{i}");
+                    let keys = [&format!("output.cls.{i}"), stride_key.as_str(), "classes"];
+                    let scores = self.floats(cls, [1, columns * rows, n_classes], keys)?;
+                    let keys = [&format!("output.reg.{i}"), stride_key.as_str(), "output.reg_max"];
+                    let distances = self.floats(reg, [1, columns * rows, 4 * n_bins], keys)?;
                     level(stride, scores, distances, [n_classes, 4 * n_bins]);
                 }
             }
@@ -146,7 +159,9 @@ impl Reader<'_> {
                     columns * rows
                 };
                 let pitch = n_classes + 4 * n_bins;
-                let mut data = self.floats(name, &[1, strides.iter().copied().map(n_cells).sum(), pitch])?;
+                // A row is classes and bins: which of the two is wrong, the weights do not tell.
+                let keys = ["output.name", "output.strides", "output.reg_max"];
+                let mut data = self.floats(name, [1, strides.iter().copied().map(n_cells).sum(), pitch], keys)?;
                 for &stride in strides {
                     let (here, rest) = data.split_at(n_cells(stride) * pitch);
                     level(stride, here, &here[n_classes..], [pitch, pitch]);
@@ -164,7 +179,7 @@ impl Reader<'_> {
             (0..columns * rows).map(move |cell| ((cell % columns) as f32, (cell / columns) as f32, stride as f32))
         });
         let n_cells = strides.iter().map(|&s| grid(self.manifest, s)).map(|(columns, rows)| columns * rows).sum();
-        let data = self.floats(name, &[1, n_cells, pitch])?;
+        let data = self.floats(name, [1, n_cells, pitch], ["output.name", "output.strides", "classes"])?;
         for (cell, (x, y, stride)) in data.chunks_exact(pitch).zip(cells) {
             let objectness = cell[4];
             if objectness < floor {
@@ -182,7 +197,7 @@ impl Reader<'_> {
     }
 
     fn yolov8(&self, name: &str, floor: f32, found: &mut Vec<Candidate>) -> Result<(), DetectError> {
-        let data = self.floats(name, &[1, 4 + self.n_classes, 0])?;
+        let data = self.floats(name, [1, 4 + self.n_classes, 0], ["output.name", "classes", "output.name"])?;
         let n_cells = data.len() / (4 + self.n_classes);
         // Classes are rows: a running maximum over rows reads memory in order.
         let (boxes, scores) = data.split_at(4 * n_cells);

@@ -9,7 +9,7 @@ use crate::{
     DetectConfig, DetectError, Manifest, Model,
     candidate::{Candidate, best_of_each},
     decode::decode,
-    manifest::{Layout, NanodetTensors, Output},
+    manifest::{Input, Layout, NanodetTensors, Output},
     preprocess::Preprocessor,
     session::{self, Opened, Port, Session},
 };
@@ -34,7 +34,7 @@ impl Detector {
     /// When ONNX Runtime, the provider or the weights cannot be used, or the weights differ from the manifest.
     pub fn new(model: &Model, config: &DetectConfig) -> Result<Self, DetectError> {
         let manifest = model.shared_manifest();
-        let opened = session::open(&manifest.name, model.weights(), &manifest.weights, config)?;
+        let opened = session::open(&manifest, model.weights(), config)?;
         compare(&manifest, &opened)?;
         let input = &manifest.input;
         let (w, h) = (input.width as usize, input.height as usize);
@@ -59,7 +59,13 @@ impl Detector {
             manifest,
         };
         let (manifest, floor, found) = (&detector.manifest, detector.floor, &mut detector.candidates);
-        detector.session.run(|outputs| decode(manifest, outputs, floor, found))?;
+        let first = detector.session.run(|outputs| decode(manifest, outputs, floor, found));
+        first.map_err(|error| match error {
+            DetectError::Inference { reason, .. } => {
+                DetectError::BadWeights { at: manifest.line_of("weights"), path: manifest.weights.clone(), reason }
+            }
+            error => error,
+        })?;
         Ok(detector)
     }
 
@@ -103,44 +109,88 @@ fn compare(manifest: &Manifest, opened: &Opened) -> Result<(), DetectError> {
         Layout::Nchw => [1, 3, h, w],
         Layout::Nhwc => [1, h, w, 3],
     };
-    let mut wanted = vec![("input", input.name.as_str(), "float32", shape.to_vec())];
+    let mut wanted = vec![Wanted::new(Side::Input, "input.name", &input.name, "float32", shape)];
     match &manifest.output {
         Output::Detr { labels, boxes, scores, sizes } => {
-            wanted.push(("input", sizes, "int64", vec![1, 2]));
-            wanted.push(("output", labels, "int64", vec![1, -1]));
-            wanted.push(("output", boxes, "float32", vec![1, -1, 4]));
-            wanted.push(("output", scores, "float32", vec![1, -1]));
+            wanted.push(Wanted::new(Side::Input, "output.sizes", sizes, "int64", [1, 2]));
+            wanted.push(Wanted::new(Side::Output, "output.labels", labels, "int64", [1, -1]));
+            wanted.push(Wanted::new(Side::Output, "output.boxes", boxes, "float32", [1, -1, 4]));
+            wanted.push(Wanted::new(Side::Output, "output.scores", scores, "float32", [1, -1]));
         }
         Output::Nanodet { tensors: NanodetTensors::Joined(name), .. }
         | Output::Yolox { name, .. }
-        | Output::Yolov8 { name } => wanted.push(("output", name, "float32", vec![1, -1, -1])),
+        | Output::Yolov8 { name } => {
+            wanted.push(Wanted::new(Side::Output, "output.name", name, "float32", [1, -1, -1]));
+        }
         Output::Nanodet { tensors: NanodetTensors::ByStride { cls, reg }, .. } => {
-            wanted.extend(cls.iter().chain(reg).map(|name| ("output", name.as_str(), "float32", vec![1, -1, -1])));
+            for (list, names) in [("output.cls", cls), ("output.reg", reg)] {
+                wanted.extend(names.iter().enumerate().map(|(index, name)| {
+                    Wanted::new(Side::Output, &format!("{list}.{index}"), name, "float32", [1, -1, -1])
+                }));
+            }
         }
     }
-    let differ = |place: String, manifest_says: String, weights: String| {
-        let model = manifest.name.clone();
-        Err(DetectError::Interface { model, place, manifest: manifest_says, weights })
+    let differ = |key: &str, place: String, manifest_says: String, weights: String| {
+        let at = manifest.line_of(key);
+        Err(DetectError::Interface { at, place, manifest: manifest_says, weights })
     };
-    for (direction, name, dtype, shape) in &wanted {
-        let ports = if *direction == "input" { &opened.inputs } else { &opened.outputs };
-        let place = format!("{direction} \"{name}\"");
-        let Some(port) = ports.iter().find(|p| p.name == *name) else {
-            let names: Vec<_> = ports.iter().map(|p| format!("\"{}\"", p.name)).collect();
-            return differ(place, format!("an {direction} of that name"), names.join(", "));
+    for want in &wanted {
+        let (side, ports) = match want.side {
+            Side::Input => ("input", &opened.inputs),
+            Side::Output => ("output", &opened.outputs),
         };
-        if port.dtype != *dtype || !fits(&port.shape, shape) {
-            return differ(place, described(dtype, shape), described(&port.dtype, &port.shape));
+        let place = format!("{side} \"{}\"", want.name);
+        let Some(port) = ports.iter().find(|p| p.name == want.name) else {
+            let names: Vec<_> = ports.iter().map(|p| format!("\"{}\"", p.name)).collect();
+            return differ(&want.key, place, format!("an {side} of that name"), names.join(", "));
+        };
+        if port.dtype != want.dtype || !fits(&port.shape, &want.shape) {
+            let picture = want.name == input.name && want.side == Side::Input;
+            let key = if picture { key_of_misfit(input, &port.shape, &want.shape) } else { &want.key };
+            return differ(key, place, described(want.dtype, &want.shape), described(&port.dtype, &port.shape));
         }
     }
-    let known = |port: &&Port| wanted.iter().any(|(direction, name, ..)| *direction == "input" && *name == port.name);
+    let known = |port: &&Port| wanted.iter().any(|want| want.side == Side::Input && want.name == port.name);
     match opened.inputs.iter().find(|port| !known(port)) {
         Some(extra) => {
-            let says = "no such input".to_owned();
-            differ(format!("input \"{}\"", extra.name), says, described(&extra.dtype, &extra.shape))
+            let (place, says) = (format!("input \"{}\"", extra.name), "no such input".to_owned());
+            differ("output.decoder", place, says, described(&extra.dtype, &extra.shape))
         }
         None => Ok(()),
     }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Input,
+    Output,
+}
+
+/// A port that the manifest speaks of, and the manifest's key that does; -1 is a dimension that is not known yet.
+struct Wanted<'a> {
+    side: Side,
+    key: String,
+    name: &'a str,
+    dtype: &'static str,
+    shape: Vec<i64>,
+}
+
+impl<'a> Wanted<'a> {
+    fn new<const N: usize>(side: Side, key: &str, name: &'a str, dtype: &'static str, shape: [i64; N]) -> Self {
+        Self { side, key: key.to_owned(), name, dtype, shape: shape.into() }
+    }
+}
+
+/// The key that makes the picture's tensor another than the one declared.
+fn key_of_misfit(input: &Input, declared: &[i64], wanted: &[i64]) -> &'static str {
+    let keys = match input.layout {
+        Layout::Nchw => ["input.name", "input.layout", "input.height", "input.width"],
+        Layout::Nhwc => ["input.name", "input.height", "input.width", "input.layout"],
+    };
+    let differs = |axis: &usize| declared.get(*axis).is_some_and(|d| *d >= 0 && *d != wanted[*axis]);
+    // A misplaced channel axis explains all others.
+    let by_weight = [keys.iter().position(|k| *k == "input.layout").unwrap_or(0), 2, 3, 1, 0];
+    by_weight.iter().find(|axis| declared.len() == 4 && differs(axis)).map_or("input.name", |axis| keys[*axis])
 }
 
 /// Whether a declared shape allows the wanted one; -1 on either side stands for any size.

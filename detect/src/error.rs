@@ -4,7 +4,7 @@ use std::{io, path::PathBuf};
 
 use domain::Sha256;
 
-use crate::Provider;
+use crate::{Provider, place::ManifestLine};
 
 /// An error of this crate. Never holds a credential: addresses are shown without user, password and query.
 #[derive(Debug, thiserror::Error)]
@@ -43,20 +43,18 @@ pub enum DetectError {
         available: Vec<String>,
     },
     /// A `model.toml` that breaks its form.
-    #[error("{}{}: {reason}", path.display(), line.map(|n| format!(":{n}")).unwrap_or_default())]
+    #[error("{at}: {reason}")]
     Manifest {
-        /// The manifest.
-        path: PathBuf,
-        /// The line, from 1, where it is known.
-        line: Option<usize>,
+        /// Where.
+        at: ManifestLine,
         /// What is wrong, with the key.
         reason: String,
     },
     /// The weights are not there.
-    #[error("model \"{model}\": the weights {} are missing; {remedy}", path.display())]
+    #[error("{at}: weights: {} is missing; {remedy}", path.display())]
     WeightsMissing {
-        /// The model.
-        model: String,
+        /// The manifest's line.
+        at: ManifestLine,
         /// Where its weights belong.
         path: PathBuf,
         /// How to get them.
@@ -64,10 +62,12 @@ pub enum DetectError {
     },
     /// The weights are not those that the manifest describes.
     #[error(
-        "model \"{model}\": {} has SHA-256 {found}, its model.toml says {expected}; fetch the weights again with \
-         `gridwatch models pull {model}` or correct sha256", path.display()
+        "{at}: sha256: {} has SHA-256 {found}, not {expected}; fetch the weights again with `gridwatch models pull \
+         {model}` or correct sha256", path.display()
     )]
     HashMismatch {
+        /// The manifest's line; boxed, or every result of this crate would be larger for it.
+        at: Box<ManifestLine>,
         /// The model.
         model: String,
         /// The weights.
@@ -85,21 +85,21 @@ pub enum DetectError {
         /// What the system says.
         source: io::Error,
     },
-    /// ONNX Runtime cannot load the weights.
-    #[error("model \"{model}\": ONNX Runtime cannot load {}: {reason}", path.display())]
+    /// ONNX Runtime cannot load the weights, or not run them.
+    #[error("{at}: weights: ONNX Runtime cannot use {}: {reason}", path.display())]
     BadWeights {
-        /// The model.
-        model: String,
+        /// The manifest's line.
+        at: ManifestLine,
         /// The weights.
         path: PathBuf,
         /// What ONNX Runtime says.
         reason: String,
     },
     /// The weights have other inputs or outputs than the manifest says.
-    #[error("model \"{model}\": {place}: model.toml says {manifest}, the weights have {weights}; correct model.toml")]
+    #[error("{at}: {place}: model.toml says {manifest}, the weights have {weights}; correct model.toml")]
     Interface {
-        /// The model.
-        model: String,
+        /// The manifest's line.
+        at: ManifestLine,
         /// Which input or output.
         place: String,
         /// The manifest's side.
@@ -135,10 +135,10 @@ pub enum DetectError {
         reason: String,
     },
     /// A model whose manifest does not say where to get it.
-    #[error("model \"{model}\": its model.toml has no url; put the weights at {} by hand", path.display())]
+    #[error("{at}: it has no url; put the weights at {} by hand", path.display())]
     NoUrl {
-        /// The model.
-        model: String,
+        /// The manifest, and its line with the weights.
+        at: ManifestLine,
         /// Where the weights belong.
         path: PathBuf,
     },

@@ -17,7 +17,7 @@ const READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// Fetches the manifest's weights to their place.
 pub(crate) async fn weights(manifest: &Manifest, progress: impl FnMut(u64, u64) + Send) -> Result<(), DetectError> {
     let Some(url) = &manifest.url else {
-        return Err(DetectError::NoUrl { model: manifest.name.clone(), path: manifest.weights.clone() });
+        return Err(DetectError::NoUrl { at: manifest.line_of("weights"), path: manifest.weights.clone() });
     };
     let failed = |reason| DetectError::Fetch { model: manifest.name.clone(), url: shown(url), reason };
     let io = |source| DetectError::Io { path: manifest.weights.clone(), source };

@@ -17,6 +17,7 @@ pub mod runtime;
 mod candidate;
 mod decode;
 mod fetch;
+mod place;
 mod preprocess;
 mod resample;
 mod session;
@@ -26,6 +27,7 @@ pub use detector::Detector;
 pub use error::DetectError;
 pub use manifest::Manifest;
 pub use model::Model;
+pub use place::ManifestLine;
 pub use runtime::{RuntimeInfo, load_runtime};
 
 /// Describes this crate's metrics to the recorder; call once, after it is installed.

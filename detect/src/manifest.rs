@@ -10,7 +10,10 @@ use domain::Sha256;
 use serde::Deserialize;
 use url::Url;
 
-use crate::{DetectError, coco};
+use crate::{
+    DetectError, coco,
+    place::{Lines, ManifestLine, line_at},
+};
 
 /// What a `model.toml` says, checked.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,6 +46,7 @@ pub struct Manifest {
     pub input: Input,
     /// How the outputs become boxes.
     pub output: Output,
+    lines: Lines,
 }
 
 /// The input tensor: one picture, three channels, 32-bit floats.
@@ -256,15 +260,14 @@ enum DecoderName {
     Yolov8,
 }
 
-/// A rule broken: the table (empty for the top), the key and what is wrong with it.
+/// A rule broken: the dotted key and what is wrong with it.
 struct Fault {
-    table: &'static str,
-    key: &'static str,
+    key: String,
     reason: String,
 }
 
-fn fault(table: &'static str, key: &'static str, reason: impl Into<String>) -> Fault {
-    Fault { table, key, reason: reason.into() }
+fn fault(key: impl Into<String>, reason: impl Into<String>) -> Fault {
+    Fault { key: key.into(), reason: reason.into() }
 }
 
 impl Manifest {
@@ -274,15 +277,23 @@ impl Manifest {
     /// When the file cannot be read or breaks a rule; the error names file, line and key.
     pub fn read(path: &Path) -> Result<Self, DetectError> {
         let text = fs::read_to_string(path).map_err(|source| DetectError::Io { path: path.to_owned(), source })?;
-        let manifest = |line, reason| DetectError::Manifest { path: path.to_owned(), line, reason };
         let raw: RawManifest = toml::from_str(&text).map_err(|error| {
-            let line = error.span().map(|span| text[..span.start].matches('\n').count() + 1);
-            manifest(line, error.message().to_owned())
+            let line = error.span().map(|span| line_at(&text, span.start));
+            let at = ManifestLine { path: path.to_owned(), line };
+            DetectError::Manifest { at, reason: error.message().to_owned() }
         })?;
-        check(raw, path).map_err(|Fault { table, key, reason }| {
-            let name = if table.is_empty() { key.to_owned() } else { format!("{table}.{key}") };
-            manifest(line_of(&text, table, key), format!("{name}: {reason}"))
+        let lines = Lines::of(path, &text);
+        check(raw, path, &lines).map_err(|Fault { key, reason }| {
+            let list = key.rsplit_once('.').filter(|(_, index)| index.parse::<usize>().is_ok());
+            let shown = list.map_or(key.as_str(), |(list, _)| list);
+            DetectError::Manifest { at: lines.at(&key), reason: format!("{shown}: {reason}") }
         })
+    }
+
+    /// The line of the dotted `key` (`input.width`), or of the table that it belongs to where it is left out.
+    #[must_use]
+    pub fn line_of(&self, key: &str) -> ManifestLine {
+        self.lines.at(key)
     }
 
     /// The group of each class, by class number: the class's own name where it has none.
@@ -293,22 +304,22 @@ impl Manifest {
     }
 }
 
-fn check(raw: RawManifest, path: &Path) -> Result<Manifest, Fault> {
+fn check(raw: RawManifest, path: &Path, lines: &Lines) -> Result<Manifest, Fault> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let folder_name = folder.file_name().and_then(|n| n.to_str());
     if !is_model_name(&raw.name) {
-        return Err(fault("", "name", "expected 1 to 64 letters, digits, '-', '_' or '.'"));
+        return Err(fault("name", "expected 1 to 64 letters, digits, '-', '_' or '.'"));
     }
     if folder_name.is_some_and(|n| n != raw.name) {
-        return Err(fault("", "name", format!("\"{}\" differs from its folder's name", raw.name)));
+        return Err(fault("name", format!("\"{}\" differs from its folder's name", raw.name)));
     }
-    let url = raw.url.map(|url| Url::parse(&url)).transpose().map_err(|error| fault("", "url", error.to_string()))?;
+    let url = raw.url.map(|url| Url::parse(&url)).transpose().map_err(|error| fault("url", error.to_string()))?;
     if url.as_ref().is_some_and(|u| !matches!(u.scheme(), "http" | "https" | "file")) {
-        return Err(fault("", "url", "expected an http, https or file address"));
+        return Err(fault("url", "expected an http, https or file address"));
     }
     for (key, value) in [("score_floor", raw.score_floor), ("nms_iou", raw.nms_iou)] {
         if !(0.0..=1.0).contains(&value) {
-            return Err(fault("", key, format!("{value} is not from 0 to 1")));
+            return Err(fault(key, format!("{value} is not from 0 to 1")));
         }
     }
     let classes: Vec<String> = match raw.classes {
@@ -317,7 +328,7 @@ fn check(raw: RawManifest, path: &Path) -> Result<Manifest, Fault> {
     };
     let distinct: HashSet<&str> = classes.iter().map(String::as_str).collect();
     if classes.is_empty() || distinct.len() != classes.len() {
-        return Err(fault("", "classes", "expected at least one class and none twice"));
+        return Err(fault("classes", "expected at least one class and none twice"));
     }
     check_groups(&raw.groups, &distinct)?;
     check_input(&raw.input)?;
@@ -337,13 +348,14 @@ fn check(raw: RawManifest, path: &Path) -> Result<Manifest, Fault> {
         groups: raw.groups,
         input: raw.input,
         output,
+        lines: lines.clone(),
     })
 }
 
 fn check_groups(groups: &BTreeMap<String, Vec<String>>, classes: &HashSet<&str>) -> Result<(), Fault> {
     let mut seen = HashSet::new();
     for (group, members) in groups {
-        for member in members {
+        for (index, member) in members.iter().enumerate() {
             let reason = if !classes.contains(member.as_str()) {
                 "is no class of this model"
             } else if !seen.insert(member.as_str()) {
@@ -351,7 +363,7 @@ fn check_groups(groups: &BTreeMap<String, Vec<String>>, classes: &HashSet<&str>)
             } else {
                 continue;
             };
-            return Err(fault("groups", "", format!("\"{member}\" in group \"{group}\" {reason}")));
+            return Err(fault(format!("groups.{group}.{index}"), format!("\"{member}\" {reason}")));
         }
     }
     Ok(())
@@ -360,17 +372,17 @@ fn check_groups(groups: &BTreeMap<String, Vec<String>>, classes: &HashSet<&str>)
 fn check_input(input: &Input) -> Result<(), Fault> {
     for (key, size) in [("width", input.width), ("height", input.height)] {
         if !(16..=4096).contains(&size) {
-            return Err(fault("input", key, format!("{size} is not from 16 to 4096")));
+            return Err(fault(format!("input.{key}"), format!("{size} is not from 16 to 4096")));
         }
     }
     if !input.std.iter().all(|s| s.is_finite() && *s > 0.0) {
-        return Err(fault("input", "std", "expected three positive numbers"));
+        return Err(fault("input.std", "expected three positive numbers"));
     }
     if !input.mean.iter().all(|m| m.is_finite()) {
-        return Err(fault("input", "mean", "expected three finite numbers"));
+        return Err(fault("input.mean", "expected three finite numbers"));
     }
     if !(0.0..=255.0).contains(&input.pad) {
-        return Err(fault("input", "pad", format!("{} is not from 0 to 255", input.pad)));
+        return Err(fault("input.pad", format!("{} is not from 0 to 255", input.pad)));
     }
     Ok(())
 }
@@ -395,13 +407,13 @@ fn check_output(raw: RawOutput) -> Result<Output, Fault> {
         ("cell_offset", raw.cell_offset.is_some(), &["nanodet"]),
     ];
     if let Some((key, ..)) = given.iter().find(|(_, present, users)| *present && !users.contains(&decoder)) {
-        return Err(fault("output", key, format!("has no meaning for decoder \"{decoder}\"")));
+        return Err(fault(format!("output.{key}"), format!("has no meaning for decoder \"{decoder}\"")));
     }
-    let need = |key| move || fault("output", key, format!("is missing; decoder \"{decoder}\" needs it"));
+    let need = |key| move || fault(format!("output.{key}"), format!("is missing; decoder \"{decoder}\" needs it"));
     let strides = || {
         let strides = raw.strides.clone().ok_or_else(need("strides"))?;
         let valid = !strides.is_empty() && strides.iter().all(|s| (1..=512).contains(s));
-        valid.then_some(strides).ok_or_else(|| fault("output", "strides", "expected at least one, each from 1 to 512"))
+        valid.then_some(strides).ok_or_else(|| fault("output.strides", "expected at least one, each from 1 to 512"))
     };
     Ok(match raw.decoder {
         DecoderName::Detr => Output::Detr {
@@ -418,17 +430,17 @@ fn check_output(raw: RawOutput) -> Result<Output, Fault> {
                     NanodetTensors::ByStride { cls, reg }
                 }
                 (None, Some(_), Some(_)) => {
-                    return Err(fault("output", "cls", "expected as many names in cls and in reg as strides"));
+                    return Err(fault("output.cls", "expected as many names in cls and in reg as strides"));
                 }
-                _ => return Err(fault("output", "name", "expected either name, or both cls and reg")),
+                _ => return Err(fault("output.name", "expected either name, or both cls and reg")),
             };
             let reg_max = raw.reg_max.ok_or_else(need("reg_max"))?;
             if !(1..=64).contains(&reg_max) {
-                return Err(fault("output", "reg_max", format!("{reg_max} is not from 1 to 64")));
+                return Err(fault("output.reg_max", format!("{reg_max} is not from 1 to 64")));
             }
             let cell_offset = raw.cell_offset.ok_or_else(need("cell_offset"))?;
             if !(0.0..=1.0).contains(&cell_offset) {
-                return Err(fault("output", "cell_offset", format!("{cell_offset} is not from 0 to 1")));
+                return Err(fault("output.cell_offset", format!("{cell_offset} is not from 0 to 1")));
             }
             Output::Nanodet { tensors, strides, reg_max, cell_offset }
         }
@@ -442,20 +454,4 @@ pub(crate) fn is_model_name(name: &str) -> bool {
     (1..=64).contains(&name.len())
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
         && name.bytes().any(|b| b != b'.')
-}
-
-/// The line (from 1) of `key` in `[table]`, or of the table's header where the key is absent.
-fn line_of(text: &str, table: &str, key: &str) -> Option<usize> {
-    let (mut current, mut header) = ("", None);
-    for (number, line) in text.lines().map(str::trim).enumerate() {
-        if let Some(name) = line.strip_prefix('[').and_then(|l| l.split(']').next()) {
-            current = name.trim();
-            if current == table {
-                header = Some(number + 1);
-            }
-        } else if current == table && line.split('=').next().is_some_and(|k| k.trim() == key) {
-            return Some(number + 1);
-        }
-    }
-    header
 }

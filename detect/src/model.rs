@@ -30,6 +30,7 @@ impl Model {
         let found = Sha256::of(&weights);
         if found != manifest.sha256 {
             return Err(DetectError::HashMismatch {
+                at: Box::new(manifest.line_of("sha256")),
                 model: name.to_owned(),
                 path: manifest.weights.clone(),
                 expected: manifest.sha256,
@@ -118,5 +119,5 @@ pub(crate) fn unreadable(manifest: &Manifest, error: io::Error) -> DetectError {
         Some(_) => format!("`gridwatch models pull {}` fetches them", manifest.name),
         None => format!("get them from {} and put them there", manifest.source),
     };
-    DetectError::WeightsMissing { model: manifest.name.clone(), path, remedy }
+    DetectError::WeightsMissing { at: manifest.line_of("weights"), path, remedy }
 }

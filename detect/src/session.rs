@@ -16,7 +16,7 @@ use ort::{
     value::{DynValue, Tensor as OrtTensor, TensorElementType, ValueType},
 };
 
-use crate::{DetectConfig, DetectError, Provider, RuntimeInfo};
+use crate::{DetectConfig, DetectError, Manifest, Provider, RuntimeInfo};
 
 /// The process's environment: a second one cannot be made, so this one is never dropped.
 static RUNTIME: Mutex<Option<(Environment, RuntimeInfo)>> = Mutex::new(None);
@@ -85,17 +85,16 @@ pub(crate) struct Opened {
     pub(crate) outputs: Vec<Port>,
 }
 
-/// Opens `weights` for `config`'s provider.
-pub(crate) fn open(
-    model: &str,
-    weights: &[u8],
-    path: &std::path::Path,
-    config: &DetectConfig,
-) -> Result<Opened, DetectError> {
+/// Opens the model's weights for `config`'s provider.
+pub(crate) fn open(manifest: &Manifest, weights: &[u8], config: &DetectConfig) -> Result<Opened, DetectError> {
     let info = crate::load_runtime(config)?;
     let runtime = RUNTIME.lock().unwrap_or_else(PoisonError::into_inner);
     let (environment, _) = runtime.as_ref().expect("load_runtime succeeded");
-    let bad = |reason: String| DetectError::BadWeights { model: model.to_owned(), path: path.to_owned(), reason };
+    let bad = |reason: String| DetectError::BadWeights {
+        at: manifest.line_of("weights"),
+        path: manifest.weights.clone(),
+        reason,
+    };
     let builder = || -> ort::Result<SessionBuilder> {
         Ok(OrtSession::builder(environment)?
             .with_optimization_level(GraphOptimizationLevel::All)?
@@ -115,7 +114,7 @@ pub(crate) fn open(
     let session = builder.commit_from_memory(weights).map_err(|error| bad(error.to_string()))?;
     let ports = |outlets: &[ort::value::Outlet]| outlets.iter().map(port).collect();
     let (inputs, outputs) = (ports(session.inputs()), ports(session.outputs()));
-    Ok(Opened { model: model.to_owned(), session, inputs, outputs })
+    Ok(Opened { model: manifest.name.clone(), session, inputs, outputs })
 }
 
 fn provider(provider: Provider) -> Option<ExecutionProviderDispatch> {

