@@ -94,6 +94,9 @@ pub struct CameraConfig {
     /// What is looked for where on its view.
     #[serde(default)]
     pub zones: Vec<Zone>,
+    /// The models that look at its pictures; `detect.model` where absent.
+    #[serde(default)]
+    pub models: Option<Vec<String>>,
 }
 
 impl CameraConfig {
@@ -189,6 +192,7 @@ impl Config {
             resolve_stream(&mut camera.stream, file.parent().unwrap_or(Path::new("")));
             config.cameras.push(camera);
         }
+        config.check_models(path)?;
         config.resolve_paths(&base);
         Ok(config)
     }
@@ -246,6 +250,7 @@ impl Config {
         config.check(path)?;
         let cameras: Vec<_> = config.cameras.iter().map(|camera| (camera.clone(), path.to_owned())).collect();
         check_cameras(&cameras)?;
+        config.check_models(path)?;
         Ok(config)
     }
 
@@ -289,6 +294,20 @@ impl Config {
         alerts::rules::Core::new(&self.rules, jiff::tz::TimeZone::UTC, [])
             .map_err(|error| invalid("rules", error.to_string()))?;
         Ok(())
+    }
+
+    /// What is said of a model that no camera has is said of a misspelt one.
+    fn check_models(&self, path: &Path) -> Result<(), ConfigError> {
+        let named = self.cameras.iter().filter_map(|camera| camera.models.as_ref()).flatten();
+        let models: BTreeSet<_> = named.chain([&self.detect.model]).collect();
+        match self.detect.only.keys().find(|model| !models.contains(model)) {
+            None => Ok(()),
+            Some(model) => Err(ConfigError::Invalid {
+                path: path.into(),
+                key: format!("detect.only.{model}"),
+                message: "neither detect.model nor a camera names this model".into(),
+            }),
+        }
     }
 
     fn resolve_paths(&mut self, base: &Path) {
@@ -338,6 +357,15 @@ fn check_cameras(cameras: &[(CameraConfig, PathBuf)]) -> Result<(), ConfigError>
             .stream
             .validate()
             .map_err(|error| invalid(format!("cameras.{}.stream", camera.id), error.to_string()))?;
+        if let Some(models) = &camera.models {
+            let distinct: BTreeSet<_> = models.iter().collect();
+            if models.is_empty() || distinct.len() != models.len() {
+                return Err(invalid(
+                    format!("cameras.{}.models", camera.id),
+                    "expected at least one model and none twice; leave the key out for detect.model".into(),
+                ));
+            }
+        }
         let mut zones = BTreeSet::new();
         for zone in &camera.zones {
             if !zones.insert(&zone.id) {

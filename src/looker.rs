@@ -1,50 +1,64 @@
 //! One look: a decoded picture of a camera in, a [`Look`] for alerts out. Nothing here knows where pictures come from
 //! or reads a clock, so a recording is looked at exactly as a live camera is.
 
-use detect::{DetectConfig, DetectError, Detector, Model};
-use domain::{Frame, Look, LookSource, ModelRef};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use detect::{DetectConfig, DetectError, Detectors};
+use domain::{CameraId, Frame, Look, LookSource};
 use ingest::Occasion;
-use tracing::info;
+
+use crate::config::CameraConfig;
+
+/// The models that look at the pictures of `camera`, the first of them leading.
+fn models_of<'a>(config: &'a DetectConfig, camera: &'a CameraConfig) -> &'a [String] {
+    camera.models.as_deref().filter(|models| !models.is_empty()).unwrap_or(std::slice::from_ref(&config.model))
+}
+
+/// Every model that some camera needs.
+#[must_use]
+pub fn models(config: &DetectConfig, cameras: &[CameraConfig]) -> BTreeSet<String> {
+    cameras.iter().flat_map(|camera| models_of(config, camera)).cloned().collect()
+}
 
 /// What one thread needs to look.
 pub struct Looker {
-    detector: Detector,
-    model: ModelRef,
+    detectors: Detectors,
+    models: Arc<HashMap<CameraId, Vec<String>>>,
+    /// The model of a camera that it was not loaded for, if some other camera has it.
+    default: String,
 }
 
 impl Looker {
-    /// Loads the model, with a session for each of `n` threads. Takes up to seconds: not for an async thread.
+    /// Loads the models that `cameras` need, each with a session for each of `n` threads. Takes up to seconds: not for an
+    /// async thread.
     ///
     /// # Errors
-    /// When ONNX Runtime or the model cannot be used.
-    pub fn load(config: &DetectConfig, n: usize) -> Result<Vec<Self>, DetectError> {
-        let runtime = detect::load_runtime(config)?;
-        let model = Model::load(&config.models_dir, &config.model)?;
-        let looker = |_| Ok(Self { detector: Detector::new(&model, config)?, model: model.reference() });
-        let lookers = (0..n).map(looker).collect::<Result<_, DetectError>>()?;
-        info!(model = %model.reference().name, sessions = n, onnxruntime = %runtime.version, "model loaded");
-        Ok(lookers)
-    }
-
-    /// The model that runs.
-    #[must_use]
-    pub fn model(&self) -> &ModelRef {
-        &self.model
+    /// When ONNX Runtime or a model cannot be used.
+    pub fn load(config: &DetectConfig, cameras: &[CameraConfig], n: usize) -> Result<Vec<Self>, DetectError> {
+        let of_camera = |camera: &CameraConfig| (camera.id.clone(), models_of(config, camera).to_vec());
+        let by_camera: Arc<HashMap<_, _>> = Arc::new(cameras.iter().map(of_camera).collect());
+        let looker = |detectors| Self { detectors, models: Arc::clone(&by_camera), default: config.model.clone() };
+        Ok(Detectors::load(config, &models(config, cameras), n)?.into_iter().map(looker).collect())
     }
 
     /// Looks at one picture. `frame.sampled_at` is the scene's time, which may run faster than anybody's clock; `occasion`
     /// tells whether something is suspected there.
     ///
     /// # Errors
-    /// When the picture's planes do not hold what its size says, or the run fails. The looker stays usable.
+    /// When the camera's model is not loaded, the picture's planes do not hold what its size says, or the run fails. The looker stays usable.
     pub fn look(&mut self, frame: Frame, _occasion: Occasion) -> Result<Look, DetectError> {
-        let detections = self.detector.detect(&frame.picture)?;
+        let models = self.models.get(&frame.camera).map_or(std::slice::from_ref(&self.default), Vec::as_slice);
+        let detections = self.detectors.detect(models, &frame.picture)?;
+        let model = self.detectors.model(&models[0]).expect("it has just run").clone();
         Ok(Look {
             camera: frame.camera.clone(),
             sampled_at: frame.sampled_at,
             detections,
             source: LookSource::Detector,
-            model: self.model.clone(),
+            model,
             frame,
         })
     }

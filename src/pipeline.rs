@@ -295,11 +295,11 @@ fn lock_data_folder(folder: &Path) -> anyhow::Result<File> {
     }
 }
 
-/// One session of one thread a core, which is the fastest on a CPU.
+/// One session of one thread a core and model, which is the fastest on a CPU.
 async fn load_lookers(config: &Config) -> anyhow::Result<Vec<Looker>> {
     let workers = config.ingest.worker_count();
-    let detect = config.detect.clone();
-    Ok(tokio::task::spawn_blocking(move || Looker::load(&detect, workers)).await??)
+    let (detect, cameras) = (config.detect.clone(), config.cameras.clone());
+    Ok(tokio::task::spawn_blocking(move || Looker::load(&detect, &cameras, workers)).await??)
 }
 
 fn camera_infos(config: &Config) -> HashMap<CameraId, (CameraInfo, Vec<alerts::incident::Zone>)> {

@@ -257,7 +257,14 @@ mod tests {
     }
 
     fn thing(class: &str, score: f32, bbox: [f32; 4]) -> Detection {
-        Detection { class: Label::new(class), group: Label::new("vehicle"), score, bbox: bbox.into(), mask: None }
+        Detection {
+            class: Label::new(class),
+            group: Label::new("vehicle"),
+            score,
+            bbox: bbox.into(),
+            mask: None,
+            model: None,
+        }
     }
 
     fn annotated(annotator: &Annotator, picture: &Picture, role: EvidenceRole) -> Jpeg {

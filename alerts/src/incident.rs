@@ -54,7 +54,7 @@ pub struct Observation<'a> {
     pub detections: &'a [Detection],
     /// Whether the detector ran on this picture, or nothing had changed since the last one that it ran on.
     pub source: LookSource,
-    /// The model that ran.
+    /// The first of the models that ran.
     pub model: &'a ModelRef,
 }
 
@@ -118,7 +118,7 @@ pub struct Incident {
     pub reason: String,
     /// The rule.
     pub rule: RuleRef,
-    /// The model.
+    /// The model that is surest of one of the things, else the first that ran.
     pub model: ModelRef,
 }
 

@@ -1,6 +1,6 @@
 //! The `[detect]` section of the configuration.
 
-use std::{fmt, path::PathBuf};
+use std::{collections::BTreeMap, fmt, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -8,8 +8,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DetectConfig {
-    /// The model: the name of a folder in `models_dir`. Default `"nanodet-g"`, which ships with gridwatch.
+    /// The model of all cameras that name none: a folder in `models_dir`. Default `"nanodet-g"`, which ships with
+    /// gridwatch.
     pub model: String,
+    /// By model: the groups or classes that are taken from it. Default: all.
+    pub only: BTreeMap<String, Vec<String>>,
     /// Folder of models. A relative path is looked for in the working directory, then beside and above the
     /// executable. Default `"models"`.
     pub models_dir: PathBuf,
@@ -29,6 +32,7 @@ impl Default for DetectConfig {
     fn default() -> Self {
         Self {
             model: "nanodet-g".to_owned(),
+            only: BTreeMap::new(),
             models_dir: PathBuf::from("models"),
             onnxruntime: None,
             provider: Provider::Cpu,

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use domain::{Detection, Label, Picture};
+use domain::{Detection, Label, ModelRef, Picture};
 use metrics::{counter, histogram};
 
 use crate::{
@@ -17,12 +17,15 @@ use crate::{
 /// One session with its buffers, for one thread. Several of them run side by side.
 pub struct Detector {
     manifest: Arc<Manifest>,
+    model: Arc<ModelRef>,
     session: Session,
     preprocessor: Preprocessor,
     floor: f32,
     /// By class number: the class, its group, and the group's number.
     classes: Vec<(Label, Label)>,
     group: Vec<usize>,
+    /// By class number: whether the class is asked for.
+    taken: Vec<bool>,
     candidates: Vec<Candidate>,
 }
 
@@ -47,6 +50,7 @@ impl Detector {
             Output::Detr { sizes, .. } => Some((sizes.as_str(), [i64::from(input.width), i64::from(input.height)])),
             _ => None,
         };
+        let taken = taken(&manifest, config.only.get(&manifest.name))?;
         let groups: Vec<Label> = manifest.classes.iter().map(|class| Label::new(&manifest.group_of(class))).collect();
         let number = |label: &Label| groups.iter().position(|g| g == label).expect("it is one of them");
         let mut detector = Self {
@@ -55,7 +59,9 @@ impl Detector {
             floor: config.score_floor.max(manifest.score_floor),
             group: groups.iter().map(number).collect(),
             classes: manifest.classes.iter().map(|class| Label::new(class)).zip(groups.iter().cloned()).collect(),
+            taken,
             candidates: Vec::new(),
+            model: Arc::new(model.reference()),
             manifest,
         };
         let (manifest, floor, found) = (&detector.manifest, detector.floor, &mut detector.candidates);
@@ -69,8 +75,19 @@ impl Detector {
         Ok(detector)
     }
 
+    /// The model that it is a session of.
+    #[must_use]
+    pub fn model(&self) -> &ModelRef {
+        &self.model
+    }
+
+    /// The overlap from which two boxes of one group are one thing to this model.
+    pub(crate) fn nms_iou(&self) -> f32 {
+        self.manifest.nms_iou
+    }
+
     /// The detections on `picture`, best first, one for each thing: boxes relative to the picture and inside it, scores
-    /// at or above the floor of config and manifest.
+    /// at or above the floor of config and manifest, of the classes that the config takes from this model.
     ///
     /// # Errors
     /// When the picture's planes do not hold what its size says, or the run fails. The detector stays usable.
@@ -92,13 +109,33 @@ impl Detector {
             histogram!("gridwatch_inference_seconds").record(filled.elapsed());
             decode(manifest, outputs, floor, found)
         })?;
+        found.retain(|candidate| self.taken[candidate.class]);
         let kept = best_of_each(found, &self.group, manifest.nms_iou, |bbox| content.to_picture(bbox));
         let detection = |(class, score, bbox): (usize, f32, _)| {
             let (class, group): &(Label, Label) = &self.classes[class];
-            Detection { class: class.clone(), group: group.clone(), score: score.min(1.0), bbox, mask: None }
+            Detection {
+                class: class.clone(),
+                group: group.clone(),
+                score: score.min(1.0),
+                bbox,
+                mask: None,
+                model: Some(Arc::clone(&self.model)),
+            }
         };
         Ok(kept.into_iter().map(detection).collect())
     }
+}
+
+/// By class number whether it is asked for: all, or those that `only` names themselves or by their group.
+fn taken(manifest: &Manifest, only: Option<&Vec<String>>) -> Result<Vec<bool>, DetectError> {
+    let Some(only) = only else { return Ok(vec![true; manifest.classes.len()]) };
+    let stands_for = |name: &String, class: &String| name == class || *name == manifest.group_of(class);
+    if let Some(name) = only.iter().find(|name| !manifest.classes.iter().any(|class| stands_for(name, class))) {
+        let model = manifest.name.clone();
+        let groups = manifest.groups.keys().cloned().collect();
+        return Err(DetectError::NotAGroup { model, name: name.clone(), groups });
+    }
+    Ok(manifest.classes.iter().map(|class| only.iter().any(|name| stands_for(name, class))).collect())
 }
 
 /// Compares what the weights declare with the manifest, as far as they declare it; the first run checks the rest.

@@ -42,6 +42,25 @@ pub enum DetectError {
         /// The names that exist.
         available: Vec<String>,
     },
+    /// A model is asked for something that it does not know.
+    #[error(
+        "detect.only.\"{model}\": \"{name}\" is neither a group nor a class of that model; its groups are: {}",
+        .groups.join(", ")
+    )]
+    NotAGroup {
+        /// The model.
+        model: String,
+        /// What was asked for.
+        name: String,
+        /// The model's groups.
+        groups: Vec<String>,
+    },
+    /// A camera names a model that was not loaded.
+    #[error("model \"{model}\" is not loaded")]
+    NotLoaded {
+        /// The model.
+        model: String,
+    },
     /// A `model.toml` that breaks its form.
     #[error("{at}: {reason}")]
     Manifest {

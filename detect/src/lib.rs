@@ -2,13 +2,15 @@
 //!
 //! A [`Model`] is a folder with a `model.toml` that says all that is needed to run its weights, so that changing the
 //! model is a config change. A [`Detector`] is one session of it, for one thread; it takes a decoder's 4:2:0 planes
-//! straight to the input tensor and gives boxes relative to the picture, one per thing. Nothing here knows a camera, a
+//! straight to the input tensor and gives boxes relative to the picture, one per thing. [`Detectors`] are one thread's
+//! models, where cameras need several. Nothing here knows a camera, a
 //! zone or a ticket.
 
 pub mod catalog;
 pub mod coco;
 pub mod config;
 pub mod detector;
+pub mod detectors;
 pub mod error;
 pub mod manifest;
 pub mod model;
@@ -24,6 +26,7 @@ mod session;
 
 pub use config::{DetectConfig, Provider};
 pub use detector::Detector;
+pub use detectors::Detectors;
 pub use error::DetectError;
 pub use manifest::Manifest;
 pub use model::Model;

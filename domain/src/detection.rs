@@ -24,6 +24,9 @@ pub struct Detection {
     /// Which part of the box it covers, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mask: Option<Mask>,
+    /// The model that made it; none where no model did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<Arc<ModelRef>>,
 }
 
 /// Which model made a detection.
@@ -56,7 +59,7 @@ pub struct Look {
     pub detections: Vec<Detection>,
     /// How the detections came about.
     pub source: LookSource,
-    /// The model that ran.
+    /// The first of the models that ran; each detection names its own.
     pub model: ModelRef,
     /// The picture; alerts keeps of it only the encoded bytes, and only for an open sighting.
     pub frame: Frame,

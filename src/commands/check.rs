@@ -3,13 +3,16 @@
 use std::path::Path;
 
 use anyhow::bail;
-use detect::{Detector, Model};
+use detect::Detectors;
 use domain::{CameraId, Millis, StreamRole};
 use ingest::ProbeReport;
 use tokio::task::JoinSet;
 
 use super::table;
-use crate::config::{CameraConfig, Config};
+use crate::{
+    config::{CameraConfig, Config},
+    looker,
+};
 
 /// Cameras probed at the same time; an NVR's session limit is a few dozen.
 const PROBES_IN_FLIGHT: usize = 16;
@@ -78,12 +81,12 @@ async fn check_broker(config: &Config) -> Result<String, String> {
 }
 
 async fn check_model(config: &Config) -> Result<String, String> {
-    let detect = config.detect.clone();
+    let (detect, names) = (config.detect.clone(), looker::models(&config.detect, &config.cameras));
     let checked = tokio::task::spawn_blocking(move || -> Result<String, detect::DetectError> {
         let runtime = detect::load_runtime(&detect)?;
-        let model = Model::load(&detect.models_dir, &detect.model)?;
-        Detector::new(&model, &detect)?;
-        Ok(format!("{} (ONNX Runtime {})", detect.model, runtime.version))
+        Detectors::load(&detect, &names, 1)?;
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        Ok(format!("{} (ONNX Runtime {})", names.join(", "), runtime.version))
     });
     match checked.await {
         Ok(result) => result.map_err(|error| error.to_string()),

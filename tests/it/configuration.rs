@@ -64,6 +64,16 @@ fn cameras_with_mistakes_are_refused_with_their_id() {
 }
 
 #[test]
+fn models_of_cameras_are_checked() {
+    check(&format!("{CAMERA}models = []\n"), &["cameras.a.models", "at least one", "detect.model"]);
+    check(&format!("{CAMERA}models = [\"x\", \"x\"]\n"), &["cameras.a.models", "none twice"]);
+    let only = "[detect]\nonly = { garbage-net = [\"garbage\"] }\n";
+    check(only, &["detect.only.garbage-net", "neither detect.model nor a camera"]);
+    let used = format!("{only}{CAMERA}models = [\"nanodet-g\", \"garbage-net\"]\n");
+    Config::parse(Path::new("gridwatch.toml"), &used).expect("a camera has that model");
+}
+
+#[test]
 fn a_password_is_never_quoted_in_an_error() {
     for text in [
         "[mqtt]\npassword = 12345678\n",

@@ -293,6 +293,9 @@ impl<'a> Round<'a> {
         let dwell = suspicion.window.age(at.clock);
         let zone_shape = self.zones.iter().find(|z| z.id == *zone);
         let reason = reason::sentence(rule, zone_shape, &things, dwell, &looks, score_median);
+        let by_model = things.iter().filter_map(|t| Some((t.score, t.model.as_deref()?)));
+        let surest = by_model.max_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, model)| model);
+        let model = surest.unwrap_or(self.seen.model).clone();
         if rule.person.need == PersonNeed::Stays {
             let boxes: Vec<Rect> = things.iter().map(|t| t.bbox).collect();
             things.extend(self.people.staying(&boxes, rule.person.distance));
@@ -316,7 +319,7 @@ impl<'a> Round<'a> {
             things,
             reason,
             rule: self.armed.reference.clone(),
-            model: self.seen.model.clone(),
+            model,
         })
     }
 

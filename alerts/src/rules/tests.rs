@@ -38,7 +38,7 @@ fn zone(id: &str, purpose: ZonePurpose, [x0, y0, x1, y1]: [f32; 4]) -> Zone {
 /// A thing whose class is its group, at its left edge, foot line, width and height.
 fn thing(label: &str, score: f32, x: f32, foot: f32, width: f32, height: f32) -> Detection {
     let bbox = Rect { x0: x, y0: foot - height, x1: x + width, y1: foot };
-    Detection { class: Label::new(label), group: Label::new(label), score, bbox, mask: None }
+    Detection { class: Label::new(label), group: Label::new(label), score, bbox, mask: None, model: None }
 }
 
 fn car(x: f32) -> Detection {

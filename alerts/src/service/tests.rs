@@ -118,6 +118,7 @@ fn look(car: Option<[f32; 4]>, seconds: i64) -> Event {
         score: 0.8,
         bbox,
         mask: None,
+        model: None,
     });
     Event::Look(Box::new(Look {
         camera: camera.clone(),

@@ -39,6 +39,7 @@ fn ticket(camera: &str, at: i64) -> Ticket {
                 score: 0.83,
                 bbox,
                 mask: None,
+                model: None,
             }],
             reason: "a vehicle stood in the lane for 300 s".to_owned(),
             rule: RuleRef { id: "lane.motor/default".to_owned(), version: "0123456789ab".to_owned() },

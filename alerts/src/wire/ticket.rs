@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 
-use domain::{Millis, Place, Sha256, StreamRole};
+use domain::{Millis, ModelRef, Place, Sha256, StreamRole};
 use serde::Serialize;
 
 use super::{CLOUDEVENTS, CloudEvent, MESSAGE_EXPIRY, Node, json, rounded, topic};
@@ -53,9 +53,10 @@ pub fn opening_messages(ticket: &Ticket, node: &Node) -> Vec<OutgoingMessage> {
                     score: rounded(thing.score),
                     bbox: frame.map(|size| pixels(thing.bbox, size)),
                     box_relative: relative(thing.bbox),
+                    model: thing.model.as_deref().filter(|model| **model != incident.model).map(ModelData::of),
                 })
                 .collect(),
-            model: ModelData { id: &incident.model.name, sha256: incident.model.sha256 },
+            model: ModelData::of(&incident.model),
             rule: RuleData { id: &incident.rule.id, version: &incident.rule.version },
         },
         evidence: wire.pictures_sent(opening).collect(),
@@ -383,12 +384,20 @@ struct ObjectData<'a> {
     #[serde(rename = "box", skip_serializing_if = "Option::is_none")]
     bbox: Option<[u32; 4]>,
     box_relative: [f64; 4],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<ModelData<'a>>,
 }
 
 #[derive(Debug, Serialize)]
 struct ModelData<'a> {
     id: &'a str,
     sha256: Sha256,
+}
+
+impl<'a> ModelData<'a> {
+    fn of(model: &'a ModelRef) -> Self {
+        Self { id: &model.name, sha256: model.sha256 }
+    }
 }
 
 #[derive(Debug, Serialize)]

@@ -1,13 +1,13 @@
 //! `docs/asyncapi.yaml` is what we say: the document keeps AsyncAPI's rules, its examples keep its schemas, and so does
 //! every message that the wire builds.
 
-use std::{collections::BTreeSet, path::Path};
+use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 use alerts::{
     ticket::{Body, EvidenceRole, OutgoingMessage, Rendition, Ticket},
     wire::{self, NodeState, cleared_messages, opening_messages},
 };
-use domain::{CameraReport, CameraState, Cell, Codec, Millis, Sha256};
+use domain::{CameraReport, CameraState, Cell, Codec, Millis, ModelRef, Sha256};
 use serde_json::{Value, json};
 
 use crate::fixture::{OPENED_AT, node, piece, ticket};
@@ -144,6 +144,23 @@ fn one_picture_under_two_roles_is_sent_once_and_named_twice() {
     let event: Value = serde_json::from_slice(event).unwrap();
     assert_eq!(event["data"]["evidence"].as_array().unwrap().len(), 2);
     assert_eq!(event["data"]["detection"]["objects"][0]["box"], json!([176, 288, 352, 432]));
+}
+
+#[test]
+fn a_thing_that_another_model_saw_names_that_model() {
+    let mut ticket = ticket(1);
+    let other = ModelRef { name: "garbage-net".into(), sha256: Sha256::of(b"other weights") };
+    let mut bag = ticket.incident.things[0].clone();
+    ticket.incident.things[0].model = Some(Arc::new(ticket.incident.model.clone()));
+    bag.model = Some(Arc::new(other.clone()));
+    ticket.incident.things.push(bag);
+    let messages = opening_messages(&ticket, &node());
+    check_message(&document(), &messages[0]);
+    let Body::Inline(event) = &messages[0].body else { panic!("a ticket is inline") };
+    let event: Value = serde_json::from_slice(event).unwrap();
+    let objects = &event["data"]["detection"]["objects"];
+    assert_eq!(objects[0].get("model"), None);
+    assert_eq!(objects[1]["model"], json!({ "id": "garbage-net", "sha256": other.sha256 }));
 }
 
 #[test]

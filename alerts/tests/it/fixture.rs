@@ -145,6 +145,7 @@ pub(crate) fn ticket(n: u32) -> Ticket {
                 score: 0.9,
                 bbox,
                 mask: None,
+                model: None,
             }],
             reason: "a vehicle stood in the traffic lane for 5m".to_owned(),
             rule: RuleRef { id: "lane.motor".to_owned(), version: "0123456789ab".to_owned() },

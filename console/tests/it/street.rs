@@ -159,6 +159,7 @@ pub(crate) fn ticket(camera: &CameraView, kind: &str, at: Timestamp) -> Ticket {
                 score: 0.83,
                 bbox,
                 mask: None,
+                model: None,
             }],
             reason: "a vehicle stood still in traffic lane \"z1\" for 5m 10s, seen in 29 of 31 looks".to_owned(),
             rule: RuleRef { id: "lane.motor".to_owned(), version: "0123456789ab".to_owned() },

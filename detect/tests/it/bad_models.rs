@@ -185,6 +185,16 @@ fn a_provider_that_the_library_lacks_is_named_with_the_remedy() {
 }
 
 #[test]
+fn what_a_model_does_not_know_cannot_be_taken_from_it() {
+    let model = Model::load(&site::models_dir(), "nanodet-g").unwrap();
+    let only = [("nanodet-g".to_owned(), vec!["car".to_owned(), "garbage".to_owned()])].into();
+    let error = Detector::new(&model, &DetectConfig { only, ..site::config() }).err().unwrap().to_string();
+    for part in ["detect.only.\"nanodet-g\": \"garbage\" is neither a group nor a class", "two_wheeler"] {
+        assert!(error.contains(part), "no {part:?} in: {error}");
+    }
+}
+
+#[test]
 fn the_catalogue_lists_every_model_with_its_state() {
     let dir = site::with_model("deimv2-femto", Path::new("/nowhere/x.onnx"), |text| text);
     let wrong = dir.path().join("wrong.onnx");

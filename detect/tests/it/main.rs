@@ -7,4 +7,5 @@ mod bad_models;
 mod golden;
 mod jpeg;
 mod pull;
+mod several;
 mod site;

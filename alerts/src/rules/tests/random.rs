@@ -25,7 +25,7 @@ fn detection() -> impl Strategy<Value = Detection> {
     let score = prop_oneof![20 => 0.1_f32..1.0, 1 => Just(f32::NAN), 1 => Just(f32::INFINITY)];
     (label, score, coordinate(), coordinate(), 0.05_f32..0.3, 0.05_f32..0.3).prop_map(|(label, score, x, y, w, h)| {
         let bbox = Rect { x0: x, y0: y, x1: x + w, y1: y + h };
-        Detection { class: Label::new(label), group: Label::new(label), score, bbox, mask: None }
+        Detection { class: Label::new(label), group: Label::new(label), score, bbox, mask: None, model: None }
     })
 }
 

@@ -23,6 +23,18 @@ fn a_standing_car_is_exactly_one_ticket() {
 }
 
 #[test]
+fn a_ticket_names_the_model_that_saw_its_thing() {
+    let other = std::sync::Arc::new(ModelRef { name: "other".into(), sha256: Sha256::of(b"other") });
+    let seen = || Detection { model: Some(other.clone()), ..car(0.4) };
+    let mut scene = Scene::street();
+    scene.play(SIX_MINUTES, |n| vec![jitter(seen(), n, 0.05)]).check(&["lane.motor"]);
+    assert_eq!(scene.confirmed[0].model, *other);
+    let mut scene = Scene::street();
+    scene.play(SIX_MINUTES, |n| vec![jitter(car(0.4), n, 0.05)]).check(&["lane.motor"]);
+    assert_eq!(scene.confirmed[0].model, scene.model);
+}
+
+#[test]
 fn the_rougher_detector_of_a_small_car_is_borne() {
     let small = || thing("vehicle", 0.5, 0.4, 0.5, 0.05, 0.06);
     Scene::street().play(SIX_MINUTES, |n| vec![jitter(small(), n, 0.09)]).check(&["lane.motor"]);
