@@ -2,11 +2,12 @@
 //!
 //! - a look: decode of one keyframe and detection on it, on one thread, against the same keyframes decoded by libavcodec (`ffmpeg
 //!   -threads 1`) plus bare ONNX Runtime with the same model on one thread;
+//! - the camera simulator: cores that it takes for a fleet that bare `retina` watches;
 //! - an idle camera-second: `gridwatch run` with live cameras that are never due, against bare `retina` that takes the
 //!   same streams and drops every frame.
 //!
-//! CPU time of whole processes as the kernel counts it, no wall-clock. `make bench` runs it; `-- --quick` is a smoke test, `-- look` and `-- idle`
-//! run one of the two.
+//! CPU time of whole processes as the kernel counts it, no wall-clock. `make bench` runs it; `-- --quick` is a smoke
+//! test, `-- look`, `-- idle` and `-- simulate` run one of them.
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods, reason = "a benchmark")]
 
 use std::{
@@ -28,6 +29,7 @@ struct Plan {
     looks: usize,
     rounds: usize,
     cameras: usize,
+    fleet: usize,
     idle: Duration,
 }
 
@@ -40,20 +42,23 @@ fn main() {
         return bare_onnx(&arguments[1], &arguments[2], arguments[3].parse().unwrap());
     }
     let plan = if arguments.iter().any(|a| a == "--quick") {
-        Plan { looks: 40, rounds: 1, cameras: 10, idle: Duration::from_secs(5) }
+        Plan { looks: 40, rounds: 1, cameras: 10, fleet: 50, idle: Duration::from_secs(5) }
     } else {
-        Plan { looks: 400, rounds: 3, cameras: 200, idle: Duration::from_secs(40) }
+        Plan { looks: 400, rounds: 3, cameras: 200, fleet: 2000, idle: Duration::from_secs(40) }
     };
     let _ = rustls::crypto::ring::default_provider().install_default();
     let folder = tempfile::tempdir().unwrap();
-    let wanted =
-        |name: &str| !arguments.iter().any(|a| a == "look" || a == "idle") || arguments.iter().any(|a| a == name);
+    let all = !arguments.iter().any(|a| ["look", "idle", "simulate"].contains(&a.as_str()));
+    let wanted = |name: &str| all || arguments.iter().any(|a| a == name);
     println!("| what | ours | floor | ratio | aim |\n|---|---|---|---|---|");
     if wanted("look") {
         look(&plan, folder.path());
     }
     if wanted("idle") {
         idle(&plan, folder.path());
+    }
+    if wanted("simulate") {
+        simulate(&plan, folder.path());
     }
 }
 
@@ -247,24 +252,7 @@ impl Running {
 }
 
 fn idle(plan: &Plan, folder: &Path) {
-    let clip = camera_clip(folder);
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let listen = format!("127.0.0.1:{port}");
-    let simulator = Running(
-        Command::new(env!("CARGO_BIN_EXE_gridwatch"))
-            .args(["simulate", "--listen", &listen, "--cameras", &plan.cameras.to_string(), "--cache-dir"])
-            .arg(folder.join("cache"))
-            .arg(&clip)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap(),
-    );
-    let mut simulator = simulator;
-    let stdout = simulator.0.stdout.take().unwrap();
-    let urls: Vec<String> =
-        std::io::BufRead::lines(std::io::BufReader::new(stdout)).take(plan.cameras).map(Result::unwrap).collect();
-
+    let (_simulator, urls) = simulator(plan.cameras, folder);
     let console = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mut config = format!(
         "[node]\ndata_dir = \"{}\"\n[ingest]\nlook_interval = \"10h\"\n[console]\nlisten = \"{console}\"\n[broker]\nlisten = \"127.0.0.1:0\"\n",
@@ -291,6 +279,45 @@ fn idle(plan: &Plan, folder: &Path) {
     row(&format!("an idle camera-second, {} live cameras", plan.cameras), "ms", median(ours), median(floor), 1.15);
 }
 
+/// Serves so many cameras of the street; their addresses are printed once they can be watched.
+fn simulator(cameras: usize, folder: &Path) -> (Running, Vec<String>) {
+    let clip = camera_clip(folder);
+    let mut simulator = Running(
+        Command::new(env!("CARGO_BIN_EXE_gridwatch"))
+            .args(["simulate", "--listen", "127.0.0.1:0", "--cameras", &cameras.to_string(), "--cache-dir"])
+            .arg(folder.join("cache"))
+            .arg(&clip)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap(),
+    );
+    let stdout = simulator.0.stdout.take().unwrap();
+    let urls = std::io::BufRead::lines(std::io::BufReader::new(stdout)).take(cameras).map(Result::unwrap).collect();
+    (simulator, urls)
+}
+
+fn simulate(plan: &Plan, folder: &Path) {
+    let (simulator, urls) = simulator(plan.fleet, folder);
+    let list = folder.join("urls");
+    fs::write(&list, urls.join("\n")).unwrap();
+    let clients = Running::start(
+        Command::new(std::env::current_exe().unwrap()).arg("bare-retina").arg(format!("@{}", list.display())),
+    );
+    std::thread::sleep(Duration::from_secs(15));
+    let (start, before) = (Instant::now(), [cpu_seconds(simulator.0.id()), cpu_seconds(clients.0.id())]);
+    std::thread::sleep(plan.idle);
+    let seconds = start.elapsed().as_secs_f64();
+    let cores = |child: &Running, before: f64| (cpu_seconds(child.0.id()) - before) / seconds;
+    let (ours, watching) = (cores(&simulator, before[0]), cores(&clients, before[1]));
+    println!(
+        "| {} simulated cameras (beside it: bare retina that watches them) | {ours:.3} cores | {watching:.3} cores | {:.2} | ours <= 0.5 cores |",
+        plan.fleet,
+        ours / watching
+    );
+}
+
 fn wait_for_looks(console: SocketAddr, n: usize) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
@@ -307,13 +334,15 @@ fn wait_for_looks(console: SocketAddr, n: usize) {
     });
 }
 
-/// Takes every stream and drops every frame, for ever.
+/// Takes every stream and drops every frame, for ever. `@FILE` stands for the addresses in a file.
 fn bare_retina(urls: &[String]) {
+    let listed = urls[0].strip_prefix('@').map(|file| fs::read_to_string(file).unwrap());
+    let urls = listed.map_or_else(|| urls.to_vec(), |list| list.lines().map(str::to_owned).collect());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let mut streams = tokio::task::JoinSet::new();
         for url in urls {
-            let url = url::Url::parse(url).unwrap();
+            let url = url::Url::parse(&url).unwrap();
             streams.spawn(async move {
                 let mut session =
                     retina::client::Session::describe(url, retina::client::SessionOptions::default()).await.unwrap();

@@ -224,6 +224,18 @@ pub struct SimulateArgs {
     /// Serve this many cameras in all, using recordings more than once.
     #[arg(long, value_name = "N")]
     pub cameras: Option<usize>,
+    /// Transcode recordings to about this many kbit/s; without it they are sent as they are where possible.
+    #[arg(long, value_name = "KBIT/S", value_parser = clap::value_parser!(u32).range(32..=50_000))]
+    pub kbit: Option<u32>,
+    /// Spread the cameras over this many devices, each with a loopback address of its own.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub hosts: usize,
+    /// The most sessions that a device admits; more are answered with 453.
+    #[arg(long, value_name = "N")]
+    pub sessions_per_host: Option<usize>,
+    /// A script of what goes wrong when (docs/simulate.md).
+    #[arg(long, value_name = "FILE")]
+    pub faults: Option<PathBuf>,
     /// Ask clients for this user name (with --password-env).
     #[arg(long, value_name = "NAME", requires = "password_env")]
     pub username: Option<String>,

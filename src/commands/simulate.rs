@@ -1,44 +1,65 @@
 //! `gridwatch simulate`: recordings as RTSP cameras.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use anyhow::Context as _;
 use domain::Secret;
-use ingest::simulate::{Mount, Prepared, Progress, ProgressFn, Recording, SimulateConfig, Simulator};
+use ingest::simulate::{
+    FaultScript, Fleet, FleetConfig, Mount, Prepared, Progress, ProgressFn, Recording, SimulateConfig,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::SimulateArgs;
 
-/// Serves until `cancel`.
+/// Serves until `cancel`, then says how many sessions there were.
 ///
 /// # Errors
-/// When no recording can be served, or the address is taken.
+/// When no recording can be served, the script of faults cannot be read, or the address is taken.
 pub async fn run(arguments: SimulateArgs, cancel: CancellationToken) -> anyhow::Result<()> {
     let password = arguments
         .password_env
         .map(|variable| std::env::var(&variable).with_context(|| format!("environment variable {variable}")))
         .transpose()?;
-    let config = SimulateConfig {
-        listen: arguments.listen,
-        username: arguments.username,
-        password: password.map(Secret::new),
-        cache_dir: Some(arguments.cache_dir),
-        progress: Some(progress()),
+    let config = FleetConfig {
+        simulate: SimulateConfig {
+            listen: arguments.listen,
+            username: arguments.username,
+            password: password.map(Secret::new),
+            cache_dir: Some(arguments.cache_dir),
+            progress: Some(progress()),
+        },
+        hosts: arguments.hosts,
+        sessions_per_host: arguments.sessions_per_host,
+        kbit_s: arguments.kbit,
+        script: arguments.faults.as_deref().map(script).transpose()?.unwrap_or_default(),
     };
-    let simulator = tokio::task::spawn_blocking(move || {
-        let recordings = ingest::simulate::recordings(&arguments.paths)?;
-        Simulator::start(config, mounts(recordings, arguments.cameras))
-    })
-    .await??;
-    for (name, error) in simulator.skipped() {
+    let recordings = ingest::simulate::recordings(&arguments.paths)?;
+    let fleet = Fleet::start(config, mounts(recordings, arguments.cameras)).await?;
+    for (name, error) in fleet.skipped() {
         eprintln!("skipped {name}: {error}");
     }
-    for mount in simulator.mounts() {
-        println!("{}", mount.url);
+    let mut urls = String::new();
+    for mount in fleet.mounts() {
+        urls += &mount.url;
+        urls.push('\n');
     }
+    print!("{urls}");
     cancel.cancelled().await;
-    simulator.stop();
+    let report = fleet.report();
+    eprintln!(
+        "{} sessions at the end, at most {} on one device, {} refused for want of room",
+        report.sessions, report.most_of_a_host, report.refused
+    );
     Ok(())
+}
+
+/// Reads a script of faults.
+fn script(path: &Path) -> anyhow::Result<FaultScript> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("{}: cannot be read", path.display()))?;
+    toml::from_str(&text).with_context(|| format!("{}: is no script of faults (docs/simulate.md)", path.display()))
 }
 
 /// A camera a recording; with `cameras` that many in all, recordings taken in turn.

@@ -20,6 +20,7 @@ const CRATES: &[(&str, &str, &[&str])] = &[
 const ROOMS: &[(&str, &str, &[&str])] = &[
     ("retina", "ingest", &["ingest/src/rtsp"]),
     ("gstreamer*", "ingest", &["ingest/src/decode", "ingest/src/file", "ingest/src/recording", "ingest/src/simulate"]),
+    ("rtsp-types", "ingest", &["ingest/src/simulate"]),
     ("ort", "detect", &["detect/src/session"]),
     ("rumqttc", "alerts", &["alerts/src/mqtt"]),
     ("sqlx", "alerts", &["alerts/src/store"]),

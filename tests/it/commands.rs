@@ -133,6 +133,28 @@ fn simulate_says_which_address_is_taken() {
 }
 
 #[test]
+fn simulate_says_what_is_wrong_with_a_script_of_faults() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("street.mp4");
+    clip::write(&file, 5, |_| None);
+    let script = folder.path().join("bad-day.toml");
+    for (text_of_script, part) in [
+        ("[[fault]]\nkind = \"explode\"\n", "unknown variant `explode`"),
+        ("[[fault]]\nkind = \"stall\"\ncameras = \"north-*\"\n", "no camera has such a name"),
+        ("[[fault]]\nkind = \"stall\"\nevery = \"5s\"\n", "needs \"for\""),
+    ] {
+        fs::write(&script, text_of_script).expect("a script");
+        let output = command()
+            .args(["simulate", "--listen", "127.0.0.1:0", "--faults"])
+            .args([&script, &file])
+            .current_dir(folder.path())
+            .output()
+            .expect("starts");
+        assert!(!output.status.success() && text(&output).contains(part), "{}", text(&output));
+    }
+}
+
+#[test]
 fn two_programs_do_not_share_a_data_folder() {
     let broker = Mosquitto::start();
     let site = Site::new(&broker.url());

@@ -38,7 +38,7 @@ fn nal(codec: Codec, first: u8) -> (Nal, usize) {
 }
 
 /// The places of the NAL units in a byte stream, start codes excluded.
-fn nal_units(data: &[u8]) -> impl Iterator<Item = Range<usize>> {
+pub(super) fn nal_units(data: &[u8]) -> impl Iterator<Item = Range<usize>> {
     let next_start = |from: usize| data.get(from..)?.windows(3).position(|w| w == [0, 0, 1]).map(|at| from + at + 3);
     let mut start = next_start(0);
     std::iter::from_fn(move || {

@@ -15,7 +15,7 @@ use gstreamer as gst;
 
 use super::{
     Prepared, Progress, ProgressFn, SimulateError, View, annexb,
-    pipelines::{self, VideoStream},
+    pipelines::{self, Recipe, VideoStream},
 };
 
 /// Cameras send a keyframe at least this often; a recording that does not is transcoded.
@@ -52,13 +52,43 @@ pub(super) enum Encoding {
     AsRecorded,
     /// H.264, so that it can follow another in one stream.
     H264,
+    /// H.264 at about so many kbit/s.
+    Rate(u32),
+    /// As a "smart" encoder sends it: keyframes far apart, at intervals that change.
+    Smart,
+    /// H.264 at half its width and height.
+    Small,
+}
+
+/// Intervals between keyframes of a "smart" encoder, in seconds, over and over.
+const SMART_KEY_INTERVALS: &[u64] = &[2, 12, 25, 6];
+
+impl Encoding {
+    /// How a recording of this length is transcoded into it.
+    fn recipe(self, view: View, whole: Duration) -> Recipe {
+        let usual = Duration::from_secs(if whole < SHORT_CLIP { 1 } else { 2 });
+        let key_intervals = match self {
+            Self::Smart => SMART_KEY_INTERVALS.iter().map(|&s| Duration::from_secs(s)).collect(),
+            _ => vec![usual],
+        };
+        let kbit_s = match self {
+            Self::Rate(kbit_s) => Some(kbit_s),
+            _ => None,
+        };
+        Recipe { view, key_intervals, kbit_s, halved: self == Self::Small }
+    }
 }
 
 /// Why a stream cannot be passed through as it is.
 fn objection(stream: &VideoStream, encoding: Encoding) -> Option<&'static str> {
     let Some(codec) = stream.codec else { return Some("not H.264 or H.265") };
-    if encoding == Encoding::H264 && codec != Codec::H264 {
-        return Some("follows or precedes another encoding");
+    match encoding {
+        Encoding::AsRecorded => {}
+        Encoding::H264 if codec == Codec::H264 => {}
+        Encoding::H264 => return Some("follows or precedes another encoding"),
+        Encoding::Rate(_) => return Some("is to have a certain bit rate"),
+        Encoding::Smart => return Some("is to be sent as by a smart encoder"),
+        Encoding::Small => return Some("is to be smaller"),
     }
     let Some(times) = stream.units.iter().map(|unit| unit.pts).collect::<Option<Vec<_>>>() else {
         return Some("no times");
@@ -164,9 +194,8 @@ impl Clip {
         let whole = length(&stream);
         drop(stream);
         tracing::info!(path = %path.display(), reason, "transcoding recording");
-        let key_interval = Duration::from_secs(if whole < SHORT_CLIP { 1 } else { 2 });
         tell(Progress::Transcoding { path: path.to_owned(), share: 0.0 });
-        let stream = pipelines::transcode(path, view, key_interval, &|reached| {
+        let stream = pipelines::transcode(path, &encoding.recipe(view, whole), &|reached| {
             let share = reached.as_secs_f32() / whole.as_secs_f32().max(0.001);
             tell(Progress::Transcoding { path: path.to_owned(), share: share.min(1.0) });
         })?;
@@ -219,8 +248,8 @@ fn cache_path(dir: &Path, path: &Path, view: View, encoding: Encoding) -> Result
     let metadata = metadata(path)?;
     let whole = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let changed = metadata.modified().ok().and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok());
-    // "1" is the version of the settings in `pipelines::transcode`.
-    let key = format!("1 {whole:?} {} {changed:?} {view:?} {encoding:?}", metadata.len());
+    // "2" is the version of the settings in `pipelines::transcode`.
+    let key = format!("2 {whole:?} {} {changed:?} {view:?} {encoding:?}", metadata.len());
     let digest = Sha256::of(key.as_bytes()).to_string();
     let stem = path.file_stem().map_or_else(String::new, |stem| super::safe_name(&stem.to_string_lossy()));
     Ok(dir.join(format!("{stem}-{}.mp4", &digest[..16])))

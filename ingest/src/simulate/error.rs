@@ -110,10 +110,20 @@ pub enum SimulateError {
         /// The name asked for.
         name: String,
     },
-    /// A fault that a launch line cannot have.
-    #[error("camera \"{name}\": keyframes of a launch line cannot be corrupted; use a recording")]
+    /// A fault that this camera cannot have.
+    #[error("camera \"{name}\": {reason}")]
     NoSuchFault {
         /// The mount.
         name: String,
+        /// Why, and what to do.
+        reason: &'static str,
+    },
+    /// A script that names cameras by a pattern that is none, or none of those that are served.
+    #[error("fault script: cameras = \"{pattern}\": {reason}")]
+    Script {
+        /// The pattern.
+        pattern: String,
+        /// What is wrong with it.
+        reason: String,
     },
 }

@@ -14,6 +14,7 @@ mod annexb;
 mod clip;
 mod error;
 mod feeder;
+mod fleet;
 mod pipelines;
 mod program;
 mod server;
@@ -21,15 +22,21 @@ mod sources;
 
 use std::{
     fmt,
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
 use domain::{Codec, Secret};
+use serde::Deserialize;
 
-pub use self::{error::SimulateError, server::Simulator, sources::recordings};
+pub use self::{
+    error::SimulateError,
+    fleet::{FaultScript, Fleet, FleetConfig, FleetReport, ScriptedFault},
+    server::Simulator,
+    sources::recordings,
+};
 
 /// Told how the preparation of recordings goes; called from the thread that starts the simulator.
 pub type ProgressFn = Arc<dyn Fn(&Progress) + Send + Sync>;
@@ -219,8 +226,9 @@ pub struct Served {
     pub duration: Option<Duration>,
 }
 
-/// What is wrong with a camera, on purpose.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// What is wrong with a camera, on purpose. [`Simulator`] knows the first four.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Fault {
     /// Nothing.
     #[default]
@@ -231,6 +239,33 @@ pub enum Fault {
     Drop,
     /// Keyframes come with noise in place of their pictures. Not for launch lines.
     CorruptKeyframes,
+    /// New clients are refused (503); those that watch go on.
+    Refuse,
+    /// Requests get no answer, and clients no picture.
+    Hang,
+    /// No password is right (401); those that watch go on.
+    WrongPassword,
+    /// RTP timestamps jump 37 s forth and back.
+    JumpingTimestamps,
+    /// Keyframes come up to 25 s apart, at changing intervals, as from a "smart" encoder. Needs preparation.
+    SmartCodec,
+    /// Pictures are half as wide and high, as if the camera was reconfigured. Needs preparation.
+    SmallPicture,
+    /// The line carries only so much; the camera leaves out what does not get through.
+    SlowNetwork {
+        /// Kilobits a second.
+        kbit_s: u32,
+    },
+}
+
+/// The address of one camera, by loopback where all addresses are listened on.
+fn url(address: SocketAddr, name: &str) -> String {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    format!("rtsp://{}/{name}", SocketAddr::new(ip, address.port()))
 }
 
 /// `text` with everything that a camera's name may not hold replaced.

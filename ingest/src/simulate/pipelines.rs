@@ -139,10 +139,8 @@ fn collect(sink: &AppSink, stream: &Arc<Mutex<VideoStream>>) {
                     Bytes::new()
                 };
                 if stream.size.is_none() {
-                    stream.size = sample.caps().and_then(|caps| {
-                        let s = caps.structure(0)?;
-                        Some((s.get::<i32>("width").ok()? as u32, s.get::<i32>("height").ok()? as u32))
-                    });
+                    let size = sample.caps().and_then(size);
+                    stream.size = size.map(|(width, height)| (width as u32, height as u32));
                 }
                 stream.bytes += data.len();
                 if stream.bytes > MEMORY_LIMIT {
@@ -153,6 +151,12 @@ fn collect(sink: &AppSink, stream: &Arc<Mutex<VideoStream>>) {
             })
             .build(),
     );
+}
+
+/// Width and height in pixels.
+fn size(caps: &gst::CapsRef) -> Option<(i32, i32)> {
+    let structure = caps.structure(0)?;
+    Some((structure.get("width").ok()?, structure.get("height").ok()?))
 }
 
 fn finish(
@@ -225,28 +229,45 @@ pub(super) fn demux(path: &Path) -> Result<VideoStream, SimulateError> {
     finish(path, &stream, outcome)
 }
 
-/// Decodes a file and encodes it as a camera would: H.264 without B-frames, an IDR picture each `key_interval`.
-/// `progress` gets the time reached.
+/// What a transcoded recording is like.
+pub(super) struct Recipe {
+    pub(super) view: View,
+    /// Between IDR pictures, in turn and over and over; never empty.
+    pub(super) key_intervals: Vec<Duration>,
+    /// Bits a second; without it the quality is constant.
+    pub(super) kbit_s: Option<u32>,
+    /// Half the width and height.
+    pub(super) halved: bool,
+}
+
+/// Decodes a file and encodes it as a camera would: H.264 without B-frames. `progress` gets the time reached.
 pub(super) fn transcode(
     path: &Path,
-    view: View,
-    key_interval: Duration,
+    recipe: &Recipe,
     progress: &dyn Fn(Duration),
 ) -> Result<VideoStream, SimulateError> {
-    let flip = match view {
+    let flip = match recipe.view {
         View::AsRecorded => "identity",
         View::Mirrored => "horiz",
     };
-    // Constant quality 21 keeps small things on a street recognisable. Scene-cut keyframes stay on: they are real.
+    // Constant quality 21 keeps small things on a street recognisable. Scene-cut keyframes stay on: they are real; a
+    // smart encoder has none.
+    let quality = match recipe.kbit_s {
+        Some(kbit_s) => format!("pass=cbr bitrate={kbit_s} vbv-buf-capacity=2000"),
+        None => "pass=qual quantizer=21".to_owned(),
+    };
+    let scene_cuts = if recipe.key_intervals.len() > 1 { "option-string=scenecut=0" } else { "" };
+    let scale = if recipe.halved { "! videoscale ! capsfilter name=size" } else { "" };
     let encode = format!(
-        "queue ! videoconvert ! videoflip video-direction={flip} ! video/x-raw,format=I420 \
-         ! x264enc name=encoder tune=zerolatency speed-preset=veryfast pass=qual quantizer=21 bframes=0 key-int-max={FAR_APART} \
+        "queue ! videoconvert ! videoflip video-direction={flip} ! video/x-raw,format=I420 {scale} \
+         ! x264enc name=encoder tune=zerolatency speed-preset=veryfast {quality} bframes=0 key-int-max={FAR_APART} {scene_cuts} \
          ! h264parse config-interval=-1 ! video/x-h264,stream-format=byte-stream,alignment=au ! appsink name=out sync=false async=false"
     );
     let stream = Arc::new(Mutex::new(VideoStream { codec: Some(Codec::H264), ..VideoStream::default() }));
     let pipeline = launch("filesrc name=in ! decodebin name=streams force-sw-decoders=true")?;
     named::<gst::Element>(pipeline.upcast_ref(), "in")?.set_property("location", path);
     let (weak, into) = (pipeline.downgrade(), Arc::clone(&stream));
+    let (key_intervals, halved) = (recipe.key_intervals.clone(), recipe.halved);
     named::<gst::Element>(pipeline.upcast_ref(), "streams")?.connect_pad_added(move |_, pad| {
         let Some(pipeline) = weak.upgrade() else { return };
         let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
@@ -256,7 +277,16 @@ pub(super) fn transcode(
             plug(&pipeline, pad, if first { &encode } else { "fakesink sync=false async=false" }).and_then(|bin| {
                 if first {
                     collect(&named::<AppSink>(&bin, "out").map_err(|e| e.to_string())?, &into);
-                    force_keyframes(&named::<gst::Element>(&bin, "encoder").map_err(|e| e.to_string())?, key_interval);
+                    let encoder = named::<gst::Element>(&bin, "encoder").map_err(|e| e.to_string())?;
+                    force_keyframes(&encoder, key_intervals.clone());
+                    if let Some((width, height)) = size(&caps).filter(|_| halved) {
+                        // Even numbers, as I420 wants them.
+                        let caps = gst::Caps::builder("video/x-raw")
+                            .field("width", width / 4 * 2)
+                            .field("height", height / 4 * 2)
+                            .build();
+                        named::<gst::Element>(&bin, "size").map_err(|e| e.to_string())?.set_property("caps", caps);
+                    }
                 }
                 Ok(())
             });
@@ -280,16 +310,18 @@ pub(super) fn transcode(
     finish(path, &stream, outcome)
 }
 
-/// Asks `encoder` for an IDR picture each `interval` of the recording's time, whatever its frame rate.
-fn force_keyframes(encoder: &gst::Element, interval: Duration) {
+/// Asks `encoder` for IDR pictures at `intervals` of the recording's time, whatever its frame rate.
+fn force_keyframes(encoder: &gst::Element, intervals: Vec<Duration>) {
     let Some(pad) = encoder.static_pad("sink") else { return };
-    let interval = gst::ClockTime::from_nseconds(interval.as_nanos() as u64);
+    let mut intervals =
+        intervals.into_iter().map(|interval| gst::ClockTime::from_nseconds(interval.as_nanos() as u64)).cycle();
     let next = Mutex::new(None);
+    let intervals = Mutex::new(move || intervals.next().unwrap_or(gst::ClockTime::SECOND));
     pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
         if let Some(pts) = info.buffer().and_then(|buffer| buffer.pts()) {
             let mut next = lock(&next);
             if next.is_none_or(|at| pts >= at) {
-                *next = Some(pts + interval);
+                *next = Some(pts + lock(&intervals)());
                 drop(next);
                 pad.send_event(gstreamer_video::DownstreamForceKeyUnitEvent::builder().all_headers(true).build());
             }

@@ -18,6 +18,13 @@ pub(super) struct Cursor {
     unit: usize,
 }
 
+impl Cursor {
+    /// The numbers of the clip and of the picture within it.
+    pub(super) fn place(self) -> (usize, usize) {
+        (self.clip, self.unit)
+    }
+}
+
 impl Program {
     /// `None` without clips.
     pub(super) fn new(clips: Vec<Arc<Clip>>) -> Option<Self> {

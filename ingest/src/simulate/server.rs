@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
+    net::{SocketAddr, TcpListener},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -21,6 +21,7 @@ use gstreamer_rtsp_server::{
 
 use super::{
     Fault, Mount, Served, SimulateConfig, SimulateError, Start,
+    clip::Encoding,
     feeder::{Feeder, FeederHandle},
     program::Program,
     sources::{Content, Loader, feed_line},
@@ -94,7 +95,7 @@ impl Camera {
         let clip = program.and_then(|program| program.clips().first());
         Served {
             name: self.name.clone(),
-            url: url(address, &self.name),
+            url: super::url(address, &self.name),
             codec: clip.map(|clip| clip.codec),
             size: clip.and_then(|clip| clip.size),
             duration: program.map(Program::total),
@@ -188,7 +189,7 @@ impl Simulator {
     /// The address of one camera, without user and password; by loopback where all addresses are listened on.
     #[must_use]
     pub fn url(&self, name: &str) -> String {
-        url(self.address, name)
+        super::url(self.address, name)
     }
 
     /// The cameras, by name.
@@ -215,8 +216,14 @@ impl Simulator {
     /// When no such camera is served, or its kind cannot fail in this way.
     pub fn set_fault(&self, name: &str, fault: Fault) -> Result<(), SimulateError> {
         let camera = self.cameras.get(name).ok_or_else(|| SimulateError::UnknownMount { name: name.to_owned() })?;
-        if fault == Fault::CorruptKeyframes && camera.program().is_none() {
-            return Err(SimulateError::NoSuchFault { name: name.to_owned() });
+        let reason = match fault {
+            Fault::None | Fault::Stall | Fault::Drop => None,
+            Fault::CorruptKeyframes if camera.program().is_some() => None,
+            Fault::CorruptKeyframes => Some("keyframes of a launch line cannot be corrupted; use a recording"),
+            _ => Some("only cameras of a fleet can fail in this way"),
+        };
+        if let Some(reason) = reason {
+            return Err(SimulateError::NoSuchFault { name: name.to_owned(), reason });
         }
         *lock(&camera.fault) = fault;
         self.feeder.handle().wake();
@@ -259,15 +266,6 @@ impl Drop for Simulator {
     }
 }
 
-fn url(address: SocketAddr, name: &str) -> String {
-    let ip = match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    format!("rtsp://{}/{name}", SocketAddr::new(ip, address.port()))
-}
-
 type Loaded = (BTreeMap<String, Arc<Camera>>, Vec<(String, SimulateError)>);
 
 fn load(config: &SimulateConfig, mounts: Vec<Mount>) -> Result<Loaded, SimulateError> {
@@ -279,7 +277,7 @@ fn load(config: &SimulateConfig, mounts: Vec<Mount>) -> Result<Loaded, SimulateE
     let mut skipped = Vec::new();
     let mut loaded = Vec::new();
     for mount in mounts {
-        match loader.content(&mount) {
+        match loader.content(&mount, Encoding::AsRecorded) {
             Ok(content) => loaded.push((mount, content)),
             Err(error) => {
                 tracing::warn!(%error, camera = mount.name, "camera left out");

@@ -99,16 +99,17 @@ impl<'a> Loader<'a> {
         Self { config, clips: HashMap::new() }
     }
 
-    pub(super) fn content(&mut self, mount: &Mount) -> Result<Content, SimulateError> {
+    /// What `mount` shows, in `encoding`.
+    pub(super) fn content(&mut self, mount: &Mount, encoding: Encoding) -> Result<Content, SimulateError> {
         let name = || mount.name.clone();
         if !is_safe(&mount.name) {
             return Err(SimulateError::Name { name: name() });
         }
         let clips = match &mount.source {
             Source::Launch(line) => return launch_line(&mount.name, line).map(Content::Launch),
-            Source::Recording(path) => vec![self.clip(path, mount.view, Encoding::AsRecorded)?],
+            Source::Recording(path) => vec![self.clip(path, mount.view, encoding)?],
             Source::Sequence(paths) => {
-                let load = |path: &PathBuf| self.clip(path, mount.view, Encoding::AsRecorded);
+                let load = |path: &PathBuf| self.clip(path, mount.view, encoding);
                 let clips = paths.iter().map(load).collect::<Result<Vec<_>, _>>()?;
                 // One RTP stream has one encoding.
                 if clips.iter().any(|clip| clip.codec != clips[0].codec) {

@@ -3,6 +3,7 @@
 
 mod clips;
 mod faults;
+mod fleet;
 mod input;
 mod playback;
 mod viewer;
