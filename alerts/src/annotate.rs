@@ -253,6 +253,7 @@ mod tests {
             purpose: ZonePurpose::NoStopping,
             polygon: Polygon::new([[0.05, 0.55], [0.6, 0.35], [0.95, 0.6], [0.5, 0.97]].map(Point::from).to_vec())
                 .expect("polygon"),
+            dwell: None,
         }
     }
 

@@ -28,6 +28,20 @@ pub enum ZonePurpose {
     ShopLine,
     /// The surroundings of a garbage point.
     GarbagePoint,
+    /// A bin with the ground beside it.
+    Bin,
+    /// The ribbed strip of a pavement that guides blind people.
+    TactilePath,
+    /// Behind glass or within doors: what stands there, and who, is nobody's business.
+    Indoors,
+}
+
+impl ZonePurpose {
+    /// Whether it is there for something to get through.
+    #[must_use]
+    pub fn is_lane(self) -> bool {
+        matches!(self, Self::TrafficLane | Self::FireLane | Self::BicycleLane | Self::TactilePath)
+    }
 }
 
 /// A polygon on one camera's view, with a purpose.
@@ -43,6 +57,9 @@ pub struct Zone {
     pub purpose: ZonePurpose,
     /// Its outline in relative coordinates.
     pub polygon: Polygon,
+    /// How long things may stand here, instead of what the rules say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dwell: Option<Millis>,
 }
 
 /// What one look showed, without its pixels.
@@ -116,6 +133,9 @@ pub struct Incident {
     pub things: Vec<Detection>,
     /// Why the rule holds, in one English sentence for people.
     pub reason: String,
+    /// The same in Chinese; empty for tickets that are older than it.
+    #[serde(default)]
+    pub reason_zh: String,
     /// The rule.
     pub rule: RuleRef,
     /// The model that is surest of one of the things, else the first that ran.

@@ -25,9 +25,11 @@ mod builtin;
 mod calendar;
 mod cluster;
 mod config;
+mod lane;
 mod layered;
 mod people;
 mod problem;
+mod queue;
 mod reason;
 mod round;
 mod sighting;
@@ -39,13 +41,16 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use domain::{CameraId, Timestamp};
+use domain::{CameraId, Millis, Timestamp};
 use jiff::tz::TimeZone;
 
 use self::{book::Book, problem::Stage, view::View};
 pub use self::{
     calendar::{Calendar, CalendarConfig, Day, Hours},
-    config::{Footing, PersonConfig, PersonNeed, PersonRelation, Rule, RuleConfig, RulesConfig, RulesError},
+    config::{
+        Footing, PersonConfig, PersonNeed, PersonRelation, Queue, QueueConfig, Rule, RuleConfig, RulesConfig,
+        RulesError,
+    },
 };
 use crate::incident::{Effect, Input, OpenTicket, Zone};
 
@@ -182,6 +187,9 @@ fn checked(
         for (index, zone) in zones.iter().enumerate() {
             if zones[..index].iter().any(|other| other.id == zone.id) {
                 return Err(RulesError::ZoneTwice { camera, zone: zone.id.clone() });
+            }
+            if let Some(dwell) = zone.dwell.filter(|d| *d < Millis::secs(1) || *d > Millis::mins(24 * 60)) {
+                return Err(RulesError::ZoneDwell { camera, zone: zone.id.clone(), dwell });
             }
         }
         if all.contains_key(&camera) {

@@ -236,6 +236,9 @@ texts! {
     NoVending: "禁止摆摊区", "No vending";
     ShopLine: "店外区域", "Shop line";
     GarbagePoint: "垃圾投放点", "Garbage point";
+    Bin: "垃圾箱", "Bin";
+    TactilePath: "盲道", "Tactile path";
+    Indoors: "室内", "Indoors";
 
     // Trouble.
     NotFoundTitle: "没有这个页面", "Not found";
@@ -304,6 +307,9 @@ impl From<ZonePurpose> for Text {
             ZonePurpose::NoVending => Self::NoVending,
             ZonePurpose::ShopLine => Self::ShopLine,
             ZonePurpose::GarbagePoint => Self::GarbagePoint,
+            ZonePurpose::Bin => Self::Bin,
+            ZonePurpose::TactilePath => Self::TactilePath,
+            ZonePurpose::Indoors => Self::Indoors,
         }
     }
 }

@@ -55,7 +55,10 @@ pub(crate) async fn show(
             }
             section.why {
                 h2 { (Text::Why.of(lang)) }
-                p lang="en" { (ticket.incident.reason) }
+                @match lang {
+                    Lang::Zh if !ticket.incident.reason_zh.is_empty() => p { (ticket.incident.reason_zh) },
+                    Lang::Zh | Lang::En => p lang="en" { (ticket.incident.reason) },
+                }
             }
             (pictures(console, &visit, &ticket))
             (facts(console, &visit, &ticket))

@@ -25,6 +25,7 @@ layered! {
             /// Dates that it holds on whatever their weekday (make-up working days).
             also: Vec<Date>,
         }
+        maps {}
         sections {}
     }
 }

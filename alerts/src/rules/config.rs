@@ -10,7 +10,7 @@ use super::{
     calendar::{Calendar, CalendarConfig},
     layered::layered,
 };
-use crate::incident::{RuleRef, ZonePurpose};
+use crate::incident::{RuleRef, Zone, ZonePurpose};
 
 /// A rule that cannot be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -50,6 +50,16 @@ pub enum RulesError {
         /// The zones' id.
         zone: domain::ZoneId,
     },
+    /// A zone whose dwell makes no sense.
+    #[error("camera \"{camera}\": zone \"{zone}\": dwell is {dwell}; it must be from 1s to 24h")]
+    ZoneDwell {
+        /// The camera.
+        camera: domain::CameraId,
+        /// The zone.
+        zone: domain::ZoneId,
+        /// What it is.
+        dwell: Millis,
+    },
 }
 
 /// The `rules` section: by rule name, what is written over the built-in rule of that name; another name makes a new
@@ -70,6 +80,9 @@ layered! {
             things: Vec<Label>,
             /// Classes or groups that count beside at least one of `things`, never alone.
             with: Vec<Label>,
+            /// Classes or groups that it is not about, though `things` or `with` name their group: what a fifth of its
+            /// sightings call so is left alone.
+            except: Vec<Label>,
             /// How many things must stand together. With 1 each thing is timed by itself; with more the cluster is.
             min_things: u32,
             /// How many different groups must be among them.
@@ -79,10 +92,15 @@ layered! {
             merge: f32,
             /// Purposes of the zones that it holds in.
             zones: Vec<ZonePurpose>,
+            /// Purposes of zones that take a thing out of this rule's hands: what stands there is another rule's, or
+            /// nobody's.
+            outside: Vec<ZonePurpose>,
             /// Which part of a thing's box must lie in the zone.
             stands_on: Footing,
             /// How much of that part must lie in the zone, 0 to 1.
             min_overlap: f32,
+            /// Share of the zone's width, across its longer direction, that a thing must block where it stands, 0 to 1.
+            min_blocked: f32,
             /// How long it must stand, pauses taken out.
             dwell: Millis,
             /// How long looks may show its place without it before the count starts anew (at least three looks). While
@@ -111,7 +129,13 @@ layered! {
             /// Kinds whose open ticket at the same place already tells of this problem.
             yields_to: Vec<Kind>,
         }
+        maps {
+            /// How long it must stand in zones of a purpose, where that is not `dwell`.
+            dwell_by_zone: ZonePurpose => Millis,
+        }
         sections {
+            /// What a queue of traffic is, which is no case.
+            queue: Queue / QueueConfig,
             /// When it holds.
             calendar: Calendar / CalendarConfig,
             /// What people have to do with it.
@@ -131,6 +155,28 @@ layered! {
             /// Share of the looks within the dwell that it must be so in, 0 to 1.
             share: f32,
         }
+        maps {}
+        sections {}
+    }
+}
+
+layered! {
+    /// A queue of traffic: several things that came to a halt one behind the other, at about one time. While they stand
+    /// together none of them is a case, until patience ends.
+    Queue / QueueConfig {
+        values {
+            /// How many make a queue; 0: the rule knows none.
+            min_things: u32,
+            /// Purposes of the zones that queues form in.
+            zones: Vec<ZonePurpose>,
+            /// How far apart in time those of one queue came to a halt.
+            together: Millis,
+            /// How long after a queue broke up one of it may take to move off.
+            break_up: Millis,
+            /// How long a queue may stand: what stands longer is parked.
+            patience: Millis,
+        }
+        maps {}
         sections {}
     }
 }
@@ -181,10 +227,17 @@ impl Rule {
         RuleRef { id: name.to_owned(), version }
     }
 
+    /// How long a thing must stand in `zone`.
+    #[must_use]
+    pub fn dwell_in(&self, zone: &Zone) -> Millis {
+        zone.dwell.or_else(|| self.dwell_by_zone.get(&zone.purpose).copied()).unwrap_or(self.dwell)
+    }
+
     fn validate(&self, rule: &str) -> Result<(), RulesError> {
         let bad = |key, value: String, remedy| Err(RulesError::Value { rule: rule.to_owned(), key, value, remedy });
         for (key, value) in [
             ("min_overlap", self.min_overlap),
+            ("min_blocked", self.min_blocked),
             ("min_hit_ratio", self.min_hit_ratio),
             ("min_score", self.min_score),
             ("open_score", self.open_score),
@@ -208,10 +261,19 @@ impl Rule {
             ("max_gap", self.max_gap, Millis::ZERO),
             ("max_pause", self.max_pause, Millis::ZERO),
             ("clear_after", self.clear_after, Millis::secs(1)),
+            ("queue.together", self.queue.together, Millis::ZERO),
+            ("queue.break_up", self.queue.break_up, Millis::ZERO),
+            ("queue.patience", self.queue.patience, Millis::ZERO),
         ] {
             if value < least || value > day {
-                return bad(key, value.to_string(), "it must be from 1s (max_gap and max_pause: 0s) to 24h");
+                return bad(key, value.to_string(), "it must be from 1s (max_gap, max_pause, queue: 0s) to 24h");
             }
+        }
+        if let Some(dwell) = self.dwell_by_zone.values().find(|dwell| **dwell < Millis::secs(1) || **dwell > day) {
+            return bad("dwell_by_zone", dwell.to_string(), "each must be from 1s to 24h");
+        }
+        if self.zones.contains(&ZonePurpose::Indoors) {
+            return bad("zones", "indoors".to_owned(), "what stands there is never a case; name another purpose");
         }
         if self.rearm_after > Millis(day.0 * 366) {
             return bad("rearm_after", self.rearm_after.to_string(), "it must be a year at most");
@@ -230,6 +292,9 @@ impl Rule {
         }
         if !(1..=self.min_things).contains(&self.min_sorts) {
             return bad("min_sorts", self.min_sorts.to_string(), "it must be from 1 to min_things");
+        }
+        if self.queue.min_things == 1 || self.queue.min_things > 50 {
+            return bad("queue.min_things", self.queue.min_things.to_string(), "it must be 0 (none), or from 2 to 50");
         }
         if self.things.is_empty() {
             return bad("things", "empty".to_owned(), "name at least one class or group");

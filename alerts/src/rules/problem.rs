@@ -62,6 +62,8 @@ pub(super) struct Suspicion {
     pub(super) first_seen: Timestamp,
     pub(super) since: Millis,
     pub(super) window: Window,
+    /// Observed time at which it last stood in a queue of traffic.
+    pub(super) queued: Option<Millis>,
     /// Observed time that looks showed its place without it.
     absent_for: Millis,
     misses_in_row: u32,
@@ -116,14 +118,22 @@ pub(super) enum Sight {
 }
 
 impl Suspicion {
-    pub(super) fn new(id: SuspectId, at: &At<'_>, anchor: Option<SightingId>, members: Vec<SightingId>) -> Self {
+    /// A suspect in a zone where its rule wants it to stand for `dwell`.
+    pub(super) fn new(
+        id: SuspectId,
+        at: &At<'_>,
+        dwell: Millis,
+        anchor: Option<SightingId>,
+        members: Vec<SightingId>,
+    ) -> Self {
         Self {
             id,
             anchor,
             members,
             first_seen: at.now,
             since: at.clock,
-            window: Window::new(at.rule.dwell),
+            window: Window::new(dwell),
+            queued: None,
             absent_for: Millis::ZERO,
             misses_in_row: 0,
         }
@@ -153,7 +163,14 @@ impl Suspicion {
     /// Whether it is worth frequent looks. What has not satisfied its rule in three dwells is more likely a fixture that
     /// the detector is unsure of; it stays suspected at the idle pace.
     pub(super) fn is_eager(&self, at: &At<'_>) -> bool {
-        at.clock.0 - self.since.0 <= at.rule.dwell.0.saturating_mul(3).saturating_add(60_000)
+        at.clock.0 - self.since.0 <= self.window.dwell().0.saturating_mul(3).saturating_add(60_000)
+    }
+
+    /// Whether it may yet turn out to be traffic that waits.
+    pub(super) fn may_move_off(&self, at: &At<'_>) -> bool {
+        let queue = &at.rule.queue;
+        let of_late = self.queued.is_some_and(|queued| at.clock.0 - queued.0 <= queue.break_up.0);
+        of_late && self.window.age(at.clock) < queue.patience
     }
 }
 

@@ -1,8 +1,11 @@
-//! Why a rule holds, in one sentence for people.
+//! Why a rule holds, in one sentence for people, Chinese and English.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Write as _},
+};
 
-use domain::{Detection, Millis};
+use domain::{Detection, Label, Millis};
 
 use super::{
     config::{PersonNeed, Rule},
@@ -10,59 +13,174 @@ use super::{
 };
 use crate::incident::{Zone, ZonePurpose};
 
-/// The sentence: what stood where, for how long, how well it was seen, and what people had to do with it.
-pub(super) fn sentence(
-    rule: &Rule,
-    zone: Option<&Zone>,
-    things: &[Detection],
-    dwell: Millis,
-    looks: &Summary,
-    median: f32,
-) -> String {
-    let mut classes = BTreeMap::<&str, u32>::new();
-    for thing in things {
-        *classes.entry(thing.class.as_str()).or_default() += 1;
-    }
-    let names: Vec<String> = classes
-        .iter()
-        .map(|(class, count)| if *count == 1 { format!("1 {class}") } else { format!("{count} x {class}") })
-        .collect();
-    let subject = match names.split_last() {
-        Some((last, [])) => last.clone(),
-        Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
-        None => "something".to_owned(),
-    };
-    let verb = if things.len() > 1 { "have stood" } else { "has stood" };
-    let place = zone.map_or_else(String::new, |zone| {
-        let name = if zone.name.is_empty() { zone.id.as_str() } else { &zone.name };
-        format!(" in zone \"{name}\" ({})", purpose(zone.purpose))
-    });
-    let whole_seconds = Millis(dwell.0 / 1_000 * 1_000);
-    let mut text = format!(
-        "{subject} {verb}{place} for {whole_seconds}: seen in {} of {} looks, median score {median:.2}",
-        looks.hits, looks.looks
-    );
-    let percent = (looks.people_share * 100.0).floor();
-    let written = match rule.person.need {
-        PersonNeed::Any => Ok(()),
-        PersonNeed::Stays => write!(text, ", somebody staying with it in {percent:.0} % of the looks"),
-        PersonNeed::Absent => write!(text, ", nobody near in {percent:.0} % of the looks"),
-    };
-    written.expect("writing to a string succeeds");
-    text
+/// All that a sentence is made of.
+pub(super) struct Facts<'a> {
+    pub(super) rule: &'a Rule,
+    /// None where it is no more.
+    pub(super) zone: Option<&'a Zone>,
+    pub(super) things: &'a [Detection],
+    pub(super) dwell: Millis,
+    pub(super) looks: &'a Summary,
+    pub(super) median: f32,
+    /// Share of the lane's width that the things block, where the zone is a lane.
+    pub(super) blocked: Option<f32>,
 }
 
-fn purpose(purpose: ZonePurpose) -> &'static str {
+/// One sentence in both languages.
+#[derive(Debug)]
+pub(super) struct Reason {
+    pub(super) zh: String,
+    pub(super) en: String,
+}
+
+impl Facts<'_> {
+    /// The sentence: what stood where, for how long, how well it was seen, what it blocks, and what people had to do
+    /// with it.
+    pub(super) fn sentence(&self) -> Reason {
+        let (mut zh, mut en) = (String::new(), String::new());
+        self.zh(&mut zh).and_then(|()| self.en(&mut en)).expect("writing to a string succeeds");
+        Reason { zh, en }
+    }
+
+    fn en(&self, out: &mut String) -> fmt::Result {
+        let names: Vec<String> = self
+            .classes()
+            .map(|(thing, count)| match (name_en(thing), count) {
+                (name, 1) => format!("1 {name}"),
+                (name, count) => format!("{count} x {name}"),
+            })
+            .collect();
+        match names.split_last() {
+            Some((last, [])) => out.push_str(last),
+            Some((last, rest)) => write!(out, "{} and {last}", rest.join(", "))?,
+            None => out.push_str("something"),
+        }
+        out.push_str(if self.things.len() > 1 { " have stood" } else { " has stood" });
+        if let Some(zone) = self.zone {
+            write!(out, " in zone \"{}\" ({})", name_of(zone), purpose(zone.purpose).1)?;
+        }
+        write!(out, " for {}: seen in ", Millis(self.dwell.0 / 1_000 * 1_000))?;
+        write!(out, "{} of {} looks, median score {:.2}", self.looks.hits, self.looks.looks, self.median)?;
+        if let Some(blocked) = self.blocked {
+            write!(out, ", blocking {:.0} % of the lane's width", blocked * 100.0)?;
+        }
+        let percent = (self.looks.people_share * 100.0).floor();
+        match self.rule.person.need {
+            PersonNeed::Any => Ok(()),
+            PersonNeed::Stays => write!(out, ", somebody staying with it in {percent:.0} % of the looks"),
+            PersonNeed::Absent => write!(out, ", nobody near in {percent:.0} % of the looks"),
+        }
+    }
+
+    fn zh(&self, out: &mut String) -> fmt::Result {
+        if let Some(zone) = self.zone {
+            write!(out, "区域“{}”（{}）内，", name_of(zone), purpose(zone.purpose).0)?;
+        }
+        let names: Vec<String> = self.classes().map(|(thing, count)| format!("{}×{count}", name_zh(thing))).collect();
+        out.push_str(if names.is_empty() { "某物" } else { "" });
+        write!(out, "{}停留{}：", names.join("、"), Length(self.dwell))?;
+        write!(out, "{}次查看中{}次可见，得分中位数{:.2}", self.looks.looks, self.looks.hits, self.median)?;
+        if let Some(blocked) = self.blocked {
+            write!(out, "，占通道宽度的{:.0}%", blocked * 100.0)?;
+        }
+        let percent = (self.looks.people_share * 100.0).floor();
+        match self.rule.person.need {
+            PersonNeed::Any => Ok(()),
+            PersonNeed::Stays => write!(out, "，{percent:.0}%的查看中有人守在旁边"),
+            PersonNeed::Absent => write!(out, "，{percent:.0}%的查看中旁边无人"),
+        }
+    }
+
+    /// One thing of each class, and how many there are.
+    fn classes(&self) -> impl Iterator<Item = (&Detection, u32)> {
+        let mut classes = BTreeMap::<&Label, (&Detection, u32)>::new();
+        for thing in self.things {
+            classes.entry(&thing.class).or_insert((thing, 0)).1 += 1;
+        }
+        classes.into_values()
+    }
+}
+
+fn name_of(zone: &Zone) -> &str {
+    if zone.name.is_empty() { zone.id.as_str() } else { &zone.name }
+}
+
+/// A length of time as it is written in Chinese.
+struct Length(Millis);
+
+impl fmt::Display for Length {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.0 / 1_000;
+        for (unit, each, within) in [("小时", 3_600, i64::MAX), ("分", 60, 60), ("秒", 1, 60)] {
+            let count = seconds / each % within;
+            if count > 0 || (each == 1 && seconds == 0) {
+                write!(f, "{count}{unit}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn name_en(thing: &Detection) -> &str {
+    match thing.class.as_str() {
+        "standing" => "unknown object",
+        class => class,
+    }
+}
+
+/// The class's name, else that of its group, else the class as the model calls it.
+fn name_zh(thing: &Detection) -> &str {
+    let named = |label: &Label| NAMES_ZH.iter().find(|(name, _)| *name == label.as_str()).map(|(_, zh)| *zh);
+    named(&thing.class).or_else(|| named(&thing.group)).unwrap_or(thing.class.as_str())
+}
+
+/// Classes and groups of the models that ship with gridwatch.
+const NAMES_ZH: &[(&str, &str)] = &[
+    ("person", "人"),
+    ("vehicle", "机动车"),
+    ("car", "小汽车"),
+    ("truck", "货车"),
+    ("bus", "大客车"),
+    ("two_wheeler", "两轮车"),
+    ("bicycle", "自行车"),
+    ("motorcycle", "摩托车"),
+    ("tricycle", "三轮车"),
+    ("cart", "推车"),
+    ("table", "桌子"),
+    ("seat", "座椅"),
+    ("umbrella", "伞"),
+    ("goods", "物品"),
+    ("garbage", "垃圾"),
+    ("standing", "不明物体"),
+];
+
+/// What a purpose is called, Chinese and English.
+fn purpose(purpose: ZonePurpose) -> (&'static str, &'static str) {
     match purpose {
-        ZonePurpose::TrafficLane => "traffic lane",
-        ZonePurpose::NoStopping => "no stopping",
-        ZonePurpose::FireLane => "fire lane",
-        ZonePurpose::BusStop => "bus stop",
-        ZonePurpose::BicycleLane => "bicycle lane",
-        ZonePurpose::LoadingBay => "loading bay",
-        ZonePurpose::Pavement => "pavement",
-        ZonePurpose::NoVending => "no vending",
-        ZonePurpose::ShopLine => "shop line",
-        ZonePurpose::GarbagePoint => "garbage point",
+        ZonePurpose::TrafficLane => ("机动车道", "traffic lane"),
+        ZonePurpose::NoStopping => ("禁停区", "no stopping"),
+        ZonePurpose::FireLane => ("消防通道", "fire lane"),
+        ZonePurpose::BusStop => ("公交站", "bus stop"),
+        ZonePurpose::BicycleLane => ("非机动车道", "bicycle lane"),
+        ZonePurpose::LoadingBay => ("装卸区", "loading bay"),
+        ZonePurpose::Pavement => ("人行道", "pavement"),
+        ZonePurpose::NoVending => ("禁止摆摊区", "no vending"),
+        ZonePurpose::ShopLine => ("店外区域", "shop line"),
+        ZonePurpose::GarbagePoint => ("垃圾投放点", "garbage point"),
+        ZonePurpose::Bin => ("垃圾箱", "bin"),
+        ZonePurpose::TactilePath => ("盲道", "tactile path"),
+        ZonePurpose::Indoors => ("室内", "indoors"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_read_as_chinese() {
+        for (seconds, expect) in [(0, "0秒"), (59, "59秒"), (300, "5分"), (3_661, "1小时1分1秒")] {
+            assert_eq!(Length(Millis::secs(seconds)).to_string(), expect);
+        }
     }
 }

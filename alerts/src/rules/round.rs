@@ -6,9 +6,11 @@ use super::{
     book::{Armed, sound_box},
     cluster::{around, clusters, gap},
     config::{PersonNeed, Rule},
+    lane::blocked_share,
     people::People,
     problem::{At, Event, Problem, Sight, Stage, Suspicion},
-    reason,
+    queue::{Halted, is_queueing},
+    reason::{Facts, Reason},
     sighting::{End, Sighting, SightingId, Sightings},
     window::Sample,
 };
@@ -20,6 +22,13 @@ const MAX_SUSPECTS: usize = 64;
 const HIDING_SHARE: f32 = 0.6;
 /// IoU with a ticket's place from which a thing is at it, where its zone is no more.
 const AT_PLACE: f32 = 0.3;
+/// Share of a thing's footing that makes a zone outside the rule the one that it stands in.
+const STANDS_OUTSIDE: f32 = 0.5;
+/// For how many more misses a look counts that shows something else half over the place: a detector that misses a parked
+/// car shows nothing, traffic shows other cars.
+const DISPLACED_COUNTS: u32 = 2;
+/// Share of its looks that make a thing one of those that a rule excepts: detectors waver between car and bus.
+const CALLED_SO: f32 = 0.2;
 
 /// A thing that one rule is about, standing in one of its zones.
 #[derive(Debug)]
@@ -65,6 +74,9 @@ pub(super) fn candidates<'a>(
             () if is_any_of(&rule.with) => Role::Beside,
             () => return None,
         };
+        if rule.except.iter().any(|label| sighting.called(label) >= CALLED_SO) {
+            return None;
+        }
         let place = sighting.reference;
         let fits = (sighting.current.is_some() || sighting.unseen_for(clock) <= rule.max_gap)
             && place.area() >= rule.min_area
@@ -80,8 +92,13 @@ pub(super) fn candidates<'a>(
             .filter(|(_, zone)| rule.zones.contains(&zone.purpose))
             .map(|(index, zone)| (index, zone.polygon.share_of(ground)))
             .min_by(|a, b| b.1.total_cmp(&a.1))?;
+        let outside = |z: &Zone| rule.outside.contains(&z.purpose) && z.polygon.share_of(ground) >= STANDS_OUTSIDE;
+        let in_place = share > 0.0
+            && share >= rule.min_overlap
+            && (rule.min_blocked <= 0.0 || blocked_share(&zones[zone].polygon, &[ground]) >= rule.min_blocked)
+            && !zones.iter().any(outside);
         let score = sighting.current.as_ref().map(|d| d.score).filter(|score| *score >= rule.min_score);
-        (share > 0.0 && share >= rule.min_overlap).then_some(Candidate { sighting, zone, share, score, role })
+        in_place.then_some(Candidate { sighting, zone, share, score, role })
     });
     standing.collect()
 }
@@ -248,7 +265,12 @@ impl<'a> Round<'a> {
         }
         problem.place = finding.place.unwrap_or(problem.place);
         if let Some(home) = finding.home {
-            problem.zone = self.zones[home.zone].id.clone();
+            let zone = &self.zones[home.zone];
+            problem.zone = zone.id.clone();
+            suspicion.window.set_dwell(self.at.rule.dwell_in(zone));
+            if self.queues(home) {
+                suspicion.queued = Some(self.at.clock);
+            }
         }
         if self.is_taken(taken, problem.place) {
             return Event::Dropped("merged");
@@ -277,10 +299,11 @@ impl<'a> Round<'a> {
         let (rule, at) = (self.at.rule, &self.at);
         finding.score?;
         let looks = suspicion.window.summary()?;
-        let enough = looks.hits as f32 >= rule.min_hit_ratio * looks.looks as f32
+        let enough = looks.hits as f32
+            >= rule.min_hit_ratio * (looks.looks + DISPLACED_COUNTS * looks.displaced) as f32
             && looks.detector_hits >= rule.min_looks
             && (rule.person.need == PersonNeed::Any || looks.people_share >= rule.person.share);
-        if !enough {
+        if !enough || suspicion.may_move_off(at) {
             return None;
         }
         let score_median = suspicion.window.median_score();
@@ -292,7 +315,12 @@ impl<'a> Round<'a> {
         let first_seen = suspicion.first_seen.min(at.now);
         let dwell = suspicion.window.age(at.clock);
         let zone_shape = self.zones.iter().find(|z| z.id == *zone);
-        let reason = reason::sentence(rule, zone_shape, &things, dwell, &looks, score_median);
+        let footings: Vec<Rect> = things.iter().map(|t| rule.stands_on.part_of(t.bbox)).collect();
+        let lane = zone_shape.filter(|zone| zone.purpose.is_lane());
+        let blocked = lane.map(|zone| blocked_share(&zone.polygon, &footings));
+        let facts =
+            Facts { rule, zone: zone_shape, things: &things, dwell, looks: &looks, median: score_median, blocked };
+        let Reason { zh: reason_zh, en: reason } = facts.sentence();
         let by_model = things.iter().filter_map(|t| Some((t.score, t.model.as_deref()?)));
         let surest = by_model.max_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, model)| model);
         let model = surest.unwrap_or(self.seen.model).clone();
@@ -318,9 +346,26 @@ impl<'a> Round<'a> {
             bbox,
             things,
             reason,
+            reason_zh,
             rule: self.armed.reference.clone(),
             model,
         })
+    }
+
+    /// Whether `home` stands in a queue of traffic.
+    fn queues(&self, home: &Candidate<'_>) -> bool {
+        let rule = self.at.rule;
+        let forms_here = rule.queue.min_things > 0 && rule.queue.zones.contains(&self.zones[home.zone].purpose);
+        let halted = |c: &Candidate<'_>| Halted { place: c.sighting.reference, since: c.sighting.since };
+        let others = self.candidates.iter().filter(|c| {
+            c.zone == home.zone && c.sighting.id != home.sighting.id && c.role == Role::Core && c.sighting.is_steady()
+        });
+        forms_here
+            && is_queueing(
+                &rule.queue,
+                &std::iter::once(home).chain(others).map(halted).collect::<Vec<_>>(),
+                rule.merge,
+            )
     }
 
     fn sample(&self, finding: &Finding<'_>, place: Rect) -> Sample {
@@ -339,6 +384,7 @@ impl<'a> Round<'a> {
             at: self.at.clock,
             score: finding.score.unwrap_or(0.0),
             hit: finding.score.is_some(),
+            displaced: finding.home.is_some_and(|home| self.at.rule.min_things == 1 && home.sighting.displaced),
             detected: self.seen.source == LookSource::Detector,
             people_fit,
         }
@@ -473,12 +519,14 @@ impl<'a> Round<'a> {
         members: Vec<SightingId>,
         place: Rect,
     ) -> Problem {
+        let zone = &self.zones[home.zone];
+        let dwell = self.at.rule.dwell_in(zone);
         Problem {
             rule: self.index,
             kind: self.at.rule.kind.clone(),
-            zone: self.zones[home.zone].id.clone(),
+            zone: zone.id.clone(),
             place,
-            stage: Stage::Suspected(Suspicion::new(SuspectId(0), &self.at, anchor, members)),
+            stage: Stage::Suspected(Suspicion::new(SuspectId(0), &self.at, dwell, anchor, members)),
         }
     }
 

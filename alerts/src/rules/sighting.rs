@@ -35,6 +35,8 @@ const SETTLE_LOOKS: u32 = 5;
 pub(super) const STEADY_HITS: u32 = 3;
 /// How long what has not been seen to stand is remembered: of a car that drove by nothing stays behind.
 const PASSING: Millis = Millis::secs(20);
+/// Classes that a thing's looks are told apart by; a detector that calls it more than this does not know.
+const MAX_CLASSES: usize = 4;
 /// Sightings kept per camera; a view with more things than this shows a crowd, not cases.
 const MAX_SIGHTINGS: usize = 128;
 
@@ -64,9 +66,15 @@ pub(super) struct Sighting {
     pub(super) hits: u32,
     /// The present look's detection of it, if that look shows it.
     pub(super) current: Option<Detection>,
+    /// Observed time of its first look.
+    pub(super) since: Millis,
+    /// How many of its looks called it what.
+    classes: Vec<(Label, u32)>,
     anchor: Rect,
     last_hit: Millis,
     misses_in_row: u32,
+    /// Whether the present look shows something else half over its place.
+    pub(super) displaced: bool,
     /// Mean IoU of its boxes with the reference, of late.
     stillness: f32,
     /// Mean deviation from that.
@@ -84,9 +92,12 @@ impl Sighting {
             reference: detection.bbox,
             hits: 1,
             current: Some(detection.clone()),
+            since: clock,
+            classes: vec![(detection.class.clone(), 1)],
             anchor: detection.bbox,
             last_hit: clock,
             misses_in_row: 0,
+            displaced: false,
             stillness: 1.0,
             spread: 0.05,
             hit_weight: 1.0,
@@ -109,6 +120,12 @@ impl Sighting {
         self.class == *label || self.group == *label
     }
 
+    /// Share of its looks that called it so, or all of them where `label` names its group.
+    pub(super) fn called(&self, label: &Label) -> f32 {
+        let looks = self.classes.iter().filter(|(class, _)| *class == *label || self.group == *label);
+        looks.map(|(_, looks)| *looks).sum::<u32>() as f32 / self.hits as f32
+    }
+
     /// The IoU with the reference that counts as seeing it again. One miss is the detector's; after more of them, or
     /// when the stream was lost, what is there may be another thing.
     fn needed_iou(&self) -> f32 {
@@ -129,16 +146,23 @@ impl Sighting {
         let share = (1.0 / (self.hits - 1) as f32).max(0.05);
         self.spread += ((iou - self.stillness).abs() - self.spread) * share.min(0.2);
         self.stillness += (iou - self.stillness) * share;
+        if let Some((_, looks)) = self.classes.iter_mut().find(|(class, _)| *class == detection.class) {
+            *looks = looks.saturating_add(1);
+        } else if self.classes.len() < MAX_CLASSES {
+            self.classes.push((detection.class.clone(), 1));
+        }
         self.class = detection.class.clone();
         self.current = Some(detection.clone());
         self.last_hit = clock;
         self.misses_in_row = 0;
+        self.displaced = false;
         self.hit_weight = self.hit_weight * FADE + 1.0;
         self.displaced_weight *= FADE;
     }
 
     fn miss(&mut self, displaced: bool) {
         self.misses_in_row = self.misses_in_row.saturating_add(1);
+        self.displaced = displaced;
         if displaced {
             self.hit_weight *= FADE;
             self.displaced_weight = self.displaced_weight * FADE + 1.0;

@@ -1,20 +1,24 @@
 //! One camera's view: its zones, what stands in it, and the problems there.
 
-use domain::{CameraId, Millis, Timestamp};
+use domain::{CameraId, Detection, Millis, Timestamp};
 
 use super::{
     book::Book,
+    config::Footing,
     people::People,
     problem::{At, Event, Problem, Stage, Watch},
     round::{InForce, Round, candidates},
     sighting::Sightings,
 };
-use crate::incident::{Effect, Observation, OpenTicket, Pace, Zone};
+use crate::incident::{Effect, Observation, OpenTicket, Pace, Zone, ZonePurpose};
 
 /// Observed time that one look can stand for: what happened between two looks further apart is not known.
 const LOOK_CREDIT: Millis = Millis::secs(60);
 /// How late a look may come out of order before it means that the clock was set back.
 const OUT_OF_ORDER: Millis = Millis::secs(60);
+/// Share of a thing's footing that makes it stand in a zone that is masked out.
+const WITHIN: f32 = 0.5;
+
 /// One camera's view.
 #[derive(Debug)]
 pub(super) struct View {
@@ -125,7 +129,11 @@ impl View {
             return;
         }
         let Some(passed) = self.advance(now, book, out) else { return };
-        let (things, persons) = book.sort(seen.detections);
+        let (mut things, mut persons) = book.sort(seen.detections);
+        if self.zones.iter().any(|zone| zone.purpose == ZonePurpose::Indoors) {
+            things.retain(|thing| !self.is_indoors(thing));
+            persons.retain(|person| !self.is_indoors(person));
+        }
         self.sightings.look(self.clock, &things, book.retention);
         self.people.look(self.clock, &persons);
         for (index, armed) in book.rules.iter().enumerate() {
@@ -150,6 +158,13 @@ impl View {
             }
         }
         self.settle_pace(now, book, out);
+    }
+
+    /// Whether it stands behind glass or within doors.
+    fn is_indoors(&self, detection: &Detection) -> bool {
+        let footing = Footing::LowerThird.part_of(detection.bbox);
+        let within = |zone: &Zone| zone.polygon.share_of(footing) >= WITHIN;
+        self.zones.iter().any(|zone| zone.purpose == ZonePurpose::Indoors && within(zone))
     }
 
     /// Moves the observed time on to a look at `now`. Returns how much of it passed since the look before; none for a

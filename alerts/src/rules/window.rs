@@ -16,6 +16,8 @@ pub(super) struct Sample {
     pub(super) score: f32,
     /// Whether it was seen.
     pub(super) hit: bool,
+    /// Whether something else was half over its place, which nothing can be beside a thing that stands.
+    pub(super) displaced: bool,
     /// Whether the detector ran.
     pub(super) detected: bool,
     /// Whether people were as the rule wants them.
@@ -37,12 +39,22 @@ pub(super) struct Summary {
     pub(super) looks: u32,
     pub(super) hits: u32,
     pub(super) detector_hits: u32,
+    pub(super) displaced: u32,
     pub(super) people_share: f32,
 }
 
 impl Window {
     pub(super) fn new(dwell: Millis) -> Self {
         Self { dwell, samples: VecDeque::new(), began: None, best: 0.0 }
+    }
+
+    pub(super) fn dwell(&self) -> Millis {
+        self.dwell
+    }
+
+    /// Asks for another dwell from now on; a longer one is full only once so many more looks have come.
+    pub(super) fn set_dwell(&mut self, dwell: Millis) {
+        self.dwell = dwell;
     }
 
     pub(super) fn push(&mut self, sample: Sample) {
@@ -87,6 +99,7 @@ impl Window {
             looks,
             hits: count(|s| s.hit),
             detector_hits: count(|s| s.hit && s.detected),
+            displaced: count(|s| s.displaced),
             people_share: count(|s| s.people_fit) as f32 / looks as f32,
         })
     }
@@ -112,7 +125,7 @@ mod tests {
     use super::*;
 
     fn sample(at: i64, score: f32) -> Sample {
-        Sample { at: Millis(at), score, hit: score > 0.0, detected: true, people_fit: true }
+        Sample { at: Millis(at), score, hit: score > 0.0, displaced: false, detected: true, people_fit: true }
     }
 
     #[test]

@@ -137,6 +137,7 @@ fn zone() -> Zone {
         purpose: ZonePurpose::NoStopping,
         polygon: Polygon::new([[0.1, 0.2], [0.9, 0.2], [0.9, 0.9], [0.1, 0.9]].map(Point::from).to_vec())
             .expect("polygon"),
+        dwell: None,
     }
 }
 

@@ -15,6 +15,7 @@ fn ticket(camera: &str, at: i64) -> Ticket {
         name: "非机动车道".to_owned(),
         purpose: ZonePurpose::TrafficLane,
         polygon: Polygon::new([[0.1, 0.2], [0.9, 0.2], [0.9, 0.9]].map(Point::from).to_vec()).expect("polygon"),
+        dwell: None,
     };
     let bbox = Rect::from([0.1, 0.2, 0.333_333_34, 0.7]);
     let confirmed_at = Timestamp(at);
@@ -42,6 +43,7 @@ fn ticket(camera: &str, at: i64) -> Ticket {
                 model: None,
             }],
             reason: "a vehicle stood in the lane for 300 s".to_owned(),
+            reason_zh: "区域“z1”（机动车道）内，机动车×1停留5分".to_owned(),
             rule: RuleRef { id: "lane.motor/default".to_owned(), version: "0123456789ab".to_owned() },
             model: ModelRef { name: Arc::from("nanodet"), sha256: Sha256::of(b"weights") },
         },

@@ -42,6 +42,7 @@ pub fn opening_messages(ticket: &Ticket, node: &Node) -> Vec<OutgoingMessage> {
             score_max: rounded(incident.score_max),
             score_median: rounded(incident.score_median),
             reason: &incident.reason,
+            reason_zh: (!incident.reason_zh.is_empty()).then_some(incident.reason_zh.as_str()),
             frame_size: frame.map(<[u32; 2]>::from),
             bbox: relative(incident.bbox),
             objects: incident
@@ -367,6 +368,8 @@ struct DetectionData<'a> {
     score_max: f64,
     score_median: f64,
     reason: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason_zh: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     frame_size: Option<[u32; 2]>,
     #[serde(rename = "box_relative")]

@@ -101,6 +101,7 @@ async fn foreign_text_stays_text() {
     }
     let mut t = ticket(&view, "lane.motor", house.now);
     t.incident.reason = HOSTILE.to_owned();
+    t.incident.reason_zh = HOSTILE.to_owned();
     t.incident.rule.id = HOSTILE.to_owned();
     t.incident.model.name = HOSTILE.into();
     t.incident.things[0].class = domain::Label::new(HOSTILE);

@@ -103,7 +103,7 @@ pub(crate) fn place() -> Place {
 
 pub(crate) fn zone(id: &str, name: &str, purpose: ZonePurpose, corners: &[[f32; 2]]) -> Zone {
     let polygon = Polygon::new(corners.iter().copied().map(Point::from).collect()).expect("a polygon");
-    Zone { id: id.parse().expect("id"), name: name.to_owned(), purpose, polygon }
+    Zone { id: id.parse().expect("id"), name: name.to_owned(), purpose, polygon, dwell: None }
 }
 
 pub(crate) fn lane() -> Zone {
@@ -162,6 +162,7 @@ pub(crate) fn ticket(camera: &CameraView, kind: &str, at: Timestamp) -> Ticket {
                 model: None,
             }],
             reason: "a vehicle stood still in traffic lane \"z1\" for 5m 10s, seen in 29 of 31 looks".to_owned(),
+            reason_zh: "区域“z1”（机动车道）内，机动车×1停留5分".to_owned(),
             rule: RuleRef { id: "lane.motor".to_owned(), version: "0123456789ab".to_owned() },
             model: ModelRef { name: "nanodet-g-coco".into(), sha256: Sha256::of(b"weights") },
         },

@@ -18,10 +18,13 @@ fn without_a_config_the_built_in_rules_hold() {
     let names: Vec<_> = rules.keys().map(String::as_str).collect();
     let expected = [
         "garbage.exposed",
+        "lane.bus_stop",
         "lane.fire",
         "lane.goods",
+        "lane.loading",
         "lane.motor",
         "lane.nonmotor",
+        "lane.tactile",
         "shop.overflow",
         "vendor.mobile",
         "vendor.stall",
@@ -77,12 +80,12 @@ fn mistakes_are_named_with_their_remedy() {
     );
     check_refused(
         "[\"lane.motor\"]\ndwell = \"0s\"",
-        "rule \"lane.motor\": dwell is 0s; it must be from 1s (max_gap and max_pause: 0s) to 24h",
+        "rule \"lane.motor\": dwell is 0s; it must be from 1s (max_gap, max_pause, queue: 0s) to 24h",
     );
     let message =
         effective("[\"lane.moter\"]\ndwell = \"10s\"").map(|_| ()).map_err(|e| e.to_string()).expect_err("unknown");
     assert!(
-        message.starts_with("rule \"lane.moter\" is none of the built-in ones (garbage.exposed, lane.fire, "),
+        message.starts_with("rule \"lane.moter\" is none of the built-in ones (garbage.exposed, lane.bus_stop, "),
         "{message}"
     );
 }

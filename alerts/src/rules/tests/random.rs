@@ -102,6 +102,7 @@ fn play(scene: &mut Scene, step: &Step) {
         Step::Restart => {
             let mut fresh = Scene::new(QUICK, &zones(true));
             fresh.now = scene.now;
+            fresh.set_back = scene.set_back;
             fresh.core.restore(scene.open.iter().map(open_ticket));
             fresh.open = std::mem::take(&mut scene.open);
             *scene = fresh;

@@ -102,8 +102,8 @@ fn a_gap_is_tolerated_up_to_its_length() {
 
 #[test]
 fn a_thing_seen_in_too_few_looks_is_none() {
-    Scene::street().play(Millis::mins(20), |n| if n % 5 < 3 { vec![car(0.4)] } else { vec![] }).check(&[]);
-    Scene::street().play(Millis::mins(20), |n| if n % 5 < 4 { vec![car(0.4)] } else { vec![] }).check(&["lane.motor"]);
+    Scene::street().play(Millis::mins(20), |n| if n % 5 < 2 { vec![car(0.4)] } else { vec![] }).check(&[]);
+    Scene::street().play(Millis::mins(20), |n| if n % 5 < 3 { vec![car(0.4)] } else { vec![] }).check(&["lane.motor"]);
 }
 
 #[test]
@@ -214,7 +214,7 @@ fn two_cars_that_each_stop_for_half_the_dwell_are_none() {
 
 #[test]
 fn a_fire_lane_is_blocked_sooner() {
-    let zones = [zone("fire", ZonePurpose::FireLane, [0.0, 0.0, 1.0, 1.0])];
+    let zones = [zone("fire", ZonePurpose::FireLane, [0.0, 0.5, 1.0, 0.62])];
     let mut scene = Scene::new("", &zones);
     scene.play(Millis::secs(70), |_| vec![car(0.4)]).check(&["lane.fire"]);
     assert_eq!(scene.confirmed[0].dwell, Millis::secs(60));

@@ -1,0 +1,143 @@
+//! Blocked lanes: what blocks, how much of it, for how long, and what only waits.
+
+use super::{
+    play::{Actor, CLEAR, passers, sedan},
+    *,
+};
+
+fn lane(purpose: ZonePurpose) -> [Zone; 1] {
+    [zone("lane", purpose, [0.0, 0.45, 1.0, 0.65])]
+}
+
+/// Cars that halt one behind the other within a minute, the first one here, and leave in that order from a second on.
+fn queue(cars: u8, first: f32, leaves: f32) -> Vec<Actor> {
+    let car = |n: f32| {
+        let halt = first - 0.2 * n;
+        let leaves = leaves + 4.0 * n;
+        sedan().at(12.0 * n, -0.3, 0.62).at(12.0 * n + 8.0, halt, 0.62).at(leaves, halt, 0.62).at(
+            leaves + 6.0,
+            1.1,
+            0.62,
+        )
+    };
+    (0..cars).map(|n| car(f32::from(n))).collect()
+}
+
+#[test]
+fn a_queue_that_stands_longer_than_the_dwell_is_no_case() {
+    Scene::check_script("", &lane(ZonePurpose::TrafficLane), 14, &queue(4, 0.78, 660.0), &[]);
+}
+
+#[test]
+fn the_car_that_stays_when_the_queue_has_gone_is_one() {
+    let mut cars = queue(4, 0.78, 420.0);
+    // The last of them has broken down.
+    cars[3] = sedan().at(36.0, -0.3, 0.62).at(44.0, 0.18, 0.62).until(1_200.0);
+    let scene = Scene::check_script("", &lane(ZonePurpose::TrafficLane), 14, &cars, &["lane.motor"]);
+    let waited = scene.confirmed[0].confirmed_at.since(NOON);
+    assert!(waited > Millis::mins(7) && waited < Millis::mins(10), "{waited}");
+}
+
+#[test]
+fn a_car_that_stood_there_before_the_queue_came_is_one() {
+    let mut cars = queue(3, 0.58, 100_000.0);
+    cars.iter_mut().for_each(|car| car.delay(240.0));
+    cars.push(sedan().at(0.0, 0.8, 0.62).until(900.0));
+    let scene = Scene::check_script("", &lane(ZonePurpose::TrafficLane), 8, &cars, &["lane.motor"]);
+    assert!(scene.confirmed[0].confirmed_at.since(NOON) < Millis::mins(6));
+}
+
+#[test]
+fn what_stands_longer_than_any_queue_is_parked() {
+    let waited = |purpose| {
+        let mut scene = Scene::new("", &lane(purpose));
+        scene.run(18, CLEAR, &queue(3, 0.58, 100_000.0)).check(&["lane.motor"]);
+        scene.confirmed[0].confirmed_at.since(NOON)
+    };
+    assert!(waited(ZonePurpose::TrafficLane) > Millis::mins(15));
+    assert!(waited(ZonePurpose::NoStopping) < Millis::mins(6));
+}
+
+#[test]
+fn a_parked_car_is_found_behind_passers_by_by_a_poor_detector() {
+    let mut street = passers(0.75, 20.0, 500.0);
+    street.push(sedan().at(0.0, 0.4, 0.62).until(600.0));
+    Scene::check_script("", &lane(ZonePurpose::NoStopping), 9, &street, &["lane.motor"]);
+}
+
+#[test]
+fn a_car_that_was_there_before_its_zone_is_one() {
+    let mut scene = Scene::new("", &[zone("far", ZonePurpose::NoStopping, [0.0, 0.0, 0.2, 0.2])]);
+    scene.play(Millis::mins(20), |n| vec![jitter(car(0.4), n, 0.03)]).check(&[]);
+    let effects = scene.core.set_cameras(scene.now, [(camera(), lane(ZonePurpose::NoStopping).to_vec())]);
+    scene.take(effects.expect("zones"));
+    scene.play(Millis::mins(6), |n| vec![jitter(car(0.4), n, 0.03)]).check(&["lane.motor"]);
+}
+
+#[test]
+fn each_purpose_has_its_dwell_and_a_zone_may_have_its_own() {
+    let confirmed_after = |config: &str, zones: &[Zone]| {
+        let mut scene = Scene::new(config, zones);
+        scene.play(Millis::mins(35), |n| vec![jitter(car(0.4), n, 0.03)]);
+        scene.check(&["lane.motor"]);
+        scene.confirmed[0].dwell
+    };
+    assert_eq!(confirmed_after("", &lane(ZonePurpose::NoStopping)), Millis::mins(5));
+    assert_eq!(confirmed_after("", &lane(ZonePurpose::BicycleLane)), Millis::mins(3));
+    assert_eq!(confirmed_after("", &lane(ZonePurpose::BusStop)), Millis::mins(3));
+    assert_eq!(confirmed_after("", &lane(ZonePurpose::LoadingBay)), Millis::mins(30));
+    let config = "[\"lane.motor\"]\ndwell_by_zone = { no_stopping = \"90s\" }";
+    assert_eq!(confirmed_after(config, &lane(ZonePurpose::NoStopping)), Millis::secs(90));
+    assert_eq!(confirmed_after(config, &lane(ZonePurpose::BicycleLane)), Millis::mins(3));
+    let [kerb] = lane(ZonePurpose::NoStopping);
+    assert_eq!(confirmed_after(config, &[Zone { dwell: Some(Millis::mins(8)), ..kerb }]), Millis::mins(8));
+}
+
+#[test]
+fn a_bus_at_its_stop_is_no_case_whatever_the_detector_calls_it() {
+    let bus = |n: u32| {
+        let class = Label::new(if n.is_multiple_of(3) { "truck" } else { "bus" });
+        vec![jitter(Detection { class, ..thing("vehicle", 0.7, 0.3, 0.62, 0.4, 0.3) }, n, 0.03)]
+    };
+    Scene::new("", &lane(ZonePurpose::BusStop)).play(Millis::mins(8), bus).check(&[]);
+}
+
+#[test]
+fn a_van_may_load_where_loading_is_allowed_and_nowhere_else() {
+    let zones = |bay: [f32; 4]| {
+        let [kerb] = lane(ZonePurpose::NoStopping);
+        [kerb, zone("bay", ZonePurpose::LoadingBay, bay)]
+    };
+    let van = [
+        sedan().at(0.0, 0.4, 0.62).until(1_200.0),
+        Actor::new("goods", 0.05, 0.05).at(60.0, 0.32, 0.62).until(1_100.0),
+    ];
+    Scene::check_script("", &zones([0.3, 0.45, 0.7, 0.65]), 20, &van, &[]);
+    Scene::check_script("", &zones([0.7, 0.45, 0.9, 0.65]), 20, &van, &["lane.motor", "lane.goods"]);
+}
+
+#[test]
+fn a_fire_lane_is_blocked_by_what_leaves_too_little_of_its_width() {
+    let zones = lane(ZonePurpose::FireLane);
+    // The lower third of the box reaches 0.02 or 0.08 into the 0.2 that the lane is wide.
+    let at_its_edge = [Actor::new("vehicle", 0.2, 0.15).at(0.0, 0.4, 0.47).until(600.0)];
+    Scene::check_script("", &zones, 4, &at_its_edge, &[]);
+    let across_it = [Actor::new("vehicle", 0.2, 0.24).at(0.0, 0.4, 0.55).until(600.0)];
+    let scene = Scene::check_script("", &zones, 4, &across_it, &["lane.fire"]);
+    let incident = &scene.confirmed[0];
+    assert!(incident.reason.contains(", blocking 4"), "{}", incident.reason);
+    assert!(incident.reason_zh.contains("（消防通道）内，机动车×1停留1分"), "{}", incident.reason_zh);
+    assert!(incident.reason_zh.contains("，占通道宽度的4"), "{}", incident.reason_zh);
+}
+
+#[test]
+fn one_bicycle_on_a_tactile_path_is_a_case_and_beside_it_is_none() {
+    let zones = [
+        zone("pavement", ZonePurpose::Pavement, [0.0, 0.4, 1.0, 0.8]),
+        zone("strip", ZonePurpose::TactilePath, [0.0, 0.58, 1.0, 0.61]),
+    ];
+    let bicycle = |foot: f32| [Actor::new("two_wheeler", 0.09, 0.11).at(0.0, 0.4, foot).until(1_200.0)];
+    let scene = Scene::check_script("", &zones, 14, &bicycle(0.61), &["lane.nonmotor"]);
+    assert_eq!(scene.confirmed[0].zone.as_str(), "strip");
+    Scene::check_script("", &zones, 14, &bicycle(0.7), &[]);
+}
