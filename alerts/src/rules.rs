@@ -25,6 +25,7 @@ mod builtin;
 mod calendar;
 mod cluster;
 mod config;
+mod known;
 mod lane;
 mod layered;
 mod people;

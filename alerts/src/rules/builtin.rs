@@ -7,9 +7,10 @@ use domain::{Kind, Label, Millis};
 use super::{
     calendar::{Calendar, CalendarConfig, Hours},
     config::{Footing, PersonConfig, PersonNeed, PersonRelation, Queue, QueueConfig, Rule, RuleConfig},
+    known::STANDING,
 };
 use crate::incident::ZonePurpose::{
-    self, BicycleLane, BusStop, FireLane, GarbagePoint, LoadingBay, NoStopping, NoVending, Pavement, ShopLine,
+    self, BicycleLane, Bin, BusStop, FireLane, GarbagePoint, LoadingBay, NoStopping, NoVending, Pavement, ShopLine,
     TactilePath, TrafficLane,
 };
 
@@ -98,7 +99,7 @@ pub(super) fn rules() -> BTreeMap<String, Rule> {
         (
             "lane.fire",
             RuleConfig {
-                things: labels(&["vehicle", "goods"]),
+                things: labels(&["vehicle", "goods", STANDING]),
                 zones: zones(&[FireLane]),
                 // What counts is how much of the lane is left, not how much of the thing is in it.
                 min_overlap: Some(0.1),
@@ -113,12 +114,23 @@ pub(super) fn rules() -> BTreeMap<String, Rule> {
             // Goods that somebody keeps beside him are in use (a traveller's bag, a delivery), not left on the road.
             "lane.goods",
             RuleConfig {
-                things: labels(&["goods"]),
+                things: labels(&["goods", STANDING]),
+                except: labels(PLANTS),
+                max_area: Some(0.15),
                 zones: zones(&[TrafficLane, NoStopping, BicycleLane, BusStop, Pavement, TactilePath]),
                 outside: zones(&[LoadingBay]),
                 dwell: Some(Millis::mins(10)),
                 rearm_after: Some(Millis::mins(240)),
-                yields_to: kinds(&["vendor.stall", "vendor.mobile", "shop.overflow", "garbage.exposed"]),
+                yields_to: kinds(&[
+                    "vendor.stall",
+                    "vendor.mobile",
+                    "shop.overflow",
+                    "garbage.exposed",
+                    "garbage.bagged",
+                    "garbage.bin_overflow",
+                    "lane.motor",
+                    "lane.nonmotor",
+                ]),
                 person: Some(PersonConfig {
                     need: Some(PersonNeed::Absent),
                     distance: Some(0.3),
@@ -186,32 +198,65 @@ pub(super) fn rules() -> BTreeMap<String, Rule> {
         (
             "shop.overflow",
             RuleConfig {
-                things: labels(&["umbrella", "table", "seat", "goods"]),
+                things: labels(&["umbrella", "table", "seat", "goods", STANDING]),
+                except: labels(PLANTS),
                 min_things: Some(2),
                 zones: zones(&[ShopLine]),
                 open_score: Some(0.3),
                 rearm_after: Some(Millis::mins(120)),
-                calendar: Some(CalendarConfig {
-                    hours: Some(vec![Hours::of_minutes(7 * 60, 22 * 60)]),
-                    ..CalendarConfig::default()
-                }),
+                calendar: business_hours(),
+                ..RuleConfig::default()
+            },
+        ),
+        (
+            // A stack of goods that the detector has no class for.
+            "shop.stack",
+            RuleConfig {
+                kind: Some(kind("shop.overflow")),
+                things: labels(&[STANDING]),
+                zones: zones(&[ShopLine]),
+                dwell: Some(Millis::mins(10)),
+                min_area: Some(0.004),
+                max_area: Some(0.15),
+                rearm_after: Some(Millis::mins(120)),
+                calendar: business_hours(),
                 ..RuleConfig::default()
             },
         ),
         (
             "garbage.exposed",
             RuleConfig {
-                things: labels(&["garbage"]),
+                except: labels(&["garbage_bag"]),
                 zones: zones(&[GarbagePoint, Pavement, TrafficLane, BicycleLane, ShopLine]),
-                stands_on: Some(Footing::Box),
-                min_side: Some(0.025),
-                rearm_after: Some(Millis::mins(240)),
-                person: Some(PersonConfig {
-                    need: Some(PersonNeed::Absent),
-                    distance: Some(1.5),
-                    ..PersonConfig::default()
-                }),
-                ..RuleConfig::default()
+                ..garbage(&["garbage"])
+            },
+        ),
+        (
+            "garbage.bagged",
+            RuleConfig {
+                zones: zones(&[GarbagePoint, Pavement, TrafficLane, BicycleLane, ShopLine]),
+                dwell: Some(Millis::mins(10)),
+                ..garbage(&["garbage_bag"])
+            },
+        ),
+        (
+            // What is put down at a garbage point is garbage, whatever it looks like; elsewhere it may be anything.
+            "garbage.standing",
+            RuleConfig {
+                kind: Some(kind("garbage.exposed")),
+                zones: zones(&[GarbagePoint]),
+                max_area: Some(0.06),
+                yields_to: kinds(&["garbage.bagged"]),
+                ..garbage(&[STANDING])
+            },
+        ),
+        (
+            "garbage.bin_overflow",
+            RuleConfig {
+                zones: zones(&[Bin]),
+                outside: Some(Vec::new()),
+                max_area: Some(0.06),
+                ..garbage(&["garbage", "garbage_bag", STANDING])
             },
         ),
     ]
@@ -221,6 +266,27 @@ pub(super) fn rules() -> BTreeMap<String, Rule> {
         (name.to_owned(), blank(kind).overridden_by(&over))
     })
     .collect()
+}
+
+/// Planters are street furniture to a city and "goods" to a detector.
+const PLANTS: &[&str] = &["potted plant", "vase"];
+
+/// What the garbage rules have in common: nobody is at it, and what lies at a bin belongs to the bin.
+fn garbage(things: &[&str]) -> RuleConfig {
+    RuleConfig {
+        things: labels(things),
+        outside: zones(&[Bin]),
+        stands_on: Some(Footing::Box),
+        min_side: Some(0.025),
+        rearm_after: Some(Millis::mins(240)),
+        person: Some(PersonConfig { need: Some(PersonNeed::Absent), distance: Some(1.5), ..PersonConfig::default() }),
+        ..RuleConfig::default()
+    }
+}
+
+fn business_hours() -> Option<CalendarConfig> {
+    let hours = Some(vec![Hours::of_minutes(7 * 60, 22 * 60)]);
+    Some(CalendarConfig { hours, ..CalendarConfig::default() })
 }
 
 fn kind(name: &str) -> Kind {

@@ -107,6 +107,11 @@ impl People {
             .collect()
     }
 
+    /// Where everybody is, those among them whom the last looks missed.
+    pub(super) fn places(&self) -> impl Iterator<Item = Rect> {
+        self.all.iter().map(|p| p.place)
+    }
+
     /// Forgets everybody.
     pub(super) fn clear(&mut self) {
         self.all.clear();

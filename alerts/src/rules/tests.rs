@@ -3,6 +3,7 @@
 mod config;
 mod ending;
 mod flow;
+mod foreground;
 mod lanes;
 mod no_case;
 mod people;

@@ -5,6 +5,7 @@ use domain::{CameraId, Detection, Millis, Timestamp};
 use super::{
     book::Book,
     config::Footing,
+    known::{Known, STANDING, is, is_carried},
     people::People,
     problem::{At, Event, Problem, Stage, Watch},
     round::{InForce, Round, candidates},
@@ -134,8 +135,13 @@ impl View {
             things.retain(|thing| !self.is_indoors(thing));
             persons.retain(|person| !self.is_indoors(person));
         }
-        self.sightings.look(self.clock, &things, book.retention);
         self.people.look(self.clock, &persons);
+        if things.iter().any(|thing| is(thing, STANDING)) {
+            let known = Known::of(seen.detections, &self.sightings, &self.people);
+            things.retain(|thing| !is(thing, STANDING) || !known.explain(thing));
+        }
+        things.retain(|thing| !is_carried(thing, &self.people));
+        self.sightings.look(self.clock, &things, book.retention);
         for (index, armed) in book.rules.iter().enumerate() {
             let round = Round {
                 index,

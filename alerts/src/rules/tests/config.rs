@@ -17,7 +17,10 @@ fn without_a_config_the_built_in_rules_hold() {
     let rules = effective("").expect("built-in");
     let names: Vec<_> = rules.keys().map(String::as_str).collect();
     let expected = [
+        "garbage.bagged",
+        "garbage.bin_overflow",
         "garbage.exposed",
+        "garbage.standing",
         "lane.bus_stop",
         "lane.fire",
         "lane.goods",
@@ -26,6 +29,7 @@ fn without_a_config_the_built_in_rules_hold() {
         "lane.nonmotor",
         "lane.tactile",
         "shop.overflow",
+        "shop.stack",
         "vendor.mobile",
         "vendor.stall",
     ];
@@ -85,7 +89,7 @@ fn mistakes_are_named_with_their_remedy() {
     let message =
         effective("[\"lane.moter\"]\ndwell = \"10s\"").map(|_| ()).map_err(|e| e.to_string()).expect_err("unknown");
     assert!(
-        message.starts_with("rule \"lane.moter\" is none of the built-in ones (garbage.exposed, lane.bus_stop, "),
+        message.starts_with("rule \"lane.moter\" is none of the built-in ones (garbage.bagged, garbage.bin_overflow, "),
         "{message}"
     );
 }

@@ -113,7 +113,7 @@ fn a_van_may_load_where_loading_is_allowed_and_nowhere_else() {
         Actor::new("goods", 0.05, 0.05).at(60.0, 0.32, 0.62).until(1_100.0),
     ];
     Scene::check_script("", &zones([0.3, 0.45, 0.7, 0.65]), 20, &van, &[]);
-    Scene::check_script("", &zones([0.7, 0.45, 0.9, 0.65]), 20, &van, &["lane.motor", "lane.goods"]);
+    Scene::check_script("", &zones([0.7, 0.45, 0.9, 0.65]), 20, &van, &["lane.motor"]);
 }
 
 #[test]
