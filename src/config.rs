@@ -9,7 +9,7 @@ use std::{
 };
 
 use alerts::incident::Zone;
-use domain::{CameraId, Millis, NodeId, Place};
+use domain::{CameraId, Millis, NodeId, Place, ZoneId};
 use serde::{Deserialize, de::DeserializeOwned};
 
 /// Everything that a running gridwatch needs to know.
@@ -97,6 +97,9 @@ pub struct CameraConfig {
     /// The models that look at its pictures; `detect.model` where absent.
     #[serde(default)]
     pub models: Option<Vec<String>>,
+    /// By zone: how it is looked at by itself, for what is too small in the whole picture.
+    #[serde(default)]
+    pub close_ups: BTreeMap<ZoneId, detect::Manner>,
 }
 
 impl CameraConfig {
@@ -374,6 +377,12 @@ fn check_cameras(cameras: &[(CameraConfig, PathBuf)]) -> Result<(), ConfigError>
                     "this zone id is given twice; every zone of a camera needs an id of its own".into(),
                 ));
             }
+        }
+        if let Some(zone) = camera.close_ups.keys().find(|zone| !zones.contains(zone)) {
+            return Err(invalid(
+                format!("cameras.{}.close_ups.{zone}", camera.id),
+                "this camera has no zone of that id".into(),
+            ));
         }
     }
     Ok(())

@@ -3,10 +3,11 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
-use detect::{DetectConfig, DetectError, Detectors};
+use alerts::incident::Zone;
+use detect::{CloseUps, DetectConfig, DetectError, Detectors};
 use domain::{CameraId, Frame, Look, LookSource};
 use ingest::Occasion;
 
@@ -26,9 +27,22 @@ pub fn models(config: &DetectConfig, cameras: &[CameraConfig]) -> BTreeSet<Strin
 /// What one thread needs to look.
 pub struct Looker {
     detectors: Detectors,
-    models: Arc<HashMap<CameraId, Vec<String>>>,
-    /// The model of a camera that it was not loaded for, if some other camera has it.
-    default: String,
+    cameras: Arc<HashMap<CameraId, Sight>>,
+}
+
+/// How a camera is looked at. Its lock is held during a look, of which a camera has one at a time.
+struct Sight {
+    models: Vec<String>,
+    close_ups: Mutex<CloseUps>,
+}
+
+impl Sight {
+    fn new(config: &DetectConfig, camera: &CameraConfig) -> Self {
+        let close_up = |zone: &Zone| Some((zone.polygon.clone(), *camera.close_ups.get(&zone.id)?));
+        let zones = camera.zones.iter().filter_map(close_up).collect();
+        let close_ups = Mutex::new(CloseUps::new(zones, config.close_ups_per_look));
+        Self { models: models_of(config, camera).to_vec(), close_ups }
+    }
 }
 
 impl Looker {
@@ -38,9 +52,9 @@ impl Looker {
     /// # Errors
     /// When ONNX Runtime or a model cannot be used.
     pub fn load(config: &DetectConfig, cameras: &[CameraConfig], n: usize) -> Result<Vec<Self>, DetectError> {
-        let of_camera = |camera: &CameraConfig| (camera.id.clone(), models_of(config, camera).to_vec());
-        let by_camera: Arc<HashMap<_, _>> = Arc::new(cameras.iter().map(of_camera).collect());
-        let looker = |detectors| Self { detectors, models: Arc::clone(&by_camera), default: config.model.clone() };
+        let sight = |camera: &CameraConfig| (camera.id.clone(), Sight::new(config, camera));
+        let sights: Arc<HashMap<_, _>> = Arc::new(cameras.iter().map(sight).collect());
+        let looker = |detectors| Self { detectors, cameras: Arc::clone(&sights) };
         Ok(Detectors::load(config, &models(config, cameras), n)?.into_iter().map(looker).collect())
     }
 
@@ -48,10 +62,16 @@ impl Looker {
     /// tells whether something is suspected there.
     ///
     /// # Errors
-    /// When the camera's model is not loaded, the picture's planes do not hold what its size says, or the run fails. The looker stays usable.
+    /// When the camera is none of those that it was loaded for, the picture's planes do not hold what its size says, or a
+    /// run fails. The looker stays usable.
     pub fn look(&mut self, frame: Frame, _occasion: Occasion) -> Result<Look, DetectError> {
-        let models = self.models.get(&frame.camera).map_or(std::slice::from_ref(&self.default), Vec::as_slice);
-        let detections = self.detectors.detect(models, &frame.picture)?;
+        let Some(Sight { models, close_ups }) = self.cameras.get(&frame.camera) else {
+            return Err(DetectError::UnknownCamera { camera: frame.camera });
+        };
+        // What a panic left is no worse than what the last look did.
+        let mut close_ups = close_ups.lock().unwrap_or_else(PoisonError::into_inner);
+        let detections = close_ups.look(&mut self.detectors, models, &frame.picture, true)?;
+        drop(close_ups);
         let model = self.detectors.model(&models[0]).expect("it has just run").clone();
         Ok(Look {
             camera: frame.camera.clone(),

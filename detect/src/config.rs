@@ -24,6 +24,9 @@ pub struct DetectConfig {
     pub provider: Provider,
     /// Threads inside one session. Default 1: on a CPU, one session a core beats one session on all cores.
     pub threads_per_session: usize,
+    /// Most close-ups (zones, or tiles of them, looked at by themselves) in one look, by each of the camera's models.
+    /// Default 2.
+    pub close_ups_per_look: usize,
     /// Lowest score of a detection, 0 to 1; a model's own `score_floor` counts where it is higher. Default 0.2.
     pub score_floor: f32,
 }
@@ -37,6 +40,7 @@ impl Default for DetectConfig {
             onnxruntime: None,
             provider: Provider::Cpu,
             threads_per_session: 1,
+            close_ups_per_look: 2,
             score_floor: 0.2,
         }
     }

@@ -81,6 +81,11 @@ impl Detector {
         &self.model
     }
 
+    /// Width and height of the model's input in pixels.
+    pub(crate) fn input_size(&self) -> [u32; 2] {
+        [self.manifest.input.width, self.manifest.input.height]
+    }
+
     /// The overlap from which two boxes of one group are one thing to this model.
     pub(crate) fn nms_iou(&self) -> f32 {
         self.manifest.nms_iou

@@ -33,6 +33,12 @@ impl Detectors {
         self.0.get(name).map(Detector::model)
     }
 
+    /// Width and height of the input of model `name` in pixels, if it is open.
+    #[must_use]
+    pub fn input_size(&self, name: &str) -> Option<[u32; 2]> {
+        self.0.get(name).map(Detector::input_size)
+    }
+
     /// What the models `names` find on `picture`, best first, one detection for each thing: where two models see one
     /// thing of one group, the better score stands. Boxes and scores are those of [`Detector::detect`].
     ///

@@ -55,6 +55,12 @@ pub enum DetectError {
         /// The model's groups.
         groups: Vec<String>,
     },
+    /// A picture of a camera that is not known.
+    #[error("camera \"{camera}\" is not in the configuration")]
+    UnknownCamera {
+        /// Whose picture.
+        camera: domain::CameraId,
+    },
     /// A camera names a model that was not loaded.
     #[error("model \"{model}\" is not loaded")]
     NotLoaded {

@@ -7,6 +7,7 @@
 //! zone or a ticket.
 
 pub mod catalog;
+pub mod closeup;
 pub mod coco;
 pub mod config;
 pub mod detector;
@@ -21,9 +22,11 @@ mod decode;
 mod fetch;
 mod place;
 mod preprocess;
+mod region;
 mod resample;
 mod session;
 
+pub use closeup::CloseUps;
 pub use config::{DetectConfig, Provider};
 pub use detector::Detector;
 pub use detectors::Detectors;
@@ -31,6 +34,7 @@ pub use error::DetectError;
 pub use manifest::Manifest;
 pub use model::Model;
 pub use place::ManifestLine;
+pub use region::Manner;
 pub use runtime::{RuntimeInfo, load_runtime};
 
 /// Describes this crate's metrics to the recorder; call once, after it is installed.
@@ -38,5 +42,6 @@ pub fn describe_metrics() {
     use metrics::{Unit, describe_counter, describe_histogram};
     describe_histogram!("gridwatch_preprocess_seconds", Unit::Seconds, "decoded planes to input tensor, one look");
     describe_histogram!("gridwatch_inference_seconds", Unit::Seconds, "one run of the model, one look");
+    describe_counter!("gridwatch_close_ups_total", "zones, or tiles of them, looked at by themselves");
     describe_counter!("gridwatch_inference_errors_total", "looks whose picture could not be detected on");
 }

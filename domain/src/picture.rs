@@ -136,6 +136,34 @@ impl Picture {
     }
 }
 
+impl Picture {
+    /// The part of `width` by `height` pixels whose top left pixel is at column `x` and row `y`, over the same bytes:
+    /// nothing is copied. None where `x` or `y` is odd (a chroma sample belongs to four pixels), the part does not lie
+    /// inside the picture, or the planes do not hold it.
+    #[must_use]
+    pub fn region(&self, x: u32, y: u32, width: u32, height: u32) -> Option<Self> {
+        let inside = |from: u32, length: u32, side: u32| from.checked_add(length).is_some_and(|end| end <= side);
+        let whole_samples = x.is_multiple_of(2) && y.is_multiple_of(2) && width > 0 && height > 0;
+        if !whole_samples || !inside(x, width, self.width) || !inside(y, height, self.height) {
+            return None;
+        }
+        let (x, y) = (x as usize, y as usize);
+        let chroma = match self.format {
+            PixelFormat::I420 => x / 2,
+            PixelFormat::Nv12 => x,
+        };
+        let from = |p: usize, column: usize, row: usize| {
+            let start = row * self.strides[p] + column;
+            (start <= self.planes[p].len()).then(|| self.planes[p].slice(start..))
+        };
+        let third = match self.format {
+            PixelFormat::I420 => from(2, chroma, y / 2)?,
+            PixelFormat::Nv12 => Bytes::new(),
+        };
+        Some(Self { width, height, planes: [from(0, x, y)?, from(1, chroma, y / 2)?, third], ..self.clone() })
+    }
+}
+
 impl fmt::Debug for Picture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Picture({}x{} {:?})", self.width, self.height, self.format)
@@ -153,4 +181,48 @@ pub struct Frame {
     pub access_unit: AccessUnit,
     /// The picture, decoded.
     pub picture: Picture,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Luma is 10 times the row plus the column; chroma, by sample, 100 more, and V again 100 more.
+    fn numbered(format: PixelFormat) -> Picture {
+        let plane = |columns: usize, rows: usize, value: &dyn Fn(usize, usize) -> usize| {
+            let all = (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column)));
+            all.map(|(row, column)| value(row, column) as u8).collect::<Vec<u8>>().into()
+        };
+        let luma = plane(10, 6, &|row, column| 10 * row + column);
+        let u = |row: usize, column: usize| 100 + 10 * row + column;
+        let (planes, strides) = match format {
+            PixelFormat::I420 => ([luma, plane(5, 3, &u), plane(5, 3, &|r, c| u(r, c) + 100)], [10, 5, 5]),
+            PixelFormat::Nv12 => ([luma, plane(10, 3, &|r, c| u(r, c / 2) + 100 * (c % 2)), Bytes::new()], [10, 10, 0]),
+        };
+        Picture { format, planes, strides, ..Picture::uniform(10, 6, [0; 3]) }
+    }
+
+    #[test]
+    fn a_part_has_the_pictures_own_samples() {
+        let whole = numbered(PixelFormat::I420);
+        let part = whole.region(4, 2, 3, 4).unwrap();
+        assert_eq!((part.width, part.height), (3, 4));
+        assert_eq!([part.planes[0][0], part.planes[0][part.strides[0] + 1]], [24, 35]);
+        assert_eq!([part.planes[1][0], part.planes[2][1]], [112, 213]);
+        assert_eq!(part.planes[0].as_ptr(), whole.planes[0][24..].as_ptr());
+        let part = numbered(PixelFormat::Nv12).region(4, 2, 3, 4).unwrap();
+        assert_eq!(&part.planes[1][..4], [112, 212, 113, 213]);
+    }
+
+    #[test]
+    fn a_part_that_is_none_is_refused() {
+        let whole = numbered(PixelFormat::I420);
+        for (x, y, width, height) in
+            [(1, 0, 2, 2), (0, 1, 2, 2), (8, 0, 3, 2), (0, 4, 2, 3), (0, 0, 0, 2), (u32::MAX - 1, 0, 4, 2)]
+        {
+            assert!(whole.region(x, y, width, height).is_none(), "{x} {y} {width} {height}");
+        }
+        let short = Picture { planes: [Bytes::new(), Bytes::new(), Bytes::new()], ..whole };
+        assert!(short.region(4, 2, 3, 4).is_none());
+    }
 }

@@ -74,6 +74,15 @@ fn models_of_cameras_are_checked() {
 }
 
 #[test]
+fn close_ups_are_of_zones_that_the_camera_has() {
+    let zone = "zones = [{ id = \"z\", purpose = \"pavement\", polygon = [[0, 0], [1, 0], [1, 1]] }]\n";
+    let camera = |close_ups: &str| format!("{CAMERA}{zone}close_ups = {close_ups}\n");
+    check(&camera("{ y = \"crop\" }"), &["cameras.a.close_ups.y", "no zone of that id"]);
+    check(&camera("{ z = \"zoom\" }"), &["close_ups", "unknown variant `zoom`", "`tiles`"]);
+    Config::parse(Path::new("gridwatch.toml"), &camera("{ z = \"tiles\" }")).expect("that zone is there");
+}
+
+#[test]
 fn a_password_is_never_quoted_in_an_error() {
     for text in [
         "[mqtt]\npassword = 12345678\n",

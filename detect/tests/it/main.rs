@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod bad_models;
+mod close_ups;
 mod golden;
 mod jpeg;
 mod pull;
