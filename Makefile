@@ -13,10 +13,10 @@ test_threads ?= $(shell n=$$(nproc); echo $$(( n > 8 ? 8 : n )))
 # What `make demo` and `make bench` pass on, as in: make demo args="--once"
 args ?=
 
-.PHONY: help setup build demo test bench fmt lint deny ci clean
+.PHONY: help setup build demo test bench train-test fmt lint deny ci clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{ printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{ printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install what building and running need (deploy/setup.sh --help tells more)
 	@$(setup)
@@ -34,6 +34,11 @@ test: ## all tests, against real servers
 bench: ## CPU per look and per idle camera, against their floors
 	@$(setup) --bench
 	$(cargo) bench --locked --bench '*' -- $(args)
+
+train-test: ## the training kit from labels to a model (fetches about 1 GB of Python packages, no part of CI)
+	@test -x $(target_dir)/training-venv/bin/python || python3 -m venv $(target_dir)/training-venv
+	$(target_dir)/training-venv/bin/pip install --quiet --require-hashes -r models/training/requirements.txt
+	$(target_dir)/training-venv/bin/python models/training/smoke_test.py
 
 fmt: ## format the sources
 	$(cargo) fmt --all

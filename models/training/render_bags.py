@@ -1,0 +1,327 @@
+"""Renders garbage bags and things that are none, as cut-outs with their shadow, with Blender's Python module.
+
+    python render_bags.py OUT [--bags 400] [--others 160] [--size 256] [--samples 24] [--threads 2] [--seed 1]
+
+Needs `bpy` (requirements-render.txt), nothing else. Writes OUT/NNNN-KIND.png, with transparency and with the shadow on the
+ground, and OUT/NNNN-KIND.json: the thing's box (left, top, right, bottom in pixels, without the shadow), whether it is garbage,
+and the camera's angle above the ground. All shapes and materials are made here from random numbers: the pictures are whoever's
+runs it, free of other people's rights. A picture depends on the seed and its number only, and those that exist are not made
+again: the run can be stopped and started.
+"""
+
+import argparse
+import json
+import math
+import pathlib
+import random
+
+import bpy
+from bpy_extras.object_utils import world_to_camera_view
+from mathutils import Vector, noise
+
+# What a street shows beside bags, of about their size: the head must not learn "a thing that stands on the ground".
+OTHERS = ["stone", "carton", "bin", "planter", "suitcase", "bollard", "cone", "manhole", "ball"]
+BAGS = ["black", "black", "grey", "clear", "clear", "white", "coloured"]
+
+
+def material(rng, colour, roughness, coat=0.0, crumple=0.0, scale=6.0, contents=None):
+    """A plastic or matt surface; `contents` are colours that shine through, `crumple` is the height of the folds."""
+    made = bpy.data.materials.new("surface")
+    made.use_nodes = True
+    nodes, links = made.node_tree.nodes, made.node_tree.links
+    surface = nodes["Principled BSDF"]
+    surface.inputs["Roughness"].default_value = roughness
+    surface.inputs["Coat Weight"].default_value = coat
+    surface.inputs["Coat Roughness"].default_value = rng.uniform(0.05, 0.3)
+    surface.inputs["Base Color"].default_value = (*colour, 1)
+    place = nodes.new("ShaderNodeTexCoord")
+    bend = nodes.new("ShaderNodeTexNoise")
+    bend.inputs["Scale"].default_value = scale / 2
+    mix = nodes.new("ShaderNodeVectorMath")
+    mix.operation = "MULTIPLY_ADD"
+    mix.inputs[1].default_value = (0.35,) * 3
+    links.new(place.outputs["Object"], bend.inputs["Vector"])
+    links.new(bend.outputs["Color"], mix.inputs[0])
+    links.new(place.outputs["Object"], mix.inputs[2])
+    if contents:
+        cells = nodes.new("ShaderNodeTexVoronoi")
+        cells.inputs["Scale"].default_value = rng.uniform(2.0, 5.0)
+        ramp = nodes.new("ShaderNodeValToRGB")
+        ramp.color_ramp.interpolation = "CONSTANT"
+        for i, c in enumerate(contents):
+            stop = ramp.color_ramp.elements[0] if i == 0 else ramp.color_ramp.elements.new(i / len(contents))
+            stop.color = (*c, 1)
+        haze = nodes.new("ShaderNodeMix")
+        haze.data_type = "RGBA"
+        fog = nodes.new("ShaderNodeTexNoise")
+        fog.inputs["Scale"].default_value = rng.uniform(1.5, 4.0)
+        level = nodes.new("ShaderNodeMapRange")
+        low = rng.uniform(0.25, 0.6)
+        level.inputs["To Min"].default_value = low
+        level.inputs["To Max"].default_value = min(1.0, low + 0.5)
+        links.new(mix.outputs[0], cells.inputs["Vector"])
+        links.new(cells.outputs["Color"], ramp.inputs["Fac"])
+        links.new(place.outputs["Object"], fog.inputs["Vector"])
+        links.new(fog.outputs["Fac"], level.inputs["Value"])
+        links.new(level.outputs[0], haze.inputs[0])
+        links.new(ramp.outputs["Color"], haze.inputs[6])
+        haze.inputs[7].default_value = (*colour, 1)
+        links.new(haze.outputs[2], surface.inputs["Base Color"])
+    if crumple:
+        folds = nodes.new("ShaderNodeTexNoise")  # sharp ridges between smooth faces, as in crumpled film
+        folds.noise_type = "RIDGED_MULTIFRACTAL"
+        folds.inputs["Scale"].default_value = scale / 2
+        fine = nodes.new("ShaderNodeTexVoronoi")
+        fine.inputs["Scale"].default_value = scale * 3.1
+        both = nodes.new("ShaderNodeMath")
+        both.operation = "MULTIPLY_ADD"
+        both.inputs[1].default_value = 0.2
+        bump = nodes.new("ShaderNodeBump")
+        bump.inputs["Strength"].default_value = min(1.0, crumple)
+        bump.inputs["Distance"].default_value = 0.1
+        links.new(mix.outputs[0], folds.inputs["Vector"])
+        links.new(mix.outputs[0], fine.inputs["Vector"])
+        links.new(fine.outputs["Distance"], both.inputs[0])
+        links.new(folds.outputs[0], both.inputs[2])
+        links.new(both.outputs[0], bump.inputs["Height"])
+        links.new(bump.outputs["Normal"], surface.inputs["Normal"])
+    return made
+
+
+def bag_surface(rng, kind):
+    any_colour = lambda top=0.8: tuple(rng.uniform(0.02, top) for _ in range(3))
+    rough, coat, folds, scale = rng.uniform(0.15, 0.4), rng.uniform(0.4, 1.0), rng.uniform(0.25, 0.8), rng.uniform(2.0, 6.0)
+    if kind == "black":
+        v = rng.uniform(0.004, 0.03)
+        return material(rng, (v, v, v * rng.uniform(0.9, 1.3)), rough, coat, folds, scale)
+    if kind == "grey":
+        v = rng.uniform(0.05, 0.25)
+        inside = [tuple(c * 0.4 for c in any_colour()) for _ in range(rng.randint(2, 6))]
+        return material(rng, (v, v, v), rough, coat, folds, scale, inside)
+    if kind == "clear":
+        v = rng.uniform(0.45, 0.8)
+        inside = [any_colour() if rng.random() < 0.5 else (rng.uniform(0.3, 0.9),) * 3 for _ in range(rng.randint(4, 9))]
+        return material(rng, (v, v, v * rng.uniform(0.9, 1.08)), rough, coat, folds, scale, inside)
+    if kind == "white":
+        v = rng.uniform(0.35, 0.75)
+        return material(rng, (v, v, v * rng.uniform(0.85, 1.05)), rough, coat, folds, scale)
+    base = rng.choice([(0.02, 0.08, 0.4), (0.02, 0.25, 0.05), (0.5, 0.02, 0.02), (0.7, 0.5, 0.03), (0.1, 0.3, 0.6), (0.3, 0.1, 0.02)])
+    return material(rng, tuple(c * rng.uniform(0.6, 1.5) for c in base), rough, coat, folds, scale)
+
+
+def sphere(levels=5):
+    bpy.ops.mesh.primitive_ico_sphere_add(subdivisions=levels, radius=1.0)
+    made = bpy.context.object
+    bpy.ops.object.shade_smooth()
+    return made
+
+
+def shape_bag(rng, thing):
+    """A sphere becomes a sack: sagging, lumpy from what is in it, drawn together to a neck with a tuft, folds from the neck."""
+    seed = Vector((rng.uniform(-99, 99), rng.uniform(-99, 99), rng.uniform(-99, 99)))
+    tied, flat = rng.random() < 0.75, rng.random() < 0.2
+    height = rng.uniform(0.25, 0.45) if flat else rng.uniform(0.65, 1.15)
+    broad, deep = rng.uniform(0.85, 1.25), rng.uniform(0.75, 1.1)
+    neck, tuft, lean = rng.uniform(0.2, 0.5), rng.uniform(0.15, 0.55), (rng.uniform(-0.4, 0.4), rng.uniform(-0.4, 0.4))
+    lumps, dents, pleats, count = rng.uniform(0.05, 0.2), rng.uniform(0.01, 0.04), rng.uniform(0.02, 0.09), rng.randint(7, 17)
+    two_ears = rng.random() < 0.4
+    for vertex in thing.data.vertices:
+        p = vertex.co.copy()
+        polar, around = math.acos(max(-1, min(1, p.z))), math.atan2(p.y, p.x)
+        r = 1 + lumps * noise.noise(p * 1.3 + seed) + lumps * 0.6 * noise.noise(p * 2.9 + seed)
+        crease = noise.voronoi(p * 3.0 + seed)[0]
+        r += dents * 2 * (crease[1] - crease[0]) - dents
+        r += pleats * (abs(math.sin(count / 2 * around + 2 * noise.noise(p * 2 + seed))) - 0.6) * math.exp(-polar * 0.8)
+        x, y, z = p.x * r * broad, p.y * r * deep, p.z * r
+        if tied and polar < 0.55:
+            pull = 1 - polar / 0.55
+            wide = (1 - pull) ** 0.6 + (neck * 0.3 if pull < 0.6 else neck * (0.3 + 1.6 * (pull - 0.6)))
+            ear = 1 + (0.9 * abs(math.cos(around)) if two_ears and pull > 0.6 else 0)
+            x, y = x * min(1.0, wide) * ear, y * min(1.0, wide)
+            z = z + tuft * pull ** 1.5 + 0.08 * noise.noise(p * 9 + seed) * pull
+            x, y = x + lean[0] * pull**2 * tuft, y + lean[1] * pull**2 * tuft
+        z = z * height
+        floor = -0.62 * height
+        if z < floor:
+            z = floor + (z - floor) * 0.08
+            spread = 1.06 + 0.05 * noise.noise(p * 3 + seed)
+            x, y = x * spread, y * spread
+        vertex.co = (x, y, z)
+    lowest = min(v.co.z for v in thing.data.vertices)
+    for vertex in thing.data.vertices:
+        vertex.co.z -= lowest
+    if tied and rng.random() < 0.25:
+        thing.rotation_euler = (rng.uniform(0.8, 1.6), 0, rng.uniform(0, 6.3))
+        thing.location.z = 0.45
+
+
+def boxed(rng, size, bevel):
+    bpy.ops.mesh.primitive_cube_add(size=1.0)
+    thing = bpy.context.object
+    thing.scale = size
+    bpy.ops.object.transform_apply(scale=True)
+    modifier = thing.modifiers.new("bevel", "BEVEL")
+    modifier.width, modifier.segments = bevel, 3
+    thing.location.z = size[2] / 2
+    return [thing]
+
+
+def cylinder(radius, depth, z, lower=None):
+    bpy.ops.mesh.primitive_cone_add(radius1=lower or radius, radius2=radius, depth=depth, vertices=48)
+    thing = bpy.context.object
+    thing.location.z = z
+    bpy.ops.object.shade_smooth()
+    return thing
+
+
+def other(rng, kind):
+    """The parts of a thing that is no garbage, in their materials."""
+    grey = (rng.uniform(0.05, 0.6),) * 3
+    colour = tuple(rng.uniform(0.02, 0.7) for _ in range(3))
+    dark = (rng.uniform(0.005, 0.05),) * 3
+    if kind in ("stone", "planter"):
+        rough = material(rng, tuple(c * rng.uniform(0.8, 1.1) for c in grey), 0.95, 0, rng.uniform(0.2, 0.6), rng.uniform(6, 15))
+    if kind == "stone":
+        thing = sphere(5)
+        seed = Vector((rng.uniform(-99, 99),) * 3)
+        for v in thing.data.vertices:
+            v.co *= 1 + 0.35 * noise.noise(v.co * 1.2 + seed) + 0.08 * noise.noise(v.co * 5 + seed)
+            v.co.z = max(v.co.z * 0.7, -0.3) + 0.3
+        parts, surfaces = [thing], [rough]
+    elif kind == "planter":
+        leaf = material(rng, (rng.uniform(0.01, 0.1), rng.uniform(0.08, 0.3), 0.02), 0.7)
+        parts, surfaces = [cylinder(0.8, 0.9, 0.45, 0.55)], [rough]
+        for _ in range(rng.randint(6, 14)):
+            bush = sphere(3)
+            bush.scale = (rng.uniform(0.15, 0.5),) * 3
+            bush.location = (rng.uniform(-0.7, 0.7), rng.uniform(-0.7, 0.7), rng.uniform(0.9, 1.5))
+            for v in bush.data.vertices:
+                v.co *= 1 + 0.7 * noise.noise(v.co * 4 + bush.location)
+            parts.append(bush)
+            surfaces.append(leaf)
+    elif kind == "carton":
+        parts = boxed(rng, (rng.uniform(0.8, 1.8), rng.uniform(0.6, 1.4), rng.uniform(0.4, 1.4)), 0.02)
+        surfaces = [material(rng, (rng.uniform(0.3, 0.5), rng.uniform(0.18, 0.28), rng.uniform(0.08, 0.14)), 0.9, 0, 0.1, 4)]
+    elif kind == "suitcase":
+        parts = boxed(rng, (rng.uniform(0.9, 1.4), rng.uniform(0.4, 0.6), rng.uniform(1.2, 1.8)), 0.15)
+        surfaces = [material(rng, rng.choice([colour, dark]), rng.uniform(0.3, 0.8), rng.uniform(0, 0.5))]
+    elif kind == "bin":
+        body, lid = cylinder(0.7, 1.9, 0.95, 0.6), cylinder(0.75, 0.15, 1.95)
+        parts, surfaces = [body, lid], [material(rng, rng.choice([colour, dark, grey]), 0.5, 0.3), material(rng, dark, 0.5)]
+    elif kind == "bollard":
+        parts = [cylinder(0.2, 1.7, 0.85), cylinder(0.24, 0.1, 1.6)]
+        surfaces = [material(rng, rng.choice([grey, dark, colour]), 0.4)] * 2
+    elif kind == "cone":
+        parts = [cylinder(0.07, 1.5, 0.8, 0.5), *boxed(rng, (1.2, 1.2, 0.08), 0.02)]
+        surfaces = [material(rng, (0.8, rng.uniform(0.05, 0.2), 0.01), 0.5), material(rng, dark, 0.7)]
+    elif kind == "manhole":
+        parts = [cylinder(1.0, 0.03, 0.015)]
+        surfaces = [material(rng, tuple(c * 0.4 for c in grey), 0.6, 0, 0.7, rng.uniform(5, 12))]
+    else:
+        thing = sphere(4)
+        thing.location.z = 1.0
+        parts, surfaces = [thing], [material(rng, rng.choice([colour, dark, grey]), rng.uniform(0.2, 0.9), rng.uniform(0, 0.6))]
+    for part, surface in zip(parts, surfaces):
+        part.data.materials.append(surface)
+    return parts
+
+
+def light(rng):
+    """Sun, overcast, shade or a street lamp at night."""
+    world = bpy.data.worlds.new("sky")
+    bpy.context.scene.world = world
+    world.use_nodes = True
+    nodes, links = world.node_tree.nodes, world.node_tree.links
+    world.cycles.sampling_method = "NONE"  # a smooth sky needs no map of its lights, which would cost more than the picture
+    sky = nodes["Background"]
+    place, parts, ramp = nodes.new("ShaderNodeTexCoord"), nodes.new("ShaderNodeSeparateXYZ"), nodes.new("ShaderNodeValToRGB")
+    warm = rng.uniform(-0.15, 0.15)
+    # Below the horizon and around it the street is darker than the sky: that is what a glossy bag mirrors.
+    ramp.color_ramp.elements[0].color = (0.25, 0.23, 0.2, 1)
+    ramp.color_ramp.elements[1].color = (0.9 + warm, 0.95, 1.0 - warm, 1)
+    ramp.color_ramp.elements[0].position, ramp.color_ramp.elements[1].position = rng.uniform(0, 0.3), rng.uniform(0.4, 0.9)
+    links.new(place.outputs["Generated"], parts.inputs[0])
+    links.new(parts.outputs["Z"], ramp.inputs["Fac"])
+    links.new(ramp.outputs["Color"], sky.inputs["Color"])
+    weather = rng.choice(["sun", "sun", "overcast", "shade", "lamp"])
+    sky.inputs["Strength"].default_value = {"sun": 0.5, "overcast": 0.8, "shade": 0.5, "lamp": 0.15}[weather] * rng.uniform(0.7, 1.3)
+    if weather in ("sun", "lamp"):
+        bpy.ops.object.light_add(type="SUN")
+        lamp = bpy.context.object
+        lamp.data.energy = (2.8 if weather == "sun" else 1.5) * rng.uniform(0.6, 1.3)
+        lamp.data.angle = 0.02 if weather == "sun" else 0.2
+        lamp.data.color = (1, rng.uniform(0.85, 1), rng.uniform(0.7, 1) if weather == "sun" else rng.uniform(0.4, 0.8))
+        lamp.rotation_euler = (rng.uniform(0.2, 1.2), 0, rng.uniform(0, 6.3))
+
+
+def render(number, kind, garbage, arguments):
+    rng = random.Random(f"{arguments.seed}-{number}")
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    scene = bpy.context.scene
+    scene.render.engine = "CYCLES"
+    scene.cycles.samples = arguments.samples
+    scene.cycles.use_denoising = True
+    scene.cycles.max_bounces = 3
+    scene.cycles.seed = number
+    scene.render.threads_mode, scene.render.threads = "FIXED", arguments.threads
+    scene.render.resolution_x = scene.render.resolution_y = arguments.size
+    scene.render.film_transparent = True
+    scene.view_settings.view_transform = "Standard"
+    if garbage:
+        thing = sphere()
+        shape_bag(rng, thing)
+        thing.data.materials.append(bag_surface(rng, kind))
+        thing.rotation_euler.z = rng.uniform(0, 6.3)
+        parts = [thing]
+    else:
+        parts = other(rng, kind)
+        turn = rng.uniform(0, 6.3)
+        for part in parts:
+            part.rotation_euler.z += turn if len(parts) == 1 else 0
+    light(rng)
+    bpy.ops.mesh.primitive_plane_add(size=40)
+    ground = bpy.context.object
+    ground.is_shadow_catcher = True
+    ground.data.materials.append(material(rng, (rng.uniform(0.15, 0.5),) * 3, 0.9))
+    bpy.context.view_layer.update()
+    corners = [part.matrix_world @ v.co for part in parts for v in part.data.vertices]
+    middle = sum(corners, Vector()) / len(corners)
+    reach = max((c - middle).length for c in corners)
+    above = math.radians(rng.uniform(8, 60))
+    bpy.ops.object.camera_add()
+    camera = bpy.context.object
+    camera.data.angle = math.radians(rng.uniform(18, 40))
+    away = reach * 1.5 / math.tan(camera.data.angle / 2)
+    camera.location = middle + Vector((0, -math.cos(above), math.sin(above))) * away
+    camera.rotation_euler = (middle - camera.location).to_track_quat("-Z", "Y").to_euler()
+    scene.camera = camera
+    bpy.context.view_layer.update()
+    seen = [world_to_camera_view(scene, camera, c) for c in corners]
+    box = [min(s.x for s in seen), 1 - max(s.y for s in seen), max(s.x for s in seen), 1 - min(s.y for s in seen)]
+    stem = arguments.out / f"{number:04}-{kind}"
+    scene.render.filepath = str(stem.with_suffix(".png"))
+    bpy.ops.render.render(write_still=True)
+    facts = {"box": [round(v * arguments.size, 1) for v in box], "garbage": garbage, "degrees": round(math.degrees(above))}
+    stem.with_suffix(".json").write_text(json.dumps(facts))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("out", type=pathlib.Path)
+    for name, default in [("bags", 400), ("others", 160), ("size", 256), ("samples", 24), ("threads", 2), ("seed", 1)]:
+        parser.add_argument(f"--{name}", type=int, default=default)
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    total = arguments.bags + arguments.others
+    for number in range(total):
+        # Spread evenly, so that a run that was stopped early has both.
+        garbage = (number + 1) * arguments.bags // total > number * arguments.bags // total
+        kinds = BAGS if garbage else OTHERS
+        kind = random.Random(f"kind-{arguments.seed}-{number}").choice(kinds)
+        if not (arguments.out / f"{number:04}-{kind}.json").exists():
+            render(number, kind, garbage, arguments)
+    print(f"{total} cut-outs in {arguments.out}")
+
+
+if __name__ == "__main__":
+    main()
