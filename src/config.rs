@@ -316,8 +316,14 @@ impl Config {
     fn resolve_paths(&mut self, base: &Path) {
         let resolve = |path: &mut PathBuf| resolve(path, base);
         resolve(&mut self.node.data_dir);
-        for path in
-            [&mut self.evidence.dir, &mut self.evidence.font, &mut self.detect.onnxruntime].into_iter().flatten()
+        for path in [
+            &mut self.evidence.dir,
+            &mut self.evidence.font,
+            &mut self.detect.onnxruntime,
+            &mut self.detect.engine_cache,
+        ]
+        .into_iter()
+        .flatten()
         {
             resolve(path);
         }

@@ -22,6 +22,16 @@ pub struct DetectConfig {
     /// What runs the model: `"cpu"`, `"cuda"`, `"tensorrt"` or `"openvino"`; all but `"cpu"` need an ONNX Runtime
     /// built with that provider, named by `onnxruntime`. Default `"cpu"`.
     pub provider: Provider,
+    /// Which device of the provider: a GPU's number (`"0"`) with CUDA and TensorRT, the device's name (`"CPU"`, `"GPU.1"`,
+    /// `"NPU"`) with OpenVINO. Default: the provider's own.
+    pub device: Option<String>,
+    /// What the model is calculated in. Default `"fp32"`.
+    pub precision: Precision,
+    /// Folder where TensorRT and OpenVINO keep the model as they compiled it, so that the next start does not compile
+    /// it again. Default: none.
+    pub engine_cache: Option<PathBuf>,
+    /// What to do where the provider cannot be had. Default `"none"`: stop with an error.
+    pub fallback: Fallback,
     /// Threads inside one session. Default 1: on a CPU, one session a core beats one session on all cores.
     pub threads_per_session: usize,
     /// Most close-ups (zones, or tiles of them, looked at by themselves) in one look, by each of the camera's models.
@@ -39,6 +49,10 @@ impl Default for DetectConfig {
             models_dir: PathBuf::from("models"),
             onnxruntime: None,
             provider: Provider::Cpu,
+            device: None,
+            precision: Precision::Fp32,
+            engine_cache: None,
+            fallback: Fallback::None,
             threads_per_session: 1,
             close_ups_per_look: 2,
             score_floor: 0.2,
@@ -59,6 +73,28 @@ pub enum Provider {
     Tensorrt,
     /// Intel CPUs, GPUs and NPUs through OpenVINO.
     Openvino,
+}
+
+/// What a model is calculated in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// Single precision.
+    #[default]
+    Fp32,
+    /// Half precision, with TensorRT and OpenVINO.
+    Fp16,
+}
+
+/// What to do where the provider cannot be had.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fallback {
+    /// Stop: a fleet that is sized for GPUs does not run on CPUs.
+    #[default]
+    None,
+    /// Go on with the CPU, and say so.
+    Cpu,
 }
 
 impl fmt::Display for Provider {

@@ -134,8 +134,8 @@ pub enum DetectError {
     },
     /// The execution provider cannot be had.
     #[error(
-        "provider {provider} is not available in {}: {reason}; set detect.onnxruntime to a library that has it, or \
-         detect.provider = \"cpu\"", library.display()
+        "provider {provider} is not available in {}: {reason}; set detect.onnxruntime to a library that has it, \
+         detect.provider = \"cpu\", or detect.fallback = \"cpu\" to go on without it", library.display()
     )]
     Provider {
         /// The provider asked for.
@@ -143,6 +143,14 @@ pub enum DetectError {
         /// The library in use.
         library: PathBuf,
         /// What ONNX Runtime says.
+        reason: String,
+    },
+    /// A setting that the execution provider does not have.
+    #[error("detect.{key}: {reason}")]
+    Setting {
+        /// The key.
+        key: &'static str,
+        /// What is wrong and what to do.
         reason: String,
     },
     /// A picture whose planes do not hold what its size says.

@@ -27,7 +27,7 @@ mod resample;
 mod session;
 
 pub use closeup::CloseUps;
-pub use config::{DetectConfig, Provider};
+pub use config::{DetectConfig, Fallback, Precision, Provider};
 pub use detector::Detector;
 pub use detectors::Detectors;
 pub use error::DetectError;
@@ -39,9 +39,10 @@ pub use runtime::{RuntimeInfo, load_runtime};
 
 /// Describes this crate's metrics to the recorder; call once, after it is installed.
 pub fn describe_metrics() {
-    use metrics::{Unit, describe_counter, describe_histogram};
+    use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
     describe_histogram!("gridwatch_preprocess_seconds", Unit::Seconds, "decoded planes to input tensor, one look");
     describe_histogram!("gridwatch_inference_seconds", Unit::Seconds, "one run of the model, one look");
+    describe_gauge!("gridwatch_provider_fallback", "1 where models run on the CPU because the provider cannot be had");
     describe_counter!("gridwatch_close_ups_total", "zones, or tiles of them, looked at by themselves");
     describe_counter!("gridwatch_inference_errors_total", "looks whose picture could not be detected on");
 }

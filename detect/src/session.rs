@@ -3,7 +3,7 @@
 use std::{
     borrow::Cow,
     path::PathBuf,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, Once, PoisonError},
 };
 
 use ort::{
@@ -16,7 +16,10 @@ use ort::{
     value::{DynValue, Tensor as OrtTensor, TensorElementType, ValueType},
 };
 
-use crate::{DetectConfig, DetectError, Manifest, Provider, RuntimeInfo};
+use crate::{
+    DetectConfig, DetectError, Manifest, Provider, RuntimeInfo,
+    config::{Fallback, Precision},
+};
 
 /// The process's environment: a second one cannot be made, so this one is never dropped.
 static RUNTIME: Mutex<Option<(Environment, RuntimeInfo)>> = Mutex::new(None);
@@ -85,46 +88,115 @@ pub(crate) struct Opened {
     pub(crate) outputs: Vec<Port>,
 }
 
-/// Opens the model's weights for `config`'s provider.
+/// Opens the model's weights for `config`'s provider, or its fallback.
 pub(crate) fn open(manifest: &Manifest, weights: &[u8], config: &DetectConfig) -> Result<Opened, DetectError> {
     let info = crate::load_runtime(config)?;
     let runtime = RUNTIME.lock().unwrap_or_else(PoisonError::into_inner);
     let (environment, _) = runtime.as_ref().expect("load_runtime succeeded");
-    let bad = |reason: String| DetectError::BadWeights {
-        at: manifest.line_of("weights"),
-        path: manifest.weights.clone(),
-        reason,
-    };
-    let builder = || -> ort::Result<SessionBuilder> {
-        Ok(OrtSession::builder(environment)?
-            .with_optimization_level(GraphOptimizationLevel::All)?
-            .with_intra_threads(config.threads_per_session.max(1))?
-            .with_inter_threads(1)?
-            // Cameras are looked at every few seconds: a pool that spins between looks burns the cores of the others.
-            .with_intra_op_spinning(false)?)
-    };
-    let mut builder = builder().map_err(|error| bad(error.to_string()))?;
-    if let Some(provider) = provider(config.provider) {
-        builder = builder.with_execution_providers([provider]).map_err(|error| DetectError::Provider {
-            provider: config.provider,
-            library: info.path.clone(),
+    let on_cpu = || {
+        let bad = |error: ort::Error| DetectError::BadWeights {
+            at: manifest.line_of("weights"),
+            path: manifest.weights.clone(),
             reason: error.to_string(),
-        })?;
-    }
-    let session = builder.commit_from_memory(weights).map_err(|error| bad(error.to_string()))?;
+        };
+        builder(environment, config).map_err(bad)?.commit_from_memory(weights).map_err(bad)
+    };
+    let session = match dispatch(config)? {
+        None => on_cpu()?,
+        Some(provider) => {
+            let open = || -> ort::Result<OrtSession> {
+                builder(environment, config)?.with_execution_providers([provider])?.commit_from_memory(weights)
+            };
+            match open() {
+                Ok(session) => session,
+                Err(error) => {
+                    // Weights that the CPU cannot run either are no fault of the provider.
+                    let session = on_cpu()?;
+                    let (provider, reason) = (config.provider, error.to_string());
+                    match config.fallback {
+                        Fallback::None => {
+                            return Err(DetectError::Provider { provider, library: info.path, reason });
+                        }
+                        Fallback::Cpu => {
+                            fell_back(provider, &reason);
+                            session
+                        }
+                    }
+                }
+            }
+        }
+    };
     let ports = |outlets: &[ort::value::Outlet]| outlets.iter().map(port).collect();
     let (inputs, outputs) = (ports(session.inputs()), ports(session.outputs()));
     Ok(Opened { model: manifest.name.clone(), session, inputs, outputs })
 }
 
-fn provider(provider: Provider) -> Option<ExecutionProviderDispatch> {
-    let dispatch = match provider {
-        Provider::Cpu => return None,
-        Provider::Cuda => ep::CUDA::default().build(),
-        Provider::Tensorrt => ep::TensorRT::default().build(),
-        Provider::Openvino => ep::OpenVINO::default().build(),
+fn builder(environment: &Environment, config: &DetectConfig) -> ort::Result<SessionBuilder> {
+    Ok(OrtSession::builder(environment)?
+        .with_optimization_level(GraphOptimizationLevel::All)?
+        .with_intra_threads(config.threads_per_session.max(1))?
+        .with_inter_threads(1)?
+        // Cameras are looked at every few seconds: a pool that spins between looks burns the cores of the others.
+        .with_intra_op_spinning(false)?)
+}
+
+/// Each session falls back for the same reason: the log says it once, the metric for as long as it is so.
+fn fell_back(provider: Provider, reason: &str) {
+    static SAID: Once = Once::new();
+    SAID.call_once(|| tracing::warn!(%provider, reason, "the provider cannot be had: models run on the CPU"));
+    metrics::gauge!("gridwatch_provider_fallback", "provider" => provider.to_string()).set(1.0);
+}
+
+/// The execution provider as the config sets it up; none for the CPU, which is always there.
+fn dispatch(config: &DetectConfig) -> Result<Option<ExecutionProviderDispatch>, DetectError> {
+    let setting = |key, reason: String| DetectError::Setting { key, reason };
+    let fp16 = config.precision == Precision::Fp16;
+    if fp16 && matches!(config.provider, Provider::Cpu | Provider::Cuda) {
+        let reason = format!("provider {} calculates as the weights say; use fp32", config.provider);
+        return Err(setting("precision", reason));
+    }
+    if let Some(device) = config.device.as_ref().filter(|_| config.provider == Provider::Cpu) {
+        return Err(setting("device", format!("\"{device}\" is none of provider cpu, which has no devices")));
+    }
+    let gpu = || match config.device.as_deref().map(str::parse::<i32>) {
+        None => Ok(0),
+        Some(Ok(number)) if number >= 0 => Ok(number),
+        Some(_) => {
+            let reason = format!("expected a GPU's number, such as \"0\", for provider {}", config.provider);
+            Err(setting("device", reason))
+        }
     };
-    Some(dispatch.error_on_failure())
+    let cache = match &config.engine_cache {
+        Some(path) => {
+            std::fs::create_dir_all(path).map_err(|source| DetectError::Io { path: path.clone(), source })?;
+            Some(path.display().to_string())
+        }
+        None => None,
+    };
+    let dispatch = match config.provider {
+        Provider::Cpu => return Ok(None),
+        Provider::Cuda => ep::CUDA::default().with_device_id(gpu()?).build(),
+        Provider::Tensorrt => {
+            let mut provider = ep::TensorRT::default().with_device_id(gpu()?).with_fp16(fp16);
+            if let Some(cache) = cache {
+                provider = provider.with_engine_cache(true).with_engine_cache_path(&cache);
+                provider = provider.with_timing_cache(true).with_timing_cache_path(&cache);
+            }
+            provider.build()
+        }
+        Provider::Openvino => {
+            let mut provider = ep::OpenVINO::default().with_num_threads(config.threads_per_session.max(1));
+            provider = provider.with_precision(if fp16 { "FP16" } else { "FP32" });
+            if let Some(device) = &config.device {
+                provider = provider.with_device_type(device);
+            }
+            if let Some(cache) = cache {
+                provider = provider.with_cache_dir(cache);
+            }
+            provider.build()
+        }
+    };
+    Ok(Some(dispatch.error_on_failure()))
 }
 
 fn port(outlet: &ort::value::Outlet) -> Port {

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use detect::{DetectConfig, Detector, Model, Provider, catalog};
+use detect::{DetectConfig, Detector, Model, catalog};
 use domain::Sha256;
 
 use crate::site;
@@ -173,15 +173,6 @@ fn a_model_or_folder_that_is_not_there_says_what_there_is() {
     }
     let error = Model::load(Path::new("/nowhere"), "nanodet-g").err().unwrap().to_string();
     assert!(error.contains("/nowhere; set detect.models_dir"), "{error}");
-}
-
-#[test]
-fn a_provider_that_the_library_lacks_is_named_with_the_remedy() {
-    let model = Model::load(&site::models_dir(), "nanodet-g").unwrap();
-    let config = DetectConfig { provider: Provider::Openvino, ..site::config() };
-    let Err(error) = Detector::new(&model, &config) else { return eprintln!("skipped: this library has OpenVINO") };
-    let error = error.to_string();
-    assert!(error.contains("provider openvino is not available in") && error.contains("\"cpu\""), "{error}");
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod bad_models;
 mod close_ups;
 mod golden;
 mod jpeg;
+mod providers;
 mod pull;
 mod several;
 mod site;
