@@ -5,6 +5,8 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::{Args, Parser, Subcommand};
 use domain::{CameraId, Millis, StreamRole, TicketId};
 
+use crate::evaluation::Renaming;
+
 /// Watches street cameras for illegal vending, exposed garbage and blocked lanes, and files tickets with evidence on
 /// the city's grid-management platform over MQTT.
 #[derive(Debug, Parser)]
@@ -52,7 +54,7 @@ pub enum Command {
     /// See the tickets.
     #[command(subcommand)]
     Tickets(TicketsCommand),
-    /// See, fetch and verify detection models.
+    /// See, fetch, verify, judge and measure detection models.
     #[command(subcommand)]
     Models(ModelsCommand),
     /// Serve recordings as RTSP cameras, looping, to rehearse without cameras.
@@ -181,7 +183,7 @@ pub enum TicketsCommand {
     },
 }
 
-/// See, fetch and verify detection models.
+/// See, fetch, verify, judge and measure detection models.
 #[derive(Debug, Subcommand)]
 pub enum ModelsCommand {
     /// List the models with the state of their weights.
@@ -202,6 +204,61 @@ pub enum ModelsCommand {
         /// The model; all of them where absent.
         name: Option<String>,
     },
+    /// Judge a model on labelled pictures: mAP, by class and size, what each score threshold gives, time a look.
+    Eval(EvalArgs),
+    /// Measure what a model costs on this machine: time a look and its parts, looks a second, memory.
+    Bench(BenchArgs),
+}
+
+/// What to judge, on what.
+#[derive(Debug, Clone, Args)]
+pub struct EvalArgs {
+    /// Where the models are.
+    #[command(flatten)]
+    pub models: ModelsArg,
+    /// The model.
+    pub name: String,
+    /// Labelled pictures: a COCO annotations file, a folder that holds one in annotations/, or a folder in YOLO's form
+    /// (images/ and labels/; class names from data.yaml or classes.txt).
+    pub dataset: PathBuf,
+    /// Where a COCO file's pictures are; looked for beside it where absent.
+    #[arg(long, value_name = "DIR")]
+    pub images: Option<PathBuf>,
+    /// A class of the dataset is this class or group of the model; `*` stands for every class that is not named.
+    /// Classes of one name meet by themselves.
+    #[arg(long, value_name = "DATASET=MODEL", value_delimiter = ',')]
+    pub classes: Vec<Renaming>,
+    /// Judge groups as rules see them: car, truck and bus are one thing.
+    #[arg(long)]
+    pub groups: bool,
+    /// Also write the report as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Also draw the precision-recall curves.
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
+    /// Also write what was found, in COCO's form of results, for other tools.
+    #[arg(long, value_name = "FILE")]
+    pub detections: Option<PathBuf>,
+}
+
+/// What to measure.
+#[derive(Debug, Clone, Args)]
+pub struct BenchArgs {
+    /// Where the models are.
+    #[command(flatten)]
+    pub models: ModelsArg,
+    /// The model.
+    pub name: String,
+    /// How long to measure: half of it one session, half of it all sessions.
+    #[arg(long, default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub seconds: u64,
+    /// How many sessions run side by side, each on one thread; one a core where absent.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+    /// The JPEG or PNG picture to look at; a street where absent.
+    #[arg(long, value_name = "FILE")]
+    pub picture: Option<PathBuf>,
 }
 
 /// Where the models are.

@@ -64,6 +64,12 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Models(ModelsCommand::Verify { models, name }) => {
             commands::models::run_verify(&detect::DetectConfig::default(), &models.models_dir, name.as_deref())
         }
+        Command::Models(ModelsCommand::Eval(arguments)) => {
+            tokio::task::spawn_blocking(move || commands::models::eval::run(&arguments)).await?
+        }
+        Command::Models(ModelsCommand::Bench(arguments)) => {
+            tokio::task::spawn_blocking(move || commands::models::bench::run(&arguments)).await?
+        }
         Command::Simulate(arguments) => commands::simulate::run(arguments, cancel).await,
     }
 }

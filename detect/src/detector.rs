@@ -1,6 +1,9 @@
 //! One session of a model: a picture in, its detections out.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use domain::{Detection, Label, ModelRef, Picture};
 use metrics::{counter, histogram};
@@ -13,6 +16,25 @@ use crate::{
     preprocess::Preprocessor,
     session::{self, Opened, Port, Session},
 };
+
+/// How long the parts of one look took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LookTimes {
+    /// Planes to input tensor.
+    pub preprocess: Duration,
+    /// The model's run.
+    pub inference: Duration,
+    /// Output tensors to detections.
+    pub postprocess: Duration,
+}
+
+impl LookTimes {
+    /// The whole look.
+    #[must_use]
+    pub fn total(self) -> Duration {
+        self.preprocess + self.inference + self.postprocess
+    }
+}
 
 /// One session with its buffers, for one thread. Several of them run side by side.
 pub struct Detector {
@@ -97,6 +119,14 @@ impl Detector {
     /// # Errors
     /// When the picture's planes do not hold what its size says, or the run fails. The detector stays usable.
     pub fn detect(&mut self, picture: &Picture) -> Result<Vec<Detection>, DetectError> {
+        self.detect_timed(picture).map(|(detections, _)| detections)
+    }
+
+    /// The same as [`Detector::detect`], with what it took.
+    ///
+    /// # Errors
+    /// As [`Detector::detect`].
+    pub fn detect_timed(&mut self, picture: &Picture) -> Result<(Vec<Detection>, LookTimes), DetectError> {
         let outcome = self.look(picture);
         if outcome.is_err() {
             counter!("gridwatch_inference_errors_total").increment(1);
@@ -104,15 +134,14 @@ impl Detector {
         outcome
     }
 
-    fn look(&mut self, picture: &Picture) -> Result<Vec<Detection>, DetectError> {
+    fn look(&mut self, picture: &Picture) -> Result<(Vec<Detection>, LookTimes), DetectError> {
         let begun = Instant::now();
         let content = self.preprocessor.fill(picture, self.session.picture_mut())?;
         let filled = Instant::now();
-        histogram!("gridwatch_preprocess_seconds").record(filled - begun);
         let (manifest, floor, found) = (&self.manifest, self.floor, &mut self.candidates);
-        self.session.run(|outputs| {
-            histogram!("gridwatch_inference_seconds").record(filled.elapsed());
-            decode(manifest, outputs, floor, found)
+        let inferred = self.session.run(|outputs| {
+            let inferred = Instant::now();
+            decode(manifest, outputs, floor, found).map(|()| inferred)
         })?;
         found.retain(|candidate| self.taken[candidate.class]);
         let kept = best_of_each(found, &self.group, manifest.nms_iou, |bbox| content.to_picture(bbox));
@@ -127,7 +156,12 @@ impl Detector {
                 model: Some(Arc::clone(&self.model)),
             }
         };
-        Ok(kept.into_iter().map(detection).collect())
+        let detections = kept.into_iter().map(detection).collect();
+        let times =
+            LookTimes { preprocess: filled - begun, inference: inferred - filled, postprocess: inferred.elapsed() };
+        histogram!("gridwatch_preprocess_seconds").record(times.preprocess);
+        histogram!("gridwatch_inference_seconds").record(times.inference);
+        Ok((detections, times))
     }
 }
 

@@ -13,6 +13,7 @@ pub mod config;
 pub mod detector;
 pub mod detectors;
 pub mod error;
+pub mod eval;
 pub mod manifest;
 pub mod model;
 pub mod runtime;
@@ -28,7 +29,7 @@ mod session;
 
 pub use closeup::CloseUps;
 pub use config::{DetectConfig, Fallback, Precision, Provider};
-pub use detector::Detector;
+pub use detector::{Detector, LookTimes};
 pub use detectors::Detectors;
 pub use error::DetectError;
 pub use manifest::Manifest;

@@ -53,6 +53,16 @@ impl Model {
         &self.manifest
     }
 
+    /// The same weights for a measurement: detections down to `score_floor`, merged within the groups that `is_one`
+    /// names; the classes of other groups stand alone.
+    #[must_use]
+    pub fn for_measuring(&self, score_floor: f32, is_one: impl Fn(&str) -> bool) -> Self {
+        let mut manifest = Manifest::clone(&self.manifest);
+        manifest.score_floor = score_floor;
+        manifest.groups.retain(|group, _| is_one(group));
+        Self { manifest: Arc::new(manifest), ..self.clone() }
+    }
+
     /// The ONNX file's bytes, as verified.
     pub(crate) fn weights(&self) -> &[u8] {
         &self.weights

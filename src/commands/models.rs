@@ -1,4 +1,7 @@
-//! `gridwatch models list|pull|verify`.
+//! `gridwatch models list|pull|verify|eval|bench`.
+
+pub mod bench;
+pub mod eval;
 
 use std::path::Path;
 

@@ -116,6 +116,87 @@ fn models_are_listed_and_verified() {
     assert!(!unknown.status.success() && text(&unknown).contains("no-such-model"), "{}", text(&unknown));
 }
 
+/// A folder in YOLO's form: the street of the demo as the model is to find it, a picture of nothing, and what is broken.
+fn street_dataset() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    for part in ["images", "labels"] {
+        fs::create_dir(folder.path().join(part)).expect("a folder");
+    }
+    let file = |name: &str, content: &[u8]| fs::write(folder.path().join(name), content).expect("a file");
+    file("images/street.jpg", include_bytes!("../../src/commands/models/street.jpg"));
+    file("labels/street.txt", STREET_LABELS.as_bytes());
+    let mut grey = Vec::new();
+    let mut encoder = png::Encoder::new(&mut grey, 64, 48);
+    encoder.set_color(png::ColorType::Grayscale);
+    encoder.write_header().expect("a header").write_image_data(&[128; 64 * 48]).expect("a picture");
+    file("images/nothing.png", &grey);
+    file("images/torn.jpg", b"\xff\xd8\xff");
+    file("labels/torn.txt", b"0 0.5 0.5 0.1 0.1\n");
+    file("data.yaml", b"names:\n  0: car\n  1: pedestrian\n  2: stall\n");
+    folder
+}
+
+/// Drawn by hand: six pedestrians and the parked van; the last line is a mistake.
+const STREET_LABELS: &str = "\
+    1 0.757 0.422 0.041 0.153\n1 0.855 0.622 0.042 0.182\n1 0.896 0.440 0.047 0.152\n1 0.626 0.625 0.075 0.200\n\
+    1 0.403 0.874 0.086 0.248\n1 0.258 0.315 0.029 0.119\n0 0.896 0.123 0.098 0.094\n0 320 240 32 32\n";
+
+#[test]
+fn a_model_is_judged_on_labelled_pictures() {
+    let folder = street_dataset();
+    let (json, svg, detections) =
+        (folder.path().join("report.json"), folder.path().join("curve.svg"), folder.path().join("found.json"));
+    let eval = |more: &[&str]| {
+        command()
+            .args(["models", "eval", "nanodet-g"])
+            .arg(folder.path())
+            .args(more)
+            .arg("--json")
+            .arg(&json)
+            .arg("--svg")
+            .arg(&svg)
+            .arg("--detections")
+            .arg(&detections)
+            .output()
+            .expect("gridwatch starts")
+    };
+    let output = eval(&["--groups", "--classes", "pedestrian=person"]);
+    let said = text(&output);
+    assert!(output.status.success(), "{said}");
+    let parts =
+        ["no such class: stall", "torn.jpg: damaged JPEG", "street.txt:8: reaches outside", "vehicle", "person"];
+    for part in parts.iter().chain(&["1 without a label file"]) {
+        assert!(said.contains(part), "{part:?} is missing in {said}");
+    }
+    let read = |path| serde_json::from_str(&fs::read_to_string(path).expect("a file")).expect("JSON");
+    let report: serde_json::Value = read(&json);
+    assert_eq!((&report["n_pictures"], &report["n_labels"]), (&2.into(), &7.into()));
+    assert_eq!(report["mean"]["ap50"], 1.0, "{report:#}");
+    let curve = fs::read_to_string(&svg).expect("a picture");
+    assert!(curve.contains("mean 平均 (2): AP50 1.000"), "{curve}");
+    let found: serde_json::Value = read(&detections);
+    assert!(found.as_array().is_some_and(|found| found.len() >= 7 && found[0]["bbox"][3].is_f64()), "{found}");
+
+    let unknown = eval(&["--classes", "pedestrian=walker"]);
+    assert!(!unknown.status.success());
+    assert!(text(&unknown).contains("no class or group \"walker\""), "{}", text(&unknown));
+    let empty = tempfile::tempdir().expect("a folder");
+    let output = command().args(["models", "eval", "nanodet-g"]).arg(empty.path()).output().expect("gridwatch starts");
+    assert!(!output.status.success() && text(&output).contains("no pictures"), "{}", text(&output));
+}
+
+#[test]
+fn a_model_is_measured() {
+    let output = run(&["models", "bench", "nanodet-g", "--seconds", "1", "--threads", "2"]);
+    let said = text(&output);
+    assert!(output.status.success(), "{said}");
+    for part in ["768x576", "preprocessing", "inference", "postprocessing", "looks/s"] {
+        assert!(said.contains(part), "{said}");
+    }
+    let none = run(&["models", "bench", "nanodet-g", "--picture", "/nowhere.jpg"]);
+    assert!(!none.status.success() && text(&none).contains("/nowhere.jpg"), "{}", text(&none));
+}
+
 #[test]
 fn simulate_says_which_address_is_taken() {
     let folder = tempfile::tempdir().expect("a folder");

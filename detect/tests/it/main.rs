@@ -5,6 +5,7 @@
 
 mod bad_models;
 mod close_ups;
+mod eval;
 mod golden;
 mod jpeg;
 mod providers;
