@@ -2,7 +2,7 @@
 //! configuration.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     error::Error,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -12,7 +12,7 @@ use alerts::service::{FullResolution, Grab, StillDecoder};
 use bytes::Bytes;
 use console::{CameraView, StillError, StillFuture};
 use domain::{AccessUnit, CameraId, Picture, StreamRole};
-use ingest::{Decoder, Ingest, StreamConfig};
+use ingest::{Decoder, Ingest};
 
 use crate::config::CameraConfig;
 
@@ -46,7 +46,11 @@ impl StillDecoder for Stills {
 }
 
 /// Takes evidence in full resolution from the main streams of cameras that are looked at in their sub streams.
-pub struct MainStreams(BTreeMap<CameraId, StreamConfig>);
+pub struct MainStreams {
+    ingest: Ingest,
+    /// Cameras that have both streams.
+    cameras: BTreeSet<CameraId>,
+}
 
 /// A main stream that needs longer than this for a keyframe is of no use to a ticket that waits for it.
 const GRAB_TIMEOUT: Duration = Duration::from_secs(5);
@@ -54,17 +58,17 @@ const GRAB_TIMEOUT: Duration = Duration::from_secs(5);
 impl MainStreams {
     /// Those of `cameras` that have both streams.
     #[must_use]
-    pub fn new(cameras: &[CameraConfig]) -> Self {
+    pub fn new(ingest: Ingest, cameras: &[CameraConfig]) -> Self {
         let both = cameras.iter().filter(|camera| camera.stream.main.is_some() && camera.stream.sub.is_some());
-        Self(both.map(|camera| (camera.id.clone(), camera.stream.clone())).collect())
+        Self { ingest, cameras: both.map(|camera| camera.id.clone()).collect() }
     }
 }
 
 impl FullResolution for MainStreams {
     fn grab(&self, camera: &CameraId) -> Option<Grab> {
-        let (camera, stream) = (camera.clone(), self.0.get(camera)?.clone());
+        let (camera, ingest) = (self.cameras.get(camera)?.clone(), self.ingest.clone());
         Some(Box::pin(async move {
-            let grabbed = ingest::grab(&camera, &stream, StreamRole::Main, GRAB_TIMEOUT).await;
+            let grabbed = ingest.grab(&camera, StreamRole::Main, GRAB_TIMEOUT).await;
             grabbed.map_err(|error| error.to_string())
         }))
     }

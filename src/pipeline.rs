@@ -156,7 +156,7 @@ impl Pipeline {
             cameras: camera_infos(&config),
             node: node.clone(),
             stills: Arc::new(stills.clone()),
-            full_resolution: Arc::new(MainStreams::new(&config.cameras)),
+            full_resolution: Arc::new(MainStreams::new(ingest.clone(), &config.cameras)),
             paces: Arc::new({
                 let ingest = ingest.clone();
                 move |camera: &CameraId, pace| ingest.set_pace(camera, look_pace(pace))

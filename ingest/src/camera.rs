@@ -10,7 +10,10 @@
 //! that its panic is an error like any other.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant, SystemTime},
 };
 
@@ -24,8 +27,11 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::{
-    CameraEvent, IngestConfig, IngestError, LookPace, Pace, StreamConfig,
+    CameraEvent, IngestConfig, IngestError, LookPace, Mode, Pace, StreamConfig,
     backoff::Backoff,
+    config::Endpoint,
+    grab,
+    hosts::Hosts,
     looks::Looks,
     recording::{Item, Recording},
     rtsp::{Session, Sessions},
@@ -47,6 +53,9 @@ pub(crate) struct Camera {
     report: Mutex<CameraReport>,
     /// Told when a look ended, for recordings that wait for it.
     pub(crate) looked: Notify,
+    /// Told when a look is wanted earlier, for cameras that are visited.
+    pub(crate) wanted: Notify,
+    asked: AtomicBool,
 }
 
 impl Camera {
@@ -77,6 +86,8 @@ impl Camera {
             stream,
             report: Mutex::new(report),
             looked: Notify::new(),
+            wanted: Notify::new(),
+            asked: AtomicBool::new(false),
         }
     }
 
@@ -86,6 +97,12 @@ impl Camera {
             LookPace::Idle => self.idle,
             LookPace::Active => self.active,
         }
+    }
+
+    /// Somebody asks for a look now.
+    pub(crate) fn want(&self) {
+        self.asked.store(true, Ordering::Release);
+        self.wanted.notify_one();
     }
 
     pub(crate) fn report(&self) -> CameraReport {
@@ -164,6 +181,7 @@ pub(crate) struct Source {
     pub(crate) looks: Arc<Looks>,
     pub(crate) config: Arc<IngestConfig>,
     pub(crate) connects: Arc<Semaphore>,
+    pub(crate) hosts: Hosts,
     pub(crate) events: mpsc::Sender<CameraEvent>,
     pub(crate) cancel: CancellationToken,
 }
@@ -218,26 +236,77 @@ impl Source {
 
     async fn run_once(&self, sessions: &Sessions) -> Result<End, IngestError> {
         let camera = self.camera();
+        let starts = camera.report().state == CameraState::Waiting;
+        // Cameras that are visited come one after the other from the start.
+        if starts && camera.stream.mode == Mode::Patrol {
+            tokio::time::sleep(camera.interval(LookPace::Idle).mul_f64(rand::random())).await;
+        }
         // A camera that is offline stays so in the reports until it really streams.
-        if camera.report().state == CameraState::Waiting {
+        if starts {
             camera.enter(CameraState::Connecting, None);
         }
-        match &camera.stream.file {
-            Some(path) => self.play(path).boxed().await,
-            None => self.stream(sessions).boxed().await,
+        match (&camera.stream.file, camera.stream.mode) {
+            (Some(path), _) => self.play(path).boxed().await,
+            (None, Mode::Stream) => self.hold(sessions).boxed().await,
+            (None, Mode::Patrol) => self.patrol(sessions).boxed().await,
         }
     }
 
-    async fn stream(&self, sessions: &Sessions) -> Result<End, IngestError> {
+    /// Holds a session for as long as it lasts.
+    async fn hold(&self, sessions: &Sessions) -> Result<End, IngestError> {
+        let camera = self.camera();
+        let endpoint = camera.stream.endpoint(camera.stream.look_role())?;
+        // Recorders count sessions: the last one should be gone before the next begins.
+        sessions.closed().await;
+        let _room = self.hosts.admit(&endpoint, |why| self.waits(&why)).await;
+        let end = self.stream(&endpoint, sessions).await;
+        sessions.closed().await;
+        end
+    }
+
+    /// Visits the camera for each look.
+    async fn patrol(&self, sessions: &Sessions) -> Result<End, IngestError> {
+        let camera = self.camera();
+        loop {
+            let begun = tokio::time::Instant::now();
+            camera.asked.store(false, Ordering::Release);
+            let endpoint = camera.stream.endpoint(camera.stream.look_role())?;
+            let (connecting, patience) =
+                (self.config.connect_timeout.to_duration(), self.config.keyframe_timeout.to_duration());
+            let access_unit = {
+                let _room = self.hosts.admit(&endpoint, |why| self.waits(&why)).await;
+                let taken = grab::visit(&endpoint, sessions, connecting, patience, Some(&self.connects)).await;
+                sessions.closed().await;
+                taken?
+            };
+            camera.lock().codec = Some(access_unit.codec);
+            metrics::histogram!("gridwatch_visit_seconds").record(begun.elapsed());
+            self.keyframe(access_unit, None).await;
+            while !camera.asked.load(Ordering::Acquire) {
+                // The pace may change meanwhile.
+                let next = begun + camera.report().look_interval.to_duration();
+                if tokio::time::timeout_at(next, camera.wanted.notified()).await.is_err() {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Says on the camera's report what it waits for, until it streams.
+    fn waits(&self, why: &str) {
+        let mut report = self.camera().lock();
+        if report.state != CameraState::Streaming {
+            report.error = Some(why.into());
+        }
+    }
+
+    async fn stream(&self, endpoint: &Endpoint, sessions: &Sessions) -> Result<End, IngestError> {
         let camera = self.camera();
         let timeout = self.config.connect_timeout.to_duration();
         let mut session = {
-            // Recorders count sessions: the last one should be gone before the next begins.
-            sessions.closed().await;
             // The semaphore is never closed.
             let _turn = self.connects.acquire().await;
-            let endpoint = camera.stream.endpoint(camera.stream.look_role())?;
-            Session::connect(&endpoint, sessions, timeout).await?
+            Session::connect(endpoint, sessions, timeout).await?
         };
         camera.lock().codec = Some(session.codec);
 

@@ -29,6 +29,8 @@ pub struct IngestConfig {
     pub backoff_max: Millis,
     /// Cameras that are being connected to at one time.
     pub connects_in_flight: usize,
+    /// Most sessions at one time with one host (a recorder, a gateway); 0 is no limit.
+    pub sessions_per_host: usize,
     /// The decoders, as GStreamer elements.
     pub decoders: DecoderConfig,
 }
@@ -45,6 +47,7 @@ impl Default for IngestConfig {
             backoff_min: Millis::secs(1),
             backoff_max: Millis::secs(60),
             connects_in_flight: 64,
+            sessions_per_host: 0,
             decoders: DecoderConfig::default(),
         }
     }
@@ -105,6 +108,17 @@ pub enum Pace {
     Fast,
 }
 
+/// How a live camera is held.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Connected all the time.
+    #[default]
+    Stream,
+    /// Connected for each look, until a keyframe has come: for gateways with few sessions, and thin lines.
+    Patrol,
+}
+
 /// Where a camera's pictures come from: RTSP addresses, or a recording.
 #[derive(Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -113,6 +127,8 @@ pub struct StreamConfig {
     pub main: Option<String>,
     /// RTSP address of the reduced stream; looks are made on it where there is one.
     pub sub: Option<String>,
+    /// How a live camera is held.
+    pub mode: Mode,
     /// A recording instead of a live camera: any container and encoding that GStreamer reads. What is not H.264, H.265
     /// or JPEG is encoded anew, as a JPEG picture a second.
     pub file: Option<PathBuf>,
@@ -141,6 +157,7 @@ impl fmt::Debug for StreamConfig {
         f.debug_struct("StreamConfig")
             .field("main", &self.main.as_deref().map(crate::address::shown))
             .field("sub", &self.sub.as_deref().map(crate::address::shown))
+            .field("mode", &self.mode)
             .field("file", &self.file)
             .field("looping", &self.looping)
             .field("pace", &self.pace)
@@ -168,6 +185,9 @@ impl StreamConfig {
             (true, None) => return Err(IngestError::Source("has no source; set main (and sub) or file")),
             (false, Some(_)) => {
                 return Err(IngestError::Source("has both an RTSP address and a file; keep one of them"));
+            }
+            (true, Some(_)) if self.mode == Mode::Patrol => {
+                return Err(IngestError::Source("is a recording, which no patrol connects to; leave mode out"));
             }
             _ => {}
         }
@@ -303,6 +323,8 @@ mod tests {
         check_stream("file = 'a.mp4'\npace = 'fast'\nlooping = true", Ok(()));
         check_stream("main = 'rtsp://h/1'\ntransport = 'udp'\nlook_interval = '5s'", Ok(()));
         check_stream("username = 'u'\npassword = 'hunter2'\nmain = 'rtsp://h/1'", Ok(()));
+        check_stream("main = 'rtsp://h/1'\nmode = 'patrol'", Ok(()));
+        check_stream("file = 'a.mp4'\nmode = 'patrol'", Err("no patrol"));
         check_stream("", Err("has no source"));
         check_stream("main = 'rtsp://h/1'\nfile = 'a.mp4'", Err("both"));
         check_stream("main = 'http://u:hunter2@h/1'", Err("rtsp://HOST"));

@@ -3,9 +3,12 @@
 use std::time::{Duration, SystemTime};
 
 use domain::{AccessUnit, CameraId, Codec, Millis, StreamRole, Timestamp};
+use tokio::sync::Semaphore;
 
 use crate::{
     Decoder, DecoderConfig, IngestError, Pace, StreamConfig,
+    config::Endpoint,
+    hosts::Hosts,
     recording::{Item, Recording},
     rtsp::{Session, Sessions},
 };
@@ -34,19 +37,29 @@ pub struct ProbeReport {
 
 /// Connects to one of a camera's streams (the other one if it has only that), takes one keyframe and leaves. Of a
 /// recording it is the first keyframe. `timeout` bounds all of it but leaving.
-///
-/// # Errors
-/// When the stream cannot be connected to, or gives no keyframe in time.
-pub async fn grab(
+pub(crate) async fn grab(
     id: &CameraId,
     stream: &StreamConfig,
     role: StreamRole,
     timeout: Duration,
+    hosts: &Hosts,
 ) -> Result<AccessUnit, IngestError> {
     let sessions = Sessions::default();
     let place = stream.shown(role).unwrap_or_default();
     let late = |_| IngestError::Timeout { address: place, step: "with a keyframe", after: timeout };
-    let result = tokio::time::timeout(timeout, first_keyframe(stream, role, timeout, &sessions)).await;
+    let grabbing = async {
+        match &stream.file {
+            Some(_) => first_of_recording(stream).await,
+            None => {
+                let endpoint = stream.endpoint(role)?;
+                let _room = hosts.admit(&endpoint, |_| ()).await;
+                let taken = visit(&endpoint, &sessions, timeout, timeout, None).await;
+                sessions.closed().await;
+                taken
+            }
+        }
+    };
+    let result = tokio::time::timeout(timeout, grabbing).await;
     sessions.closed().await;
     let result = result.map_err(late).and_then(|result| result);
     if let Err(error) = &result {
@@ -56,27 +69,39 @@ pub async fn grab(
     result
 }
 
-async fn first_keyframe(
-    stream: &StreamConfig,
-    role: StreamRole,
-    timeout: Duration,
+/// Connects, takes one keyframe and leaves; the host may not have closed the session yet. `connecting` bounds each step of
+/// connecting, which waits for its turn in `connects`, and `patience` the wait for a keyframe after it.
+pub(crate) async fn visit(
+    endpoint: &Endpoint,
     sessions: &Sessions,
+    connecting: Duration,
+    patience: Duration,
+    connects: Option<&Semaphore>,
 ) -> Result<AccessUnit, IngestError> {
-    if stream.file.is_some() {
-        let mut recording = open(stream).await?;
-        let item = recording.next().await;
-        return match item {
-            Item::Keyframe(keyframe) => Ok(access_unit(keyframe.codec, StreamRole::Main, keyframe.data)),
-            Item::Failed(error) => Err(error),
-            Item::End => Err(no_keyframe(stream)),
+    let mut session = {
+        let _turn = match connects {
+            Some(connects) => Some(connects.acquire().await),
+            None => None,
         };
-    }
-    let endpoint = stream.endpoint(role)?;
-    let mut session = Session::connect(&endpoint, sessions, timeout).await?;
-    loop {
-        if let Some(data) = session.next().await?.keyframe {
-            return Ok(access_unit(session.codec, session.role, data));
+        Session::connect(endpoint, sessions, connecting).await?
+    };
+    let taking = async {
+        loop {
+            if let Some(data) = session.next().await?.keyframe {
+                return Ok(access_unit(session.codec, session.role, data));
+            }
         }
+    };
+    let late = |_| IngestError::NoKeyframe { address: endpoint.address.to_string(), after: patience };
+    tokio::time::timeout(patience, taking).await.map_err(late)?
+}
+
+async fn first_of_recording(stream: &StreamConfig) -> Result<AccessUnit, IngestError> {
+    let mut recording = open(stream).await?;
+    match recording.next().await {
+        Item::Keyframe(keyframe) => Ok(access_unit(keyframe.codec, StreamRole::Main, keyframe.data)),
+        Item::Failed(error) => Err(error),
+        Item::End => Err(no_keyframe(stream)),
     }
 }
 

@@ -1,8 +1,8 @@
 //! The handle on all cameras, and the tasks behind it.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use domain::{AccessUnit, CameraId, CameraReport};
+use domain::{AccessUnit, CameraId, CameraReport, StreamRole};
 use tokio::{
     sync::{Semaphore, mpsc},
     task::JoinSet,
@@ -13,6 +13,8 @@ use tracing::Instrument as _;
 use crate::{
     CameraSource, IngestConfig, IngestError, LookPace, LookQueue,
     camera::{Camera, Source},
+    grab::grab,
+    hosts::Hosts,
     looks::Looks,
 };
 
@@ -44,6 +46,7 @@ pub struct Ingest {
     cameras: Arc<[Camera]>,
     index: Arc<HashMap<CameraId, usize>>,
     looks: Arc<Looks>,
+    hosts: Hosts,
 }
 
 impl Ingest {
@@ -72,6 +75,7 @@ impl Ingest {
             sources.into_iter().map(|source| Camera::new(source.id, source.stream, &config)).collect();
         let looks = Arc::new(Looks::new(Arc::clone(&cameras), config.active_interval.to_duration()));
         let connects = Arc::new(Semaphore::new(config.connects_in_flight.max(1)));
+        let hosts = Hosts::new(config.sessions_per_host);
         let config = Arc::new(config);
         let mut tasks = JoinSet::new();
         for (i, camera) in cameras.iter().enumerate() {
@@ -81,6 +85,7 @@ impl Ingest {
                 looks: Arc::clone(&looks),
                 config: Arc::clone(&config),
                 connects: Arc::clone(&connects),
+                hosts: hosts.clone(),
                 events: events.clone(),
                 cancel: cancel.child_token(),
             };
@@ -92,7 +97,7 @@ impl Ingest {
             cancelled.cancelled().await;
             closing.cancel();
         });
-        let ingest = Self { cameras, index: Arc::new(index), looks: Arc::clone(&looks) };
+        let ingest = Self { cameras, index: Arc::new(index), looks: Arc::clone(&looks), hosts };
         let cameras = ingest.cameras.len();
         let tasks = IngestTasks { tasks, _closer: closer, looks: Arc::clone(&looks), cancel, cameras };
         Ok((ingest, LookQueue(looks), tasks))
@@ -115,14 +120,32 @@ impl Ingest {
         if let Some(&i) = self.index.get(camera) {
             self.cameras[i].paced(pace);
             self.looks.set_pace(i, pace);
+            self.cameras[i].wanted.notify_one();
         }
     }
 
-    /// Asks for a look as soon as there is a keyframe that was not looked at yet, before all that are only due.
+    /// Asks for a look as soon as there is a keyframe that was not looked at yet, before all that are only due. A camera on
+    /// patrol is visited at once.
     pub fn look_now(&self, camera: &CameraId) {
         if let Some(&i) = self.index.get(camera) {
             self.looks.look_now(i);
+            self.cameras[i].want();
         }
+    }
+
+    /// Takes one keyframe from one of a camera's streams (the other one if it has only that), in a session of its own.
+    /// `timeout` bounds all of it but leaving.
+    ///
+    /// # Errors
+    /// When there is no such camera, or its stream cannot be connected to or gives no keyframe in time.
+    pub async fn grab(
+        &self,
+        camera: &CameraId,
+        role: StreamRole,
+        timeout: Duration,
+    ) -> Result<AccessUnit, IngestError> {
+        let i = self.index.get(camera).ok_or(IngestError::Source("is not known"))?;
+        grab(camera, &self.cameras[*i].stream, role, timeout, &self.hosts).await
     }
 
     /// A camera's newest keyframe, looked at or not.

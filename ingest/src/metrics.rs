@@ -19,5 +19,10 @@ pub fn describe_metrics() {
     describe_histogram!("gridwatch_look_queue_wait_seconds", Unit::Seconds, "How long due looks wait for a worker");
     describe_histogram!("gridwatch_decode_seconds", Unit::Seconds, "Time to decode one keyframe");
     describe_counter!("gridwatch_decode_errors_total", Unit::Count, "Keyframes that gave no picture, by reason");
+    describe_histogram!(
+        "gridwatch_visit_seconds",
+        Unit::Seconds,
+        "How long cameras on patrol are visited for a keyframe"
+    );
     describe_counter!("gridwatch_grab_errors_total", Unit::Count, "Pictures on demand that failed, by reason");
 }

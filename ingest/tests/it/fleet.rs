@@ -6,8 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use domain::{AccessUnit, CameraId, CameraReport, Millis, Picture};
-use ingest::{CameraEvent, CameraSource, Decoder, DecoderConfig, Ingest, IngestConfig, IngestTasks, StreamConfig};
+use domain::{AccessUnit, CameraId, CameraReport, Millis, Picture, StreamRole};
+use ingest::{
+    CameraEvent, CameraSource, Decoder, DecoderConfig, Ingest, IngestConfig, IngestError, IngestTasks, StreamConfig,
+};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -20,6 +22,14 @@ pub(crate) fn id(name: &str) -> CameraId {
 
 pub(crate) fn rtsp(url: &str) -> StreamConfig {
     StreamConfig { main: Some(url.to_owned()), ..StreamConfig::default() }
+}
+
+/// One keyframe of a camera's main stream, in a session of its own.
+pub(crate) async fn grab(stream: StreamConfig, timeout: Duration) -> Result<AccessUnit, IngestError> {
+    let fleet = Fleet::start(config(), vec![("gate", stream)]);
+    let grabbed = fleet.ingest.grab(&id("gate"), StreamRole::Main, timeout).await;
+    fleet.stop().await;
+    grabbed
 }
 
 /// Quick to look, to give up and to come back.

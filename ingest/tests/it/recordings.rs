@@ -6,10 +6,10 @@ use domain::{CameraState, Codec, Millis, StreamRole, picture::ColorRange};
 use gstreamer::{self as gst, prelude::*};
 use ingest::{CameraEvent, Decoder, DecoderConfig, IngestConfig, Pace, StreamConfig};
 
-use crate::fleet::{DEADLINE, Fleet, config, id, until};
+use crate::fleet::{DEADLINE, Fleet, config, grab, id, until};
 
 /// A recording of `seconds` at 10 frames a second.
-fn record(folder: &Path, name: &str, seconds: u32, encoder_and_muxer: &str) -> PathBuf {
+pub(crate) fn record(folder: &Path, name: &str, seconds: u32, encoder_and_muxer: &str) -> PathBuf {
     let path = folder.join(name);
     let launch = format!(
         "videotestsrc num-buffers={} pattern=ball ! video/x-raw,format=I420,width=320,height=240,framerate=10/1 ! \
@@ -116,7 +116,7 @@ async fn mpeg4_in_avi_comes_as_one_jpeg_a_second() {
 async fn what_is_encoded_anew_keeps_its_colors() {
     let folder = tempfile::tempdir().unwrap();
     let path = record(folder.path(), "a.avi", 1, "avenc_mpeg4 ! avimux");
-    let access_unit = ingest::grab(&id("clip"), &file(&path, Pace::Fast), StreamRole::Main, DEADLINE).await.unwrap();
+    let access_unit = grab(file(&path, Pace::Fast), DEADLINE).await.unwrap();
     let picture = Decoder::new(&DecoderConfig::default()).unwrap().decode(&access_unit).unwrap();
     // The background is black: 16 in the recording's range, 0 in JPEG's.
     assert_eq!(picture.range, ColorRange::Full);
@@ -177,7 +177,7 @@ async fn a_recording_can_be_grabbed_from_and_probed() {
     let folder = tempfile::tempdir().unwrap();
     let path = record(folder.path(), "a.mp4", 5, &format!("{H264} ! mp4mux"));
     let stream = file(&path, Pace::RealTime);
-    let access_unit = ingest::grab(&id("clip"), &stream, StreamRole::Main, DEADLINE).await.unwrap();
+    let access_unit = grab(stream.clone(), DEADLINE).await.unwrap();
     assert_eq!(access_unit.codec, Codec::H264);
     let report = ingest::probe(&stream, StreamRole::Main, DEADLINE).await.unwrap();
     assert_eq!((report.width, report.height, report.keyframe_interval), (320, 240, Some(Millis::secs(1))));

@@ -8,7 +8,7 @@ use ingest::{CameraEvent, CameraSource, Ingest, IngestConfig, IngestError, Strea
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    fleet::{Fleet, config, id, rtsp, until},
+    fleet::{Fleet, config, grab, id, rtsp, until},
     rtsp_server::{Auth, H264, H265, JPEG, PASSWORD, PICTURE, RtspServer, USER},
 };
 
@@ -140,7 +140,7 @@ async fn check_fails(stream: StreamConfig, reason: &str, says: &[&str]) {
     fleet.stop().await;
 
     let timeout = config.connect_timeout.to_duration();
-    let grabbed = ingest::grab(&id("bad"), &stream, StreamRole::Main, timeout).await.unwrap_err();
+    let grabbed = grab(stream.clone(), timeout).await.unwrap_err();
     assert_eq!(grabbed.reason(), reason, "{grabbed}");
     for text in [error, shown, grabbed.to_string(), format!("{grabbed:?}")] {
         assert!(!text.contains("wrongpass") && !text.contains("viewer:"), "{text}");
@@ -281,7 +281,7 @@ async fn grabbing_takes_one_keyframe_and_leaves() {
     let server = RtspServer::start_with(&format!("{PICTURE} ! {H264}"), 0, &Auth::Digest, |_| {});
     let stream =
         StreamConfig { username: Some(USER.into()), password: Some(Secret::new(PASSWORD)), ..rtsp(&server.url()) };
-    let access_unit = ingest::grab(&id("gate"), &stream, StreamRole::Main, Duration::from_secs(20)).await.unwrap();
+    let access_unit = grab(stream, Duration::from_secs(20)).await.unwrap();
     assert_eq!((access_unit.codec, access_unit.role), (Codec::H264, StreamRole::Main));
     // Start code, then a sequence parameter set.
     assert_eq!((&access_unit.data[..4], access_unit.data[4] & 0x1f), (&[0, 0, 0, 1][..], 7));

@@ -220,8 +220,10 @@ impl Connection {
         if let Some(write) = &mut self.write {
             let _ = write.write_all(&answer).await;
         }
-        if let Some(session) = self.session.take().filter(|session| session.playing) {
-            let _ = self.order(Order::Leave(session.id, answer)).await;
+        // The room is free before the client hears that it has left.
+        let playing = self.session.take().filter(|session| session.playing).map(|session| session.id);
+        if let Some(id) = playing {
+            let _ = self.order(Order::Leave(id, answer)).await;
         }
     }
 
