@@ -26,6 +26,8 @@ pub struct Config {
     pub detect: detect::DetectConfig,
     /// The rules, by name; what is not written keeps its built-in value.
     pub rules: alerts::rules::RulesConfig,
+    /// Working time, holidays and lights.
+    pub deadlines: alerts::deadline::DeadlineConfig,
     /// Evidence pictures.
     pub evidence: alerts::evidence::EvidenceConfig,
     /// The platform's broker.
@@ -197,6 +199,7 @@ impl Config {
         }
         config.check_models(path)?;
         config.resolve_paths(&base);
+        config.work_calendar(path)?;
         Ok(config)
     }
 
@@ -265,6 +268,22 @@ impl Config {
         jiff::tz::TimeZone::get(&self.node.timezone)
     }
 
+    /// When people work; reads the files of holidays. `path` stands in error messages.
+    ///
+    /// # Errors
+    /// When a file of holidays does not read, or working time and holidays contradict one another.
+    pub fn work_calendar(&self, path: &Path) -> Result<alerts::deadline::WorkCalendar, ConfigError> {
+        let invalid = |message: String| ConfigError::Invalid { path: path.into(), key: "deadlines".into(), message };
+        let files = &self.deadlines.holidays;
+        let years = if files.is_empty() {
+            crate::holidays::shipped()?
+        } else {
+            files.iter().map(|file| crate::holidays::read(file)).collect::<Result<_, _>>()?
+        };
+        let timezone = self.timezone().map_err(|error| invalid(error.to_string()))?;
+        self.deadlines.calendar(timezone, &years).map_err(|error| invalid(error.to_string()))
+    }
+
     /// The database file.
     #[must_use]
     pub fn database(&self) -> PathBuf {
@@ -294,6 +313,7 @@ impl Config {
         if self.mqtt.url.is_some() {
             self.mqtt.check().map_err(|error| invalid("mqtt", error.to_string()))?;
         }
+        self.deadlines.lights().map_err(|message| invalid("deadlines", message))?;
         alerts::rules::Core::new(&self.rules, jiff::tz::TimeZone::UTC, [])
             .map_err(|error| invalid("rules", error.to_string()))?;
         Ok(())
@@ -327,6 +347,7 @@ impl Config {
         {
             resolve(path);
         }
+        self.deadlines.holidays.iter_mut().for_each(resolve);
         // A models folder beside the configuration wins; else detect looks beside the program.
         if self.detect.models_dir.is_relative() && base.join(&self.detect.models_dir).is_dir() {
             resolve(&mut self.detect.models_dir);
@@ -406,12 +427,12 @@ fn expand(path: &Path, base: &Path, pattern: &str) -> Result<Vec<PathBuf>, Confi
     Ok(files)
 }
 
-fn parse_file<T: DeserializeOwned>(path: &Path) -> Result<T, ConfigError> {
+pub(crate) fn parse_file<T: DeserializeOwned>(path: &Path) -> Result<T, ConfigError> {
     let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.into(), source })?;
     parse_text(path, &text)
 }
 
-fn parse_text<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, ConfigError> {
+pub(crate) fn parse_text<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, ConfigError> {
     let fail = |key: String, error: &toml::de::Error| ConfigError::Parse {
         path: path.into(),
         place: FilePosition(error.span().map(|span| line_and_column(text, span.start))),

@@ -7,6 +7,8 @@
 use domain::Kind;
 use serde::Serialize;
 
+use crate::deadline::{Limit, LimitUnit};
+
 /// One kind of case.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct KindInfo {
@@ -43,30 +45,6 @@ pub struct Code {
     pub minor: Option<&'static str>,
     /// What the scheme calls it.
     pub name: &'static str,
-}
-
-/// A deadline as the standards write it: how many of which unit. Turning it into a moment takes the platform's
-/// calendar of working hours and holidays, so that is not done here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Limit {
-    /// How many.
-    pub amount: u32,
-    /// Of what.
-    pub unit: LimitUnit,
-}
-
-/// The clocks that deadlines run on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LimitUnit {
-    /// Minutes that run on through the night.
-    Minute,
-    /// 紧急工作时: hours that run on through the night.
-    UrgentHour,
-    /// 工作时: hours within working time.
-    WorkHour,
-    /// 工作日: working days.
-    WorkDay,
 }
 
 /// What is known of `kind`; none for a kind that only a config invented.
@@ -231,19 +209,19 @@ const fn shanghai(name: &'static str) -> Code {
 }
 
 const fn minutes(amount: u32) -> Limit {
-    Limit { amount, unit: LimitUnit::Minute }
+    Limit::whole(amount, LimitUnit::Minute)
 }
 
 const fn urgent_hours(amount: u32) -> Limit {
-    Limit { amount, unit: LimitUnit::UrgentHour }
+    Limit::whole(amount, LimitUnit::UrgentHour)
 }
 
 const fn work_hours(amount: u32) -> Limit {
-    Limit { amount, unit: LimitUnit::WorkHour }
+    Limit::whole(amount, LimitUnit::WorkHour)
 }
 
 const fn work_days(amount: u32) -> Limit {
-    Limit { amount, unit: LimitUnit::WorkDay }
+    Limit::whole(amount, LimitUnit::WorkDay)
 }
 
 #[cfg(test)]

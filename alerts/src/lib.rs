@@ -3,6 +3,7 @@
 //! `incident` and `ticket` hold the words that the rule core and the world around it share; `rules` is the core without I/O.
 
 pub mod annotate;
+pub mod deadline;
 pub mod error;
 pub mod evidence;
 pub mod incident;

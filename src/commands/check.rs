@@ -52,6 +52,7 @@ pub async fn run(path: &Path, reach: Reach, timeout: Millis) -> anyhow::Result<(
             Err(format!("no ticket can come from cameras without a zone: {}", zoneless.join(", ")))
         },
     );
+    line("holidays", Ok(known_years(&config, path)?));
     if reach == Reach::Online {
         line(
             "broker",
@@ -70,6 +71,23 @@ pub async fn run(path: &Path, reach: Reach, timeout: Millis) -> anyhow::Result<(
         bail!("{problems} problems");
     }
     Ok(())
+}
+
+/// The years whose holidays are known, with a word for whoever must see to the next one's.
+fn known_years(config: &Config, path: &Path) -> anyhow::Result<String> {
+    let calendar = config.work_calendar(path)?;
+    let today = jiff::Timestamp::now().to_zoned(calendar.timezone().clone()).date();
+    let years: Vec<_> = calendar.years().map(|year| year.to_string()).collect();
+    let known = years.join(", ");
+    // Notices for the next year come out in November; limits of a few weeks reach into it in December.
+    let needed = if today.month() == 12 { today.year() + 1 } else { today.year() };
+    if calendar.years().any(|year| year == needed) {
+        return Ok(known);
+    }
+    Ok(format!(
+        "{known}; those of {needed} are missing, and no limit in work hours or work days that ends then can be told: \
+         add that year's file to deadlines.holidays"
+    ))
 }
 
 async fn check_broker(config: &Config) -> Result<String, String> {

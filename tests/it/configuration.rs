@@ -41,6 +41,7 @@ fn mistakes_are_named_with_their_place_and_remedy() {
     check("[ingest]\nlook_interval = \"10\"\n", &["no length of time", "\"90s\""]);
     check("[node]\ntimezone = \"Asia/Shangai\"\n", &["node.timezone", "Asia/Shangai"]);
     check("[node]\ndistrict = \"310104007\"\n", &["node.district", "6-digit"]);
+    check("[deadlines]\nyellow_share = 20\n", &["deadlines", "yellow_share is 20", "0 to 1"]);
     check("[rules.\"lane.motor\"]\ndwel = \"5s\"\n", &["rules", "dwel"]);
 }
 
@@ -109,6 +110,25 @@ fn two_files_with_one_camera_are_refused_with_both_names() {
     );
 }
 
+#[test]
+fn working_time_and_holidays_that_cannot_be_are_refused() {
+    #[track_caller]
+    fn load(text: &str, expect: &[&str]) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("gridwatch.toml");
+        std::fs::write(&file, text).expect("a file");
+        std::fs::write(folder.path().join("bad.csv"), "date,day\n2026-13-01,off\n").expect("a file");
+        let error = Config::load(&file).expect_err("a mistake").to_string();
+        for part in expect {
+            assert!(error.contains(part), "{error:?} lacks {part:?}");
+        }
+    }
+    load("[deadlines]\nwork_hours = [\"09:00-13:00\", \"12:00-17:00\"]\n", &["gridwatch.toml", "deadlines", "overlap"]);
+    load("[deadlines]\nwork_days = []\n", &["deadlines", "nobody ever works"]);
+    load("[deadlines]\nholidays = [\"2027.toml\"]\n", &["cannot read", "2027.toml"]);
+    load("[deadlines]\nholidays = [\"bad.csv\"]\n", &["bad.csv: line 2", "\"2026-13-01\" is no date"]);
+}
+
 /// The keys that a section knows, as its own error lists them.
 fn keys(section: &str) -> Vec<String> {
     let error = Config::parse(Path::new("gridwatch.toml"), &format!("{section}no_such_key = 1\n"))
@@ -130,6 +150,7 @@ fn the_reference_names_every_key() {
         "[ingest]\n".into(),
         "[ingest.decoders]\n".into(),
         "[detect]\n".into(),
+        "[deadlines]\n".into(),
         "[evidence]\n".into(),
         "[mqtt]\n".into(),
         "[broker]\n".into(),

@@ -73,9 +73,17 @@ pub struct Hours {
 }
 
 impl Hours {
+    /// 09:00-17:00.
+    pub(crate) const OFFICE: Self = Self::of_minutes(9 * 60, 17 * 60);
+
     /// From one minute of the day to another, `from` below `to`.
     pub(super) const fn of_minutes(from: u16, to: u16) -> Self {
         Self { from_minute: from, to_minute: to }
+    }
+
+    /// The minutes of the day that it runs from and to; the second below the first where it runs over midnight.
+    pub(crate) const fn minutes(self) -> (u16, u16) {
+        (self.from_minute, self.to_minute)
     }
 
     fn parse(text: &str) -> Option<Self> {

@@ -1,0 +1,147 @@
+//! A CSV table as people make it: UTF-8 with or without a mark, or GBK as Excel writes it on a Chinese Windows. Gives the
+//! rows with their line numbers; a header that does not fit is refused whole, a row that does not is told by itself.
+
+use std::path::{Path, PathBuf};
+
+/// Why a table cannot be read at all.
+#[derive(Debug, thiserror::Error)]
+pub enum SheetError {
+    /// The file cannot be read.
+    #[error("{path}: {source}", path = path.display())]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The header lacks a column or has one that is not known.
+    #[error("{path}: {message}", path = path.display())]
+    Header {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        message: String,
+    },
+}
+
+/// The rows of a table.
+#[derive(Debug)]
+pub struct Sheet {
+    header: Vec<String>,
+    rows: Vec<(u64, Result<csv::StringRecord, String>)>,
+}
+
+/// A row with as many fields as the header.
+#[derive(Debug, Clone, Copy)]
+pub struct Fields<'a> {
+    header: &'a [String],
+    record: &'a csv::StringRecord,
+}
+
+impl Sheet {
+    /// Reads a table whose columns are among `known`, in any order and any case, those of `required` among them.
+    ///
+    /// # Errors
+    /// When the file cannot be read or its header does not fit.
+    pub fn read(path: &Path, known: &[&str], required: &[&str]) -> Result<Self, SheetError> {
+        let bytes = std::fs::read(path).map_err(|source| SheetError::Read { path: path.into(), source })?;
+        Self::parse(&decode_text(&bytes), known, required)
+            .map_err(|message| SheetError::Header { path: path.into(), message })
+    }
+
+    fn parse(text: &str, known: &[&str], required: &[&str]) -> Result<Self, String> {
+        let mut reader = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(text.as_bytes());
+        let header: Vec<String> = reader
+            .headers()
+            .map_err(|error| format!("no header line: {error}"))?
+            .iter()
+            .map(str::to_lowercase)
+            .collect();
+        if let Some(unknown) = header.iter().find(|name| !known.contains(&name.as_str())) {
+            return Err(format!("unknown column \"{unknown}\"; known are {}", known.join(", ")));
+        }
+        if let Some(twice) = header.iter().enumerate().find(|(i, name)| header[..*i].contains(name)) {
+            return Err(format!("the column \"{}\" is there twice", twice.1));
+        }
+        if let Some(missing) = required.iter().find(|name| !header.iter().any(|column| column == *name)) {
+            return Err(format!("the header line lacks the column \"{missing}\""));
+        }
+        let rows = reader
+            .records()
+            .map(|record| match record {
+                Ok(record) => {
+                    let line = record.position().map_or(0, csv::Position::line);
+                    let n_fields = record.len();
+                    let fits = n_fields == header.len();
+                    let wrong = || format!("{n_fields} fields where the header has {}", header.len());
+                    (line, if fits { Ok(record) } else { Err(wrong()) })
+                }
+                Err(error) => (error.position().map_or(0, csv::Position::line), Err(error.to_string())),
+            })
+            .collect();
+        Ok(Self { header, rows })
+    }
+
+    /// Each row with its line in the file, from 1.
+    pub fn rows(&self) -> impl Iterator<Item = (u64, Result<Fields<'_>, &str>)> {
+        self.rows.iter().map(|(line, record)| {
+            let fields = record.as_ref().map(|record| Fields { header: &self.header, record });
+            (*line, fields.map_err(String::as_str))
+        })
+    }
+}
+
+impl<'a> Fields<'a> {
+    /// What the row has in this column; none where it has nothing.
+    #[must_use]
+    pub fn get(&self, column: &str) -> Option<&'a str> {
+        let index = self.header.iter().position(|name| name == column)?;
+        self.record.get(index).filter(|value| !value.is_empty())
+    }
+}
+
+fn decode_text(bytes: &[u8]) -> String {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.to_owned(),
+        Err(_) => encoding_rs::GBK.decode(bytes).0.into_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_table_reads_alike_in_each_encoding() {
+        let text = "Name,id\n斜土路,1\n";
+        let with_mark = [b"\xef\xbb\xbf", text.as_bytes()].concat();
+        let gbk = encoding_rs::GBK.encode(text).0.into_owned();
+        for bytes in [text.as_bytes().to_vec(), with_mark, gbk] {
+            let sheet = Sheet::parse(&decode_text(&bytes), &["id", "name"], &["id"]).unwrap();
+            let rows: Vec<_> = sheet.rows().collect();
+            let (line, fields) = &rows[0];
+            let fields = fields.unwrap();
+            assert_eq!((*line, fields.get("name"), fields.get("id")), (2, Some("斜土路"), Some("1")));
+        }
+    }
+
+    #[test]
+    fn a_header_that_does_not_fit_is_refused() {
+        for (text, expect) in [
+            ("id,adress\n", "unknown column \"adress\"; known are id, name"),
+            ("name\n", "lacks the column \"id\""),
+            ("id,ID\n", "\"id\" is there twice"),
+        ] {
+            let error = Sheet::parse(text, &["id", "name"], &["id"]).unwrap_err();
+            assert!(error.contains(expect), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_row_that_does_not_fit_costs_no_other() {
+        let sheet = Sheet::parse("id,name\n1\n\"2\n3\",b\n4,\n", &["id", "name"], &["id"]).unwrap();
+        let rows: Vec<_> = sheet.rows().map(|(line, row)| (line, row.map(|r| r.get("name").is_some()))).collect();
+        assert_eq!(rows, [(2, Err("1 fields where the header has 2")), (3, Ok(true)), (5, Ok(false))]);
+    }
+}
