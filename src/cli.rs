@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
-use domain::{CameraId, Millis, StreamRole, TicketId};
+use domain::{CameraId, Cell, GridError, Kind, Millis, StreamRole, TicketId};
 
 use crate::evaluation::Renaming;
 
@@ -51,6 +51,9 @@ pub enum Command {
     /// Bring cameras on board.
     #[command(subcommand)]
     Cameras(CamerasCommand),
+    /// Say who answers for what, where and how soon.
+    #[command(subcommand)]
+    Duty(DutyCommand),
     /// See the tickets.
     #[command(subcommand)]
     Tickets(TicketsCommand),
@@ -147,6 +150,58 @@ pub enum CamerasCommand {
         #[command(flatten)]
         config: ConfigArg,
     },
+}
+
+/// Say who answers for what, where and how soon.
+#[derive(Debug, Subcommand)]
+pub enum DutyCommand {
+    /// Read a responsibility list from a CSV file (UTF-8 or GBK): a new version of each item that changed.
+    ///
+    /// Columns, in any order: item, kind, dept_zh, level (1 city to 4 community) and solve ("3 uh", "4 wh", "2 wd", "1 nd") are
+    /// required; place (6 to 15 digits), place_zh, place_en, days ("mon; tue"), hours ("22:00-06:00"), name_zh, name_en, codes
+    /// ("CJT214-2007:05-05; SH-GRID:..."), dept_en, copies, steps, arrive, photos_open, photos_close, from, until (dates). Nothing is
+    /// written unless every row is good; items that the file does not name stay as they are.
+    Import {
+        /// The configuration file.
+        #[command(flatten)]
+        config: ConfigArg,
+        /// The CSV file.
+        file: PathBuf,
+        /// Say what would change, and write nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// List the items in force.
+    List {
+        /// The configuration file.
+        #[command(flatten)]
+        config: ConfigArg,
+        /// On this day instead of today.
+        #[arg(long, value_name = "DATE")]
+        on: Option<jiff::civil::Date>,
+        /// As JSON lines, with all that is known of each item.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say who answers for a case, by which item, why, and until when.
+    Explain {
+        /// The configuration file.
+        #[command(flatten)]
+        config: ConfigArg,
+        /// The kind of case, such as lane.motor.
+        #[arg(long)]
+        kind: Kind,
+        /// The grid code of its place, 6 to 15 digits.
+        #[arg(long, value_name = "CODE", value_parser = grid_code)]
+        place: Cell,
+        /// When it came about, such as 2026-11-24T14:21; now where absent.
+        #[arg(long, value_name = "TIME")]
+        at: Option<String>,
+    },
+}
+
+fn grid_code(text: &str) -> Result<Cell, GridError> {
+    text.to_owned().try_into()
 }
 
 /// See the tickets.

@@ -10,6 +10,7 @@ pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod dataset;
+pub mod duty;
 pub mod evaluation;
 pub mod fleet;
 pub mod holidays;

@@ -5,7 +5,7 @@ use std::{process::ExitCode, time::Duration};
 use clap::Parser as _;
 use gridwatch::{
     cameras::Write,
-    cli::{CamerasCommand, Cli, Command, ModelsCommand, TicketsCommand},
+    cli::{CamerasCommand, Cli, Command, DutyCommand, ModelsCommand, TicketsCommand},
     commands::{self, check::Reach},
     logging,
 };
@@ -51,6 +51,14 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
             commands::cameras::run_import(&config.path, &file, into.as_deref(), write)
         }
         Command::Cameras(CamerasCommand::List { config }) => commands::cameras::run_list(&config.path),
+        Command::Duty(DutyCommand::Import { config, file, dry_run }) => {
+            let write = if dry_run { Write::DryRun } else { Write::Commit };
+            commands::duty::run_import(&config.path, &file, write).await
+        }
+        Command::Duty(DutyCommand::List { config, on, json }) => commands::duty::run_list(&config.path, on, json).await,
+        Command::Duty(DutyCommand::Explain { config, kind, place, at }) => {
+            commands::duty::run_explain(&config.path, &kind, &place, at.as_deref()).await
+        }
         Command::Tickets(TicketsCommand::List { config, camera, limit, json }) => {
             commands::tickets::run_list(&config.path, camera, limit, json).await
         }

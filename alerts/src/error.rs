@@ -79,6 +79,26 @@ pub enum AlertsError {
         /// Why.
         source: Source,
     },
+    /// A row of the responsibility list that does not read back.
+    #[error("item {item} of the responsibility list does not read back: its {column} is damaged: {source}")]
+    DutyRow {
+        /// The item's number.
+        item: String,
+        /// Which column.
+        column: &'static str,
+        /// Why.
+        source: Source,
+    },
+    /// Two imports at one time.
+    #[error(
+        "version {version} of item {item} is in the responsibility list already: another import came in between; run yours again"
+    )]
+    DutyChanged {
+        /// The item's number.
+        item: String,
+        /// The version that both made.
+        version: u32,
+    },
     /// A ticket that the database does not hold.
     #[error("there is no ticket {0} in the database")]
     UnknownTicket(TicketId),

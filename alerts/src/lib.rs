@@ -4,6 +4,7 @@
 
 pub mod annotate;
 pub mod deadline;
+pub mod duty;
 pub mod error;
 pub mod evidence;
 pub mod incident;

@@ -21,6 +21,7 @@ use tokio::sync::watch;
 
 use crate::AlertsError;
 
+mod duty;
 mod outbox;
 mod row;
 #[cfg(test)]
@@ -46,7 +47,10 @@ pub struct Store {
 }
 
 fn migrations() -> Vec<Migration> {
-    let scripts = [(1, "tickets", include_str!("../migrations/0001_tickets.sql"))];
+    let scripts = [
+        (1, "tickets", include_str!("../migrations/0001_tickets.sql")),
+        (2, "duty", include_str!("../migrations/0002_duty.sql")),
+    ];
     scripts
         .into_iter()
         .map(|(version, name, sql)| {

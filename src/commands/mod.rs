@@ -4,6 +4,7 @@
 pub mod cameras;
 pub mod check;
 pub mod demo;
+pub mod duty;
 pub mod models;
 pub mod probe;
 pub mod run;

@@ -5,6 +5,7 @@ mod architecture;
 mod commands;
 mod configuration;
 mod crash;
+mod duty;
 mod embedded_broker;
 mod outages;
 mod spine;

@@ -337,7 +337,10 @@ async fn a_newer_database_is_refused_and_a_damaged_row_named() {
     assert!(error.to_string().contains(&format!("ticket {} ", a.id())), "{error}");
     assert!(error.to_string().contains("incident"), "{error}");
 
-    sqlx::query("UPDATE _sqlx_migrations SET version = 99").execute(&store.writer).await.expect("aged");
+    sqlx::query("UPDATE _sqlx_migrations SET version = 99 WHERE version = 1")
+        .execute(&store.writer)
+        .await
+        .expect("aged");
     store.close().await;
     let error = Store::open(&folder.path().join("data/gridwatch.db")).await.expect_err("newer");
     assert!(matches!(error, AlertsError::NewerSchema { version: 99, .. }), "{error:?}");
@@ -428,4 +431,31 @@ async fn what_was_written_outlives_a_kill() {
         assert!(messages.values().all(|n| *n == 2), "a ticket without all its messages");
         store.close().await;
     }
+}
+
+#[tokio::test]
+async fn a_responsibility_list_comes_back_with_all_versions() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = Store::open(&folder.path().join("g.db")).await.expect("a database");
+    assert_eq!(store.duty_list().await.expect("readable").versions().count(), 0);
+    let item: crate::duty::DutyItem = serde_json::from_value(serde_json::json!({
+        "id": "T-087", "kind": "lane.motor", "place": "310104007", "place_name": {"zh": "斜土路街道", "en": ""},
+        "days": ["mon"], "hours": ["22:00-06:00"], "name": {"zh": "", "en": ""},
+        "codes": [{"scheme": "CJT214-2007", "code": "05-05"}], "dept": {"zh": "交警", "en": "traffic police"},
+        "copies": [], "steps": ["拍照"], "level": 4, "arrive": null, "solve": {"amount": 1.5, "unit": "work_hour"},
+        "photos_open": 1, "photos_close": 2, "until": "2027-12-31",
+    }))
+    .expect("an item");
+    let version =
+        |version, day| crate::duty::ItemVersion { version, from: jiff::civil::date(2026, 11, day), item: item.clone() };
+    let (first, second) = (version(1, 1), version(2, 24));
+    store.add_duty_versions(std::slice::from_ref(&first), "a.csv", Timestamp(1)).await.expect("written");
+    store.add_duty_versions(std::slice::from_ref(&second), "b.csv", Timestamp(2)).await.expect("written");
+    let list = store.duty_list().await.expect("readable");
+    assert_eq!(list.versions().cloned().collect::<Vec<_>>(), [first, second.clone()]);
+    // A version is written once, and of an import that meets one nothing is.
+    let third = version(3, 25);
+    let error = store.add_duty_versions(&[third, second], "c.csv", Timestamp(3)).await.expect_err("taken");
+    assert!(error.to_string().contains("version 2 of item T-087"), "{error}");
+    assert_eq!(store.duty_list().await.expect("readable"), list);
 }

@@ -1,0 +1,78 @@
+//! The responsibility list with all versions of its items.
+
+use domain::Timestamp;
+use sqlx::Row as _;
+
+use super::{Store, row::json};
+use crate::{
+    AlertsError,
+    duty::{DutyItem, DutyList, ItemVersion},
+    error::Source,
+};
+
+impl Store {
+    /// The responsibility list as it is.
+    ///
+    /// # Errors
+    /// When the database fails or a row is damaged.
+    pub async fn duty_list(&self) -> Result<DutyList, AlertsError> {
+        let failed = self.failed("read the responsibility list");
+        let rows = sqlx::query("SELECT id, version, effective_from, item FROM duty_items ORDER BY id, version")
+            .fetch_all(&self.readers)
+            .await
+            .map_err(&failed)?;
+        let mut versions = Vec::with_capacity(rows.len());
+        for row in rows {
+            let id: String = row.try_get("id").map_err(&failed)?;
+            let damaged =
+                |column: &'static str, source: Source| AlertsError::DutyRow { item: id.clone(), column, source };
+            let version: i64 = row.try_get("version").map_err(&failed)?;
+            let from: String = row.try_get("effective_from").map_err(&failed)?;
+            let item: String = row.try_get("item").map_err(&failed)?;
+            let item: DutyItem = serde_json::from_str(&item).map_err(|error| damaged("item", error.into()))?;
+            versions.push(ItemVersion {
+                version: version
+                    .try_into()
+                    .map_err(|error: std::num::TryFromIntError| damaged("version", error.into()))?,
+                from: from.parse().map_err(|error: jiff::Error| damaged("effective_from", error.into()))?,
+                item,
+            });
+        }
+        Ok(DutyList::new(versions))
+    }
+
+    /// Adds versions to the list, all or none. Versions are written once: where another import came in between and made
+    /// a version with the same number, nothing is written.
+    ///
+    /// # Errors
+    /// When the database fails, or another import came in between.
+    pub async fn add_duty_versions(
+        &self,
+        versions: &[ItemVersion],
+        source: &str,
+        imported_at: Timestamp,
+    ) -> Result<(), AlertsError> {
+        const DOING: &str = "write the responsibility list";
+        let failed = self.failed(DOING);
+        let mut tx = self.begin(DOING).await?;
+        for ItemVersion { version, from, item } in versions {
+            let inserted = sqlx::query(
+                "INSERT INTO duty_items (id, version, effective_from, imported_at, source, item) \
+                 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id, version) DO NOTHING",
+            )
+            .bind(&item.id)
+            .bind(i64::from(*version))
+            .bind(from.to_string())
+            .bind(imported_at.0)
+            .bind(source)
+            .bind(json(item))
+            .execute(&mut *tx)
+            .await
+            .map_err(&failed)?;
+            if inserted.rows_affected() == 0 {
+                return Err(AlertsError::DutyChanged { item: item.id.clone(), version: *version });
+            }
+        }
+        tx.commit().await.map_err(&failed)
+    }
+}
