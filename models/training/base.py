@@ -79,7 +79,7 @@ class Base:
 
     def cached(self, folder, sample, copy, seed):
         """Features (one flat float16 array) and boxes in pixels of the input, from `folder` where they were made before."""
-        key = repr((self.digest, self.taps, copy and (copy, seed), sample.boxes.round(5).tolist())).encode()
+        key = repr((self.digest, self.taps, copy and (copy, seed), sample.boxes.round(5).tolist(), sample.kinds)).encode()
         name = hashlib.sha256(key + sample.path.read_bytes()).hexdigest()[:24]
         file = folder / f"{name}.npz"
         if file.exists():
