@@ -36,6 +36,8 @@ pub struct Config {
     pub broker: BrokerConfig,
     /// The web console.
     pub console: console::ConsoleConfig,
+    /// Permits that are laid over the cameras' zones.
+    pub permits: Vec<alerts::rules::Permit>,
     /// The cameras.
     pub cameras: Vec<CameraConfig>,
 }
@@ -197,6 +199,7 @@ impl Config {
             resolve_stream(&mut camera.stream, file.parent().unwrap_or(Path::new("")));
             config.cameras.push(camera);
         }
+        config.check_permits(path)?;
         config.check_models(path)?;
         config.resolve_paths(&base);
         config.work_calendar(path)?;
@@ -256,8 +259,28 @@ impl Config {
         config.check(path)?;
         let cameras: Vec<_> = config.cameras.iter().map(|camera| (camera.clone(), path.to_owned())).collect();
         check_cameras(&cameras)?;
+        config.check_permits(path)?;
         config.check_models(path)?;
         Ok(config)
+    }
+
+    /// Every permit names a camera, and a zone of it, that are there.
+    fn check_permits(&self, path: &Path) -> Result<(), ConfigError> {
+        for permit in &self.permits {
+            let invalid = |key: &str, message: String| ConfigError::Invalid {
+                path: path.into(),
+                key: format!("permits.\"{}\".{key}", permit.number),
+                message,
+            };
+            let Some(camera) = self.cameras.iter().find(|camera| camera.id == permit.camera) else {
+                return Err(invalid("camera", format!("there is no camera \"{}\"; give the id of one", permit.camera)));
+            };
+            if let Some(zone) = permit.zone.as_ref().filter(|id| !camera.zones.iter().any(|zone| zone.id == **id)) {
+                let message = format!("camera \"{}\" has no zone \"{zone}\"; name one, or give a polygon", camera.id);
+                return Err(invalid("zone", message));
+            }
+        }
+        Ok(())
     }
 
     /// The time zone of the node.
@@ -314,8 +337,9 @@ impl Config {
             self.mqtt.check().map_err(|error| invalid("mqtt", error.to_string()))?;
         }
         self.deadlines.lights().map_err(|message| invalid("deadlines", message))?;
-        alerts::rules::Core::new(&self.rules, jiff::tz::TimeZone::UTC, [])
+        let mut core = alerts::rules::Core::new(&self.rules, jiff::tz::TimeZone::UTC, [])
             .map_err(|error| invalid("rules", error.to_string()))?;
+        core.set_permits(self.permits.clone()).map_err(|error| invalid("permits", error.to_string()))?;
         Ok(())
     }
 

@@ -106,6 +106,7 @@ impl Pipeline {
         let evidence = EvidenceStore::open(&config.evidence_dir())?;
         let zones = config.cameras.iter().map(|camera| (camera.id.clone(), camera.zones.clone()));
         let mut core = Core::new(&config.rules, timezone.clone(), zones)?;
+        core.set_permits(config.permits.clone())?;
         core.restore(store.open_tickets().await?);
         core.restore_cleared(store.cleared_tickets(now() - LONGEST_REST).await?);
 

@@ -179,7 +179,7 @@ pub enum Effect {
         suspect: SuspectId,
         /// The candidate's kind.
         kind: Kind,
-        /// Why, as a metric label (`gone`, `moved`, `merged`, `calendar`, `lost_camera`, `zone_removed`).
+        /// Why, as a metric label (`gone`, `moved`, `merged`, `calendar`, `lost_camera`, `zone_removed`, `permitted`).
         reason: &'static str,
     },
     /// The rule is satisfied by this look: open a ticket.

@@ -25,10 +25,12 @@ mod builtin;
 mod calendar;
 mod cluster;
 mod config;
+mod evidence;
 mod known;
 mod lane;
 mod layered;
 mod people;
+mod permit;
 mod problem;
 mod queue;
 mod reason;
@@ -49,9 +51,10 @@ use self::{book::Book, problem::Stage, view::View};
 pub use self::{
     calendar::{Calendar, CalendarConfig, Day, Hours},
     config::{
-        Footing, PersonConfig, PersonNeed, PersonRelation, Queue, QueueConfig, Rule, RuleConfig, RulesConfig,
-        RulesError,
+        Evidence, EvidenceConfig, Footing, PersonConfig, PersonNeed, PersonRelation, Queue, QueueConfig, Rule,
+        RuleConfig, RulesConfig, RulesError,
     },
+    permit::Permit,
 };
 use crate::incident::{Effect, Input, OpenTicket, Zone};
 
@@ -94,6 +97,16 @@ impl Core {
             core.views.insert(camera.clone(), View::new(camera, zones));
         }
         Ok(core)
+    }
+
+    /// Lays these permits over the zones, instead of those before. What stands under one is no case; a ticket that is open
+    /// stays so.
+    ///
+    /// # Errors
+    /// When a permit makes no sense; then nothing changes.
+    pub fn set_permits(&mut self, permits: Vec<Permit>) -> Result<(), RulesError> {
+        self.book.permits = permit::Permits::new(permits)?;
+        Ok(())
     }
 
     /// Takes up the tickets that were open when the process ended: what still stands opens no second one, and what is

@@ -45,6 +45,14 @@ fn mistakes_are_named_with_their_place_and_remedy() {
     check("[rules.\"lane.motor\"]\ndwel = \"5s\"\n", &["rules", "dwel"]);
 }
 
+#[test]
+fn a_permit_for_what_is_not_there_is_refused() {
+    let permit = |place: &str| format!("{CAMERA}[[permits]]\nnumber = \"117\"\n{place}\n");
+    check(&permit("camera = \"b\"\nzone = \"z\""), &["permits.\"117\".camera", "no camera \"b\""]);
+    check(&permit("camera = \"a\"\nzone = \"z\""), &["permits.\"117\".zone", "no zone \"z\""]);
+    check(&permit("camera = \"a\""), &["permits", "permit \"117\": zone: give either zone or polygon"]);
+}
+
 const CAMERA: &str = "[[cameras]]\nid = \"a\"\nstream = { main = \"rtsp://10.0.0.1/1\" }\n";
 
 #[test]
@@ -157,6 +165,7 @@ fn the_reference_names_every_key() {
         "[console]\n".into(),
         camera.into(),
         format!("{camera}[cameras.stream]\n"),
+        "[[permits]]\nnumber = \"1\"\ncamera = \"a\"\n".into(),
         format!("{camera}[cameras.place]\n"),
         format!("{camera}[[cameras.zones]]\n"),
     ];

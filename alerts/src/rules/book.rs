@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use domain::{Detection, Kind, Label, Millis, Rect, Timestamp};
 use jiff::tz::TimeZone;
 
-use super::config::{Rule, RulesConfig, RulesError};
+use super::{
+    config::{Rule, RulesConfig, RulesError},
+    permit::Permits,
+};
 use crate::incident::{RuleRef, Zone};
 
 /// What people are called in model manifests.
@@ -25,6 +28,7 @@ pub(super) struct Armed {
 pub(super) struct Book {
     pub(super) rules: Vec<Armed>,
     pub(super) time_zone: TimeZone,
+    pub(super) permits: Permits,
     /// How long sightings outlive their last look: as long as any rule wants, and while a bus stands in front.
     pub(super) retention: Millis,
     /// The longest that any rule lets a stream be lost.
@@ -46,6 +50,7 @@ impl Book {
         let longest = |value: fn(&Rule) -> Millis| rules.iter().map(|r| value(&r.rule)).max().unwrap_or_default();
         Ok(Self {
             time_zone,
+            permits: Permits::default(),
             retention: longest(|r| r.max_gap).max(HIDDEN),
             max_pause: longest(|r| r.max_pause),
             floor: rules.iter().map(|r| r.rule.min_score).fold(1.0, f32::min),

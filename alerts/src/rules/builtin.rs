@@ -6,7 +6,10 @@ use domain::{Kind, Label, Millis};
 
 use super::{
     calendar::{Calendar, CalendarConfig, Hours},
-    config::{Footing, PersonConfig, PersonNeed, PersonRelation, Queue, QueueConfig, Rule, RuleConfig},
+    config::{
+        Evidence, EvidenceConfig, Footing, PersonConfig, PersonNeed, PersonRelation, Queue, QueueConfig, Rule,
+        RuleConfig,
+    },
     known::STANDING,
 };
 use crate::incident::ZonePurpose::{
@@ -52,6 +55,15 @@ pub(super) fn blank(kind: Kind) -> Rule {
             together: Millis::mins(3),
             break_up: Millis::secs(60),
             patience: Millis::mins(15),
+        },
+        evidence: Evidence {
+            needed: 0.0,
+            things_most: 0.5,
+            vendor: 0.0,
+            customers: 0.0,
+            min_customers: 2,
+            crowd: 0.0,
+            things: BTreeMap::new(),
         },
         person: PersonRelation { need: PersonNeed::Any, distance: 1.0, share: 0.5 },
     }
@@ -168,10 +180,24 @@ pub(super) fn rules() -> BTreeMap<String, Rule> {
         (
             "vendor.stall",
             RuleConfig {
-                things: labels(&["umbrella", "table", "seat", "goods"]),
-                with: labels(&["cart", "tricycle", "two_wheeler", "vehicle"]),
-                min_things: Some(2),
-                min_sorts: Some(2),
+                things: labels(&["umbrella", "table", "seat", "goods", "cart", "tricycle", STANDING]),
+                with: labels(&["two_wheeler", "vehicle"]),
+                except: labels(PLANTS),
+                // Two sorts of things and somebody who stays, or one sort, him and those who stop.
+                evidence: evidence(
+                    [0.8, 0.4, 0.2, -0.3],
+                    &[
+                        ("table", 0.25),
+                        ("umbrella", 0.25),
+                        ("cart", 0.25),
+                        ("tricycle", 0.25),
+                        (STANDING, 0.25),
+                        ("goods", 0.2),
+                        ("seat", 0.1),
+                        ("two_wheeler", 0.1),
+                        ("vehicle", 0.1),
+                    ],
+                ),
                 zones: zones(&[NoVending, Pavement, TrafficLane]),
                 open_score: Some(0.3),
                 yields_to: kinds(&["vendor.mobile", "shop.overflow"]),
@@ -182,10 +208,14 @@ pub(super) fn rules() -> BTreeMap<String, Rule> {
         (
             "vendor.mobile",
             RuleConfig {
-                things: labels(&["goods"]),
-                with: labels(&["cart", "tricycle", "two_wheeler"]),
-                min_things: Some(2),
-                min_sorts: Some(2),
+                things: labels(&["goods", "cart", "tricycle", STANDING]),
+                with: labels(&["two_wheeler"]),
+                except: labels(PLANTS),
+                // What is sold and what it came on, or one of them and customers.
+                evidence: evidence(
+                    [0.8, 0.35, 0.2, -0.3],
+                    &[("cart", 0.3), ("tricycle", 0.3), ("goods", 0.25), (STANDING, 0.2), ("two_wheeler", 0.1)],
+                ),
                 merge: Some(0.5),
                 zones: zones(&[NoVending, Pavement, TrafficLane]),
                 dwell: Some(Millis::mins(3)),
@@ -282,6 +312,17 @@ fn garbage(things: &[&str]) -> RuleConfig {
         person: Some(PersonConfig { need: Some(PersonNeed::Absent), distance: Some(1.5), ..PersonConfig::default() }),
         ..RuleConfig::default()
     }
+}
+
+fn evidence([needed, vendor, customers, crowd]: [f32; 4], things: &[(&str, f32)]) -> Option<EvidenceConfig> {
+    Some(EvidenceConfig {
+        needed: Some(needed),
+        vendor: Some(vendor),
+        customers: Some(customers),
+        crowd: Some(crowd),
+        things: Some(things.iter().map(|(label, weight)| (Label::new(label), *weight)).collect()),
+        ..EvidenceConfig::default()
+    })
 }
 
 fn business_hours() -> Option<CalendarConfig> {

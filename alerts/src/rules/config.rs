@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     builtin,
     calendar::{Calendar, CalendarConfig},
+    evidence::MAX_THINGS,
     layered::layered,
 };
 use crate::incident::{RuleRef, Zone, ZonePurpose};
@@ -59,6 +60,16 @@ pub enum RulesError {
         zone: domain::ZoneId,
         /// What it is.
         dwell: Millis,
+    },
+    /// A permit that cannot be.
+    #[error("permit \"{number}\": {key}: {remedy}")]
+    Permit {
+        /// Its number.
+        number: String,
+        /// The key.
+        key: &'static str,
+        /// What is wrong and what to do.
+        remedy: &'static str,
     },
 }
 
@@ -136,6 +147,8 @@ layered! {
         sections {
             /// What a queue of traffic is, which is no case.
             queue: Queue / QueueConfig,
+            /// What speaks for a case, weighed; rules without it ask for things and people alone.
+            evidence: Evidence / EvidenceConfig,
             /// When it holds.
             calendar: Calendar / CalendarConfig,
             /// What people have to do with it.
@@ -177,6 +190,31 @@ layered! {
             patience: Millis,
         }
         maps {}
+        sections {}
+    }
+}
+
+layered! {
+    /// What speaks for a case and how much: the weights of what is there in half of the looks of a dwell are added up.
+    Evidence / EvidenceConfig {
+        values {
+            /// What the sum must reach; 0: the rule weighs nothing.
+            needed: f32,
+            /// What all things together count for at most.
+            things_most: f32,
+            /// Somebody stays near (`person.distance`).
+            vendor: f32,
+            /// People stopped near and went on.
+            customers: f32,
+            /// How many of them it takes.
+            min_customers: u32,
+            /// Four and more stay near: a queue of passengers rather than a vendor. Below 0 it speaks against the case.
+            crowd: f32,
+        }
+        maps {
+            /// Classes or groups, once each however many of them stand there.
+            things: Label => f32,
+        }
         sections {}
     }
 }
@@ -227,6 +265,12 @@ impl Rule {
         RuleRef { id: name.to_owned(), version }
     }
 
+    /// Whether what stands together is timed as one, rather than each thing by itself.
+    #[must_use]
+    pub fn is_of_clusters(&self) -> bool {
+        self.min_things > 1 || self.evidence.is_weighed()
+    }
+
     /// How long a thing must stand in `zone`.
     #[must_use]
     pub fn dwell_in(&self, zone: &Zone) -> Millis {
@@ -271,6 +315,22 @@ impl Rule {
         }
         if let Some(dwell) = self.dwell_by_zone.values().find(|dwell| **dwell < Millis::secs(1) || **dwell > day) {
             return bad("dwell_by_zone", dwell.to_string(), "each must be from 1s to 24h");
+        }
+        let weights = [
+            ("evidence.needed", self.evidence.needed, 0.0),
+            ("evidence.things_most", self.evidence.things_most, 0.0),
+            ("evidence.vendor", self.evidence.vendor, -1.0),
+            ("evidence.customers", self.evidence.customers, -1.0),
+            ("evidence.crowd", self.evidence.crowd, -1.0),
+        ];
+        let things = self.evidence.things.values().map(|weight| ("evidence.things", *weight, -1.0));
+        for (key, weight, least) in weights.into_iter().chain(things) {
+            if !(least..=5.0).contains(&weight) {
+                return bad(key, weight.to_string(), "a weight must be from -1 to 5, a sum from 0 to 5");
+            }
+        }
+        if self.evidence.things.len() > MAX_THINGS {
+            return bad("evidence.things", format!("{} long", self.evidence.things.len()), "weigh 24 things at most");
         }
         if self.zones.contains(&ZonePurpose::Indoors) {
             return bad("zones", "indoors".to_owned(), "what stands there is never a case; name another purpose");

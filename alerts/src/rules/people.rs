@@ -3,6 +3,8 @@
 //! A vendor shifts about within a step or two, a passer-by is metres on in the next look. So people are tracked like
 //! standing things but loosely, and someone stays who has been about the same spot for [`STAY`] in most looks.
 
+use std::collections::VecDeque;
+
 use domain::{Detection, Millis, Rect};
 
 use super::cluster::gap;
@@ -15,6 +17,20 @@ const UNSEEN: Millis = Millis::secs(12);
 const STAY_RATIO: f32 = 0.4;
 /// People tracked per camera.
 const MAX_PEOPLE: usize = 64;
+/// Longest that somebody who stops stays; who stays longer belongs there, or waits.
+const VISIT: Millis = Millis::mins(3);
+/// How soon somebody at the same spot is the one who was there before, lost for a while.
+const SAME: Millis = Millis::secs(20);
+/// Visits remembered per camera.
+const MAX_VISITS: usize = 64;
+
+/// Somebody who stopped and went on.
+#[derive(Debug)]
+struct Visit {
+    place: Rect,
+    from: Millis,
+    to: Millis,
+}
 
 #[derive(Debug)]
 struct Person {
@@ -46,6 +62,8 @@ impl Person {
 #[derive(Debug, Default)]
 pub(super) struct People {
     all: Vec<Person>,
+    /// Oldest first.
+    visits: VecDeque<Visit>,
 }
 
 impl People {
@@ -73,17 +91,29 @@ impl People {
                 person.current = Some(persons[d].clone());
             }
         }
-        self.all.retain(|p| clock.0 - p.last.0 <= UNSEEN.0 && (p.looks < 8 || p.hits as f32 >= 0.25 * p.looks as f32));
+        let is_there =
+            |p: &Person| clock.0 - p.last.0 <= UNSEEN.0 && (p.looks < 8 || p.hits as f32 >= 0.25 * p.looks as f32);
+        for gone in self.all.extract_if(.., |p| !is_there(p)).filter(Person::stays) {
+            if self.visits.len() >= MAX_VISITS {
+                self.visits.pop_front();
+            }
+            self.visits.push_back(Visit { place: gone.place, from: gone.first, to: gone.last });
+        }
         for (detection, taken) in persons.iter().zip(taken) {
             if !taken && self.all.len() < MAX_PEOPLE {
-                self.all.push(Person {
+                let mut person = Person {
                     place: detection.bbox,
                     first: clock,
                     last: clock,
                     looks: 1,
                     hits: 1,
                     current: Some(detection.clone()),
-                });
+                };
+                let back = |v: &Visit| clock.0 - v.to.0 <= SAME.0 && person.is_about(v.place);
+                if let Some(before) = self.visits.iter().rposition(back).and_then(|n| self.visits.remove(n)) {
+                    person.first = before.from;
+                }
+                self.all.push(person);
             }
         }
     }
@@ -96,6 +126,17 @@ impl People {
     /// Whether somebody stays within `distance` of one of `boxes`.
     pub(super) fn somebody_stays(&self, boxes: &[Rect], distance: f32) -> bool {
         self.all.iter().any(|p| p.stays() && near(p.place, boxes, distance))
+    }
+
+    /// How many stay within `distance` of one of `boxes`.
+    pub(super) fn how_many_stay(&self, boxes: &[Rect], distance: f32) -> usize {
+        self.all.iter().filter(|p| p.stays() && near(p.place, boxes, distance)).count()
+    }
+
+    /// How many stopped within `distance` of one of `boxes` and have gone on, since then.
+    pub(super) fn visitors(&self, boxes: &[Rect], distance: f32, since: Millis) -> usize {
+        let visits = self.visits.iter().filter(|v| v.to >= since && v.to.0 - v.from.0 <= VISIT.0);
+        visits.filter(|v| near(v.place, boxes, distance)).count()
     }
 
     /// The present look's detections of those who stay within `distance` of one of `boxes`.
@@ -115,6 +156,7 @@ impl People {
     /// Forgets everybody.
     pub(super) fn clear(&mut self) {
         self.all.clear();
+        self.visits.clear();
     }
 }
 

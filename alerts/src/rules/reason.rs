@@ -9,6 +9,9 @@ use domain::{Detection, Label, Millis};
 
 use super::{
     config::{PersonNeed, Rule},
+    evidence::{Sign, Tally},
+    known::STANDING,
+    permit::Lapse,
     window::Summary,
 };
 use crate::incident::{Zone, ZonePurpose};
@@ -24,6 +27,10 @@ pub(super) struct Facts<'a> {
     pub(super) median: f32,
     /// Share of the lane's width that the things block, where the zone is a lane.
     pub(super) blocked: Option<f32>,
+    /// What was weighed, where the rule weighs.
+    pub(super) tally: Option<&'a Tally<'a>>,
+    /// Permits that do not cover it.
+    pub(super) permits: &'a [(&'a str, Lapse)],
 }
 
 /// One sentence in both languages.
@@ -66,10 +73,27 @@ impl Facts<'_> {
         }
         let percent = (self.looks.people_share * 100.0).floor();
         match self.rule.person.need {
-            PersonNeed::Any => Ok(()),
-            PersonNeed::Stays => write!(out, ", somebody staying with it in {percent:.0} % of the looks"),
-            PersonNeed::Absent => write!(out, ", nobody near in {percent:.0} % of the looks"),
+            PersonNeed::Any => {}
+            PersonNeed::Stays => write!(out, ", somebody staying with it in {percent:.0} % of the looks")?,
+            PersonNeed::Absent => write!(out, ", nobody near in {percent:.0} % of the looks")?,
         }
+        if let Some(tally) = self.tally {
+            write!(out, "; evidence {:.2} of {:.2} needed: ", tally.total, self.rule.evidence.needed)?;
+            out.push_str(&listed(tally, |weight| weight > 0.0, ", ", |sign| format!("{} ", sign_en(sign))));
+            let against = listed(tally, |weight| weight < 0.0, ", ", |sign| format!("{} ", sign_en(sign)));
+            if !against.is_empty() {
+                write!(out, "; against it: {against}")?;
+            }
+        }
+        for (number, lapse) in self.permits {
+            match lapse {
+                Lapse::NotYet(from) => write!(out, "; permit {number} is valid from {from} only")?,
+                Lapse::Expired(to) => write!(out, "; permit {number} ended on {to}")?,
+                Lapse::OtherHours => write!(out, "; permit {number} does not hold at this hour")?,
+                Lapse::OtherPlace => write!(out, "; permit {number} is for the place beside")?,
+            }
+        }
+        Ok(())
     }
 
     fn zh(&self, out: &mut String) -> fmt::Result {
@@ -85,10 +109,27 @@ impl Facts<'_> {
         }
         let percent = (self.looks.people_share * 100.0).floor();
         match self.rule.person.need {
-            PersonNeed::Any => Ok(()),
-            PersonNeed::Stays => write!(out, "，{percent:.0}%的查看中有人守在旁边"),
-            PersonNeed::Absent => write!(out, "，{percent:.0}%的查看中旁边无人"),
+            PersonNeed::Any => {}
+            PersonNeed::Stays => write!(out, "，{percent:.0}%的查看中有人守在旁边")?,
+            PersonNeed::Absent => write!(out, "，{percent:.0}%的查看中旁边无人")?,
         }
+        if let Some(tally) = self.tally {
+            write!(out, "；依据合计{:.2}（需{:.2}）：", tally.total, self.rule.evidence.needed)?;
+            out.push_str(&listed(tally, |weight| weight > 0.0, "、", sign_zh));
+            let against = listed(tally, |weight| weight < 0.0, "、", sign_zh);
+            if !against.is_empty() {
+                write!(out, "；反证：{against}")?;
+            }
+        }
+        for (number, lapse) in self.permits {
+            match lapse {
+                Lapse::NotYet(from) => write!(out, "；许可{number}自{from}起有效")?,
+                Lapse::Expired(to) => write!(out, "；许可{number}已于{to}到期")?,
+                Lapse::OtherHours => write!(out, "；许可{number}不含此时段")?,
+                Lapse::OtherPlace => write!(out, "；许可{number}不含此位置")?,
+            }
+        }
+        Ok(())
     }
 
     /// One thing of each class, and how many there are.
@@ -121,17 +162,44 @@ impl fmt::Display for Length {
     }
 }
 
+fn listed(tally: &Tally<'_>, wanted: fn(f32) -> bool, separator: &str, name: impl Fn(Sign<'_>) -> String) -> String {
+    let signs = tally.signs.iter().filter(|(_, weight)| wanted(*weight));
+    signs.map(|(sign, weight)| format!("{}{weight:.2}", name(*sign))).collect::<Vec<_>>().join(separator)
+}
+
+fn sign_en(sign: Sign<'_>) -> String {
+    match sign {
+        Sign::Thing(label) if label.as_str() == STANDING => "unknown object".to_owned(),
+        Sign::Thing(label) => label.as_str().to_owned(),
+        Sign::Vendor => "somebody who stays".to_owned(),
+        Sign::Customers(count) => format!("{count} who stopped and went on"),
+        Sign::Crowd => "a crowd that stays".to_owned(),
+    }
+}
+
+fn sign_zh(sign: Sign<'_>) -> String {
+    match sign {
+        Sign::Thing(label) => named_zh(label).unwrap_or(label.as_str()).to_owned(),
+        Sign::Vendor => "守摊人".to_owned(),
+        Sign::Customers(count) => format!("驻足后离开{count}人"),
+        Sign::Crowd => "聚集人群".to_owned(),
+    }
+}
+
 fn name_en(thing: &Detection) -> &str {
     match thing.class.as_str() {
-        "standing" => "unknown object",
+        STANDING => "unknown object",
         class => class,
     }
 }
 
 /// The class's name, else that of its group, else the class as the model calls it.
 fn name_zh(thing: &Detection) -> &str {
-    let named = |label: &Label| NAMES_ZH.iter().find(|(name, _)| *name == label.as_str()).map(|(_, zh)| *zh);
-    named(&thing.class).or_else(|| named(&thing.group)).unwrap_or(thing.class.as_str())
+    named_zh(&thing.class).or_else(|| named_zh(&thing.group)).unwrap_or(thing.class.as_str())
+}
+
+fn named_zh(label: &Label) -> Option<&'static str> {
+    NAMES_ZH.iter().find(|(name, _)| *name == label.as_str()).map(|(_, zh)| *zh)
 }
 
 /// Classes and groups of the models that ship with gridwatch.

@@ -6,8 +6,10 @@ use super::{
     book::{Armed, sound_box},
     cluster::{around, clusters, gap},
     config::{PersonNeed, Rule},
+    evidence::{CROWD, CROWD_FROM, VENDOR},
     lane::blocked_share,
     people::People,
+    permit::AtHand,
     problem::{At, Event, Problem, Sight, Stage, Suspicion},
     queue::{Halted, is_queueing},
     reason::{Facts, Reason},
@@ -42,6 +44,14 @@ pub(super) struct Candidate<'a> {
     score: Option<f32>,
     /// Whether it can be a case rather than only add to one.
     role: Role,
+    /// Whether a permit excuses it.
+    leave: Leave,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Leave {
+    Given,
+    None,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +72,7 @@ pub(super) fn candidates<'a>(
     rule: &Rule,
     zones: &[Zone],
     sightings: &'a Sightings,
+    permits: &AtHand<'_>,
     clock: Millis,
 ) -> Vec<Candidate<'a>> {
     if !zones.iter().any(|zone| rule.zones.contains(&zone.purpose)) {
@@ -98,7 +109,8 @@ pub(super) fn candidates<'a>(
             && (rule.min_blocked <= 0.0 || blocked_share(&zones[zone].polygon, &[ground]) >= rule.min_blocked)
             && !zones.iter().any(outside);
         let score = sighting.current.as_ref().map(|d| d.score).filter(|score| *score >= rule.min_score);
-        in_place.then_some(Candidate { sighting, zone, share, score, role })
+        let leave = || if permits.excuse(&rule.kind, ground) { Leave::Given } else { Leave::None };
+        in_place.then(|| Candidate { sighting, zone, share, score, role, leave: leave() })
     });
     standing.collect()
 }
@@ -112,6 +124,7 @@ pub(super) struct Round<'a> {
     pub(super) zones: &'a [Zone],
     pub(super) sightings: &'a Sightings,
     pub(super) people: &'a People,
+    pub(super) permits: &'a AtHand<'a>,
     pub(super) seen: &'a Observation<'a>,
     /// Observed time since the look before.
     pub(super) passed: Millis,
@@ -263,6 +276,9 @@ impl<'a> Round<'a> {
         if self.calendar == InForce::NotNow {
             return Event::Dropped("calendar");
         }
+        if finding.home.is_some_and(|home| home.leave == Leave::Given) {
+            return Event::Dropped("permitted");
+        }
         problem.place = finding.place.unwrap_or(problem.place);
         if let Some(home) = finding.home {
             let zone = &self.zones[home.zone];
@@ -315,11 +331,30 @@ impl<'a> Round<'a> {
         let first_seen = suspicion.first_seen.min(at.now);
         let dwell = suspicion.window.age(at.clock);
         let zone_shape = self.zones.iter().find(|z| z.id == *zone);
+        let customers = || {
+            let since = Millis(at.clock.0 - suspicion.window.dwell().0);
+            let boxes: Vec<Rect> = finding.things.iter().map(|c| c.sighting.reference).collect();
+            self.people.visitors(&boxes, rule.person.distance, since)
+        };
+        let tally = rule.evidence.is_weighed().then(|| rule.evidence.weigh(&suspicion.window, customers()));
+        if tally.as_ref().is_some_and(|tally| tally.total < rule.evidence.needed - 1e-4) {
+            return None;
+        }
+        let permits = self.permits.considered(&rule.kind, rule.stands_on.part_of(bbox));
         let footings: Vec<Rect> = things.iter().map(|t| rule.stands_on.part_of(t.bbox)).collect();
         let lane = zone_shape.filter(|zone| zone.purpose.is_lane());
         let blocked = lane.map(|zone| blocked_share(&zone.polygon, &footings));
-        let facts =
-            Facts { rule, zone: zone_shape, things: &things, dwell, looks: &looks, median: score_median, blocked };
+        let facts = Facts {
+            rule,
+            zone: zone_shape,
+            things: &things,
+            dwell,
+            looks: &looks,
+            median: score_median,
+            blocked,
+            tally: tally.as_ref(),
+            permits: &permits,
+        };
         let Reason { zh: reason_zh, en: reason } = facts.sentence();
         let by_model = things.iter().filter_map(|t| Some((t.score, t.model.as_deref()?)));
         let surest = by_model.max_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, model)| model);
@@ -384,10 +419,23 @@ impl<'a> Round<'a> {
             at: self.at.clock,
             score: finding.score.unwrap_or(0.0),
             hit: finding.score.is_some(),
-            displaced: finding.home.is_some_and(|home| self.at.rule.min_things == 1 && home.sighting.displaced),
+            displaced: finding.home.is_some_and(|home| !self.at.rule.is_of_clusters() && home.sighting.displaced),
+            signs: self.signs(&finding.things, &boxes),
             detected: self.seen.source == LookSource::Detector,
             people_fit,
         }
+    }
+
+    /// The signs of a case that this look shows in these things and around them.
+    fn signs(&self, things: &[&Candidate<'_>], boxes: &[Rect]) -> u32 {
+        let rule = self.at.rule;
+        if !rule.evidence.is_weighed() {
+            return 0;
+        }
+        let labels = things.iter().map(|c| (&c.sighting.class, &c.sighting.group));
+        let stay = self.people.how_many_stay(boxes, rule.person.distance);
+        let vendor = if stay > 0 { VENDOR } else { 0 };
+        rule.evidence.signs_of(labels) | vendor | if stay >= CROWD_FROM { CROWD } else { 0 }
     }
 
     /// A thing that is a case by itself, and those that stand by it.
@@ -409,13 +457,16 @@ impl<'a> Round<'a> {
 
     /// Candidates that stand together, where the rule is about several.
     fn together(&self) -> Vec<Cluster> {
-        if self.at.rule.min_things == 1 {
+        if !self.at.rule.is_of_clusters() {
             return Vec::new();
         }
-        let boxes: Vec<Rect> = self.candidates.iter().map(|c| c.sighting.reference).collect();
+        let free: Vec<usize> =
+            (0..self.candidates.len()).filter(|n| self.candidates[*n].leave == Leave::None).collect();
+        let boxes: Vec<Rect> = free.iter().map(|n| self.candidates[*n].sighting.reference).collect();
         let groups = clusters(&boxes, self.at.rule.merge).into_iter();
         let cluster = |members: Vec<usize>| {
             let bbox = around(members.iter().map(|m| boxes[*m]))?;
+            let members = members.into_iter().map(|m| free[m]).collect();
             Some(Cluster { members, bbox, claimed: Claim::Free })
         };
         groups.filter_map(cluster).collect()
@@ -459,6 +510,15 @@ impl<'a> Round<'a> {
             && things.iter().any(|c| c.role == Role::Core)
     }
 
+    /// Whether the evidence could suffice: else nobody need look at these more often.
+    fn is_promising(&self, things: &[&Candidate<'_>]) -> bool {
+        let rule = self.at.rule;
+        let boxes: Vec<Rect> = things.iter().map(|c| c.sighting.reference).collect();
+        !rule.evidence.is_weighed()
+            || (rule.evidence.at_best(self.signs(things, &boxes)) >= rule.evidence.needed - 1e-4
+                && self.people.anybody_near(&boxes, rule.person.distance))
+    }
+
     /// The mean score of as many of the best things as the rule asks for, one that this look does not show counting 0;
     /// none where it shows nothing of them.
     fn score_of(&self, things: &[&Candidate<'_>]) -> Option<f32> {
@@ -470,12 +530,12 @@ impl<'a> Round<'a> {
 
     /// Suspects that this look begins; their ids are given later.
     fn fresh(&'a self, known: &[Problem], together: &[Cluster]) -> Vec<Problem> {
-        if self.at.rule.min_things > 1 {
+        if self.at.rule.is_of_clusters() {
             let clusters = together.iter().filter(|cluster| cluster.claimed == Claim::Free);
             let suspicious = clusters.filter_map(|cluster| {
                 let things: Vec<_> = cluster.members.iter().map(|m| &self.candidates[*m]).collect();
                 let home = things.iter().copied().min_by(|a, b| b.share.total_cmp(&a.share))?;
-                let seen = self.makes_case(&things) && self.score_of(&things).is_some();
+                let seen = self.makes_case(&things) && self.score_of(&things).is_some() && self.is_promising(&things);
                 let members = things.iter().map(|c| c.sighting.id).collect();
                 seen.then(|| self.suspect(home, None, members, cluster.bbox))
             });
@@ -499,7 +559,7 @@ impl<'a> Round<'a> {
         };
         self.candidates
             .iter()
-            .filter(|c| c.score.is_some() && c.role == Role::Core)
+            .filter(|c| c.score.is_some() && c.role == Role::Core && c.leave == Leave::None)
             .filter(|c| !is_known(c.sighting.id) && !is_shadow(c.sighting.reference))
             .map(|c| {
                 let mut problem = self.suspect(c, Some(c.sighting.id), Vec::new(), c.sighting.reference);

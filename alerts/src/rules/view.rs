@@ -142,6 +142,7 @@ impl View {
         }
         things.retain(|thing| !is_carried(thing, &self.people));
         self.sightings.look(self.clock, &things, book.retention);
+        let permits = book.permits.at_hand(&self.camera, &self.zones, now, &book.time_zone);
         for (index, armed) in book.rules.iter().enumerate() {
             let round = Round {
                 index,
@@ -151,9 +152,10 @@ impl View {
                 zones: &self.zones,
                 sightings: &self.sightings,
                 people: &self.people,
+                permits: &permits,
                 seen,
                 passed,
-                candidates: candidates(&armed.rule, &self.zones, &self.sightings, self.clock),
+                candidates: candidates(&armed.rule, &self.zones, &self.sightings, &permits, self.clock),
             };
             let (mine, others): (Vec<_>, Vec<_>) =
                 std::mem::take(&mut self.problems).into_iter().partition(|p| p.rule == index);

@@ -20,6 +20,8 @@ pub(super) struct Sample {
     pub(super) displaced: bool,
     /// Whether the detector ran.
     pub(super) detected: bool,
+    /// The signs that it showed, as the rule's evidence numbers them.
+    pub(super) signs: u32,
     /// Whether people were as the rule wants them.
     pub(super) people_fit: bool,
 }
@@ -104,6 +106,12 @@ impl Window {
         })
     }
 
+    /// Share of the looks that showed a sign, 0 to 1.
+    pub(super) fn share_with(&self, sign: u32) -> f32 {
+        let with_it = self.samples.iter().filter(|s| s.signs & sign != 0).count();
+        with_it as f32 / self.samples.len().max(1) as f32
+    }
+
     /// The median score, a miss counted as 0; the lower one of an even number.
     pub(super) fn median_score(&self) -> f32 {
         let mut scores: Vec<f32> = self.samples.iter().map(|s| s.score).collect();
@@ -125,7 +133,7 @@ mod tests {
     use super::*;
 
     fn sample(at: i64, score: f32) -> Sample {
-        Sample { at: Millis(at), score, hit: score > 0.0, displaced: false, detected: true, people_fit: true }
+        Sample { at: Millis(at), score, hit: score > 0.0, displaced: false, signs: 0, detected: true, people_fit: true }
     }
 
     #[test]
