@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DetectConfig {
-    /// The model of all cameras that name none: a folder in `models_dir`. Default `"nanodet-g"`, which ships with
+    /// The model of all cameras that name none: a folder in `models_dir`. Default `"nanodet-g-int8"`, which ships with
     /// gridwatch.
     pub model: String,
     /// By model: the groups or classes that are taken from it. Default: all.
@@ -44,7 +44,7 @@ pub struct DetectConfig {
 impl Default for DetectConfig {
     fn default() -> Self {
         Self {
-            model: "nanodet-g".to_owned(),
+            model: "nanodet-g-int8".to_owned(),
             only: BTreeMap::new(),
             models_dir: PathBuf::from("models"),
             onnxruntime: None,

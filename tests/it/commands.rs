@@ -110,8 +110,10 @@ fn cameras_come_on_board_from_a_table() {
 fn models_are_listed_and_verified() {
     let list = run(&["models", "list"]);
     assert!(text(&list).contains("nanodet-g") && text(&list).contains("deimv2-femto"), "{}", text(&list));
-    let verify = run(&["models", "verify", "nanodet-g"]);
-    assert!(verify.status.success(), "{}", text(&verify));
+    for name in ["nanodet-g", "nanodet-g-int8"] {
+        let verify = run(&["models", "verify", name]);
+        assert!(verify.status.success(), "{}", text(&verify));
+    }
     let unknown = run(&["models", "verify", "no-such-model"]);
     assert!(!unknown.status.success() && text(&unknown).contains("no-such-model"), "{}", text(&unknown));
 }
@@ -143,12 +145,19 @@ const STREET_LABELS: &str = "\
 
 #[test]
 fn a_model_is_judged_on_labelled_pictures() {
+    for model in ["nanodet-g", "nanodet-g-int8"] {
+        judge(model);
+    }
+}
+
+#[track_caller]
+fn judge(model: &str) {
     let folder = street_dataset();
     let (json, svg, detections) =
         (folder.path().join("report.json"), folder.path().join("curve.svg"), folder.path().join("found.json"));
     let eval = |more: &[&str]| {
         command()
-            .args(["models", "eval", "nanodet-g"])
+            .args(["models", "eval", model])
             .arg(folder.path())
             .args(more)
             .arg("--json")
@@ -181,7 +190,7 @@ fn a_model_is_judged_on_labelled_pictures() {
     assert!(!unknown.status.success());
     assert!(text(&unknown).contains("no class or group \"walker\""), "{}", text(&unknown));
     let empty = tempfile::tempdir().expect("a folder");
-    let output = command().args(["models", "eval", "nanodet-g"]).arg(empty.path()).output().expect("gridwatch starts");
+    let output = command().args(["models", "eval", model]).arg(empty.path()).output().expect("gridwatch starts");
     assert!(!output.status.success() && text(&output).contains("no pictures"), "{}", text(&output));
 }
 
