@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, path::PathBuf};
 
+use domain::Millis;
 use serde::{Deserialize, Serialize};
 
 /// Which model looks at the pictures, and on what.
@@ -39,6 +40,61 @@ pub struct DetectConfig {
     pub close_ups_per_look: usize,
     /// Lowest score of a detection, 0 to 1; a model's own `score_floor` counts where it is higher. Default 0.2.
     pub score_floor: f32,
+    /// When the detector may be spared.
+    pub gate: GateConfig,
+    /// What is told beside the model's detections.
+    pub standing: StandingConfig,
+}
+
+impl DetectConfig {
+    /// What scenes go by.
+    #[must_use]
+    pub fn scene(&self) -> SceneConfig {
+        SceneConfig { gate: self.gate.clone(), standing: self.standing.clone() }
+    }
+}
+
+/// What a scene goes by.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SceneConfig {
+    /// When the detector may be spared.
+    pub gate: GateConfig,
+    /// What is told beside the model's detections.
+    pub standing: StandingConfig,
+}
+
+/// The change gate: no inference where nothing has changed since the last one and nothing is suspected.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GateConfig {
+    /// Whether there is one. Default true.
+    pub enabled: bool,
+    /// The detector runs at least so often, whatever has changed. Default 5 minutes.
+    pub full_look_every: Millis,
+}
+
+impl Default for GateConfig {
+    fn default() -> Self {
+        Self { enabled: true, full_look_every: Millis::mins(5) }
+    }
+}
+
+/// Things that stand where the learnt scene had nothing, whatever they are.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StandingConfig {
+    /// Whether they are told, as detections of class `standing`. Default true.
+    pub enabled: bool,
+    /// How long a view is learnt before anything in it is new. Default 2 minutes.
+    pub learn: Millis,
+    /// How long something must have been seen unchanged to be told. Default 30 seconds.
+    pub after: Millis,
+}
+
+impl Default for StandingConfig {
+    fn default() -> Self {
+        Self { enabled: true, learn: Millis::mins(2), after: Millis::secs(30) }
+    }
 }
 
 impl Default for DetectConfig {
@@ -56,6 +112,8 @@ impl Default for DetectConfig {
             threads_per_session: 1,
             close_ups_per_look: 2,
             score_floor: 0.2,
+            gate: GateConfig::default(),
+            standing: StandingConfig::default(),
         }
     }
 }

@@ -17,6 +17,7 @@ pub mod eval;
 pub mod manifest;
 pub mod model;
 pub mod runtime;
+pub mod scene;
 
 mod candidate;
 mod decode;
@@ -28,7 +29,7 @@ mod resample;
 mod session;
 
 pub use closeup::CloseUps;
-pub use config::{DetectConfig, Fallback, Precision, Provider};
+pub use config::{DetectConfig, Fallback, GateConfig, Precision, Provider, SceneConfig, StandingConfig};
 pub use detector::{Detector, LookTimes};
 pub use detectors::Detectors;
 pub use error::DetectError;
@@ -37,6 +38,7 @@ pub use model::Model;
 pub use place::ManifestLine;
 pub use region::Manner;
 pub use runtime::{RuntimeInfo, load_runtime};
+pub use scene::{Sampler, Scene};
 
 /// Describes this crate's metrics to the recorder; call once, after it is installed.
 pub fn describe_metrics() {
@@ -45,5 +47,7 @@ pub fn describe_metrics() {
     describe_histogram!("gridwatch_inference_seconds", Unit::Seconds, "one run of the model, one look");
     describe_gauge!("gridwatch_provider_fallback", "1 where models run on the CPU because the provider cannot be had");
     describe_counter!("gridwatch_close_ups_total", "zones, or tiles of them, looked at by themselves");
+    describe_counter!("gridwatch_gate_looks_total", "looks by what the change gate found; unchanged ones ran no model");
+    describe_counter!("gridwatch_scene_relearned_total", "scenes that were learnt anew because the view changed");
     describe_counter!("gridwatch_inference_errors_total", "looks whose picture could not be detected on");
 }

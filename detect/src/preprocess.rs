@@ -230,7 +230,7 @@ impl Plan {
 }
 
 /// Whether the planes hold what the size says.
-fn check(picture: &Picture) -> Result<(), DetectError> {
+pub(crate) fn check(picture: &Picture) -> Result<(), DetectError> {
     let (w, h) = (picture.width as usize, picture.height as usize);
     let unusable = |reason: String| Err(DetectError::Picture { reason });
     if !(2..=MAX_SIDE).contains(&w) || !(2..=MAX_SIDE).contains(&h) {

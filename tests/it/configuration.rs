@@ -158,6 +158,8 @@ fn the_reference_names_every_key() {
         "[ingest]\n".into(),
         "[ingest.decoders]\n".into(),
         "[detect]\n".into(),
+        "[detect.gate]\n".into(),
+        "[detect.standing]\n".into(),
         "[deadlines]\n".into(),
         "[evidence]\n".into(),
         "[mqtt]\n".into(),

@@ -1,0 +1,233 @@
+//! Cells at which something new stands, put together to things: which of them belong together, whether they are a
+//! thing rather than a shadow, and whether the thing has come or another one has left.
+
+use std::ops::Range;
+
+use domain::{Detection, Label, Mask, Rect, STANDING};
+
+use super::{
+    cell::{Cell, Moment},
+    grid::{Look, Size},
+    light::{Cause, Difference},
+};
+
+/// Least cells of a thing, and least cells a side.
+const LEAST_CELLS: usize = 4;
+const LEAST_SIDE: usize = 2;
+/// Largest share of the picture that one thing can take; more is weather.
+const LARGEST_SHARE: f32 = 0.25;
+/// Least share of its box that a thing fills: the edge of a shadow is a line.
+const LEAST_FILL: f32 = 0.35;
+/// Share of the inner cells that light must not explain.
+const LEAST_SOLID: f32 = 0.3;
+/// Least excess of the picture's edges at the rim over those of the learnt scene; below, something has left.
+const COME: f32 = -0.06;
+/// Most things told of one camera.
+const MOST_THINGS: usize = 24;
+/// How far apart, in cells, parts of one thing may lie.
+const GAP: isize = 2;
+
+/// Cells of the grid that belong together.
+struct Region {
+    /// Column and row, of each cell.
+    cells: Vec<(usize, usize)>,
+    columns: Range<usize>,
+    rows: Range<usize>,
+}
+
+/// What stands in the view, best first. Marks the cells that must not fade into the scene, and lets those fade where
+/// something of the learnt scene has left.
+pub(super) fn find(size: Size, cells: &mut [Cell], moment: Moment) -> Vec<Detection> {
+    let mut left: Vec<bool> = cells
+        .iter_mut()
+        .map(|cell| {
+            let stands = cell.stands(moment);
+            // A parked car is told by the detector, and must not fade either.
+            cell.held = stands && cell.is_known();
+            stands && !cell.held
+        })
+        .collect();
+    let mut things = Vec::new();
+    for start in 0..left.len() {
+        if left[start] {
+            let region = Region::grow(size, &mut left, start);
+            if let Some(thing) = region.judge(size, cells) {
+                things.push(thing);
+            }
+        }
+    }
+    things.sort_by(|a, b| b.score.total_cmp(&a.score));
+    things.truncate(MOST_THINGS);
+    things
+}
+
+impl Region {
+    /// Takes all cells out of `left` that hang together with `start`.
+    fn grow(size: Size, left: &mut [bool], start: usize) -> Self {
+        let place = |i: usize| (i % size.columns, i / size.columns);
+        let mut cells = vec![place(start)];
+        left[start] = false;
+        let mut next = 0;
+        while let Some(&(column, row)) = cells.get(next) {
+            next += 1;
+            for r in row.saturating_sub(GAP as usize)..(row + GAP as usize + 1).min(size.rows) {
+                for c in column.saturating_sub(GAP as usize)..(column + GAP as usize + 1).min(size.columns) {
+                    if std::mem::take(&mut left[r * size.columns + c]) {
+                        cells.push((c, r));
+                    }
+                }
+            }
+        }
+        Self::around(cells)
+    }
+
+    fn around(mut cells: Vec<(usize, usize)>) -> Self {
+        let columns = cells.iter().fold(None, |span, c| Some(widened(span, c.0))).unwrap_or_default();
+        let rows = cells.iter().fold(None, |span, c| Some(widened(span, c.1))).unwrap_or_default();
+        // What is closed in from all four sides belongs to it.
+        let mut by_row = vec![None; rows.len()];
+        let mut by_column = vec![None; columns.len()];
+        for &(c, r) in &cells {
+            let (in_row, in_column) = (&mut by_row[r - rows.start], &mut by_column[c - columns.start]);
+            *in_row = Some(widened(in_row.take(), c));
+            *in_column = Some(widened(in_column.take(), r));
+        }
+        let within = |span: &Option<Range<usize>>, at: usize| span.as_ref().is_some_and(|span| span.contains(&at));
+        cells.clear();
+        for r in rows.clone() {
+            let inside = columns
+                .clone()
+                .filter(|&c| within(&by_row[r - rows.start], c) && within(&by_column[c - columns.start], r));
+            cells.extend(inside.map(|c| (c, r)));
+        }
+        Self { cells, columns, rows }
+    }
+
+    fn contains(&self, column: usize, row: usize) -> bool {
+        self.cells.binary_search_by_key(&(row, column), |&(c, r)| (r, c)).is_ok()
+    }
+
+    /// The thing that stands there, if it is one.
+    fn judge(&self, size: Size, cells: &mut [Cell]) -> Option<Detection> {
+        let (width, height) = (self.columns.len(), self.rows.len());
+        let fill = self.cells.len() as f32 / (width * height) as f32;
+        let share = self.cells.len() as f32 / size.cells() as f32;
+        let fits = self.cells.len() >= LEAST_CELLS && width.min(height) >= LEAST_SIDE;
+        if !fits || fill < LEAST_FILL || share > LARGEST_SHARE {
+            return None;
+        }
+        let solidity = self.solidity(size, cells);
+        if solidity.share < LEAST_SOLID {
+            return None;
+        }
+        let come = self.come(size, cells);
+        if come < COME {
+            self.cells.iter().for_each(|&(c, r)| cells[r * size.columns + c].absorb());
+            return None;
+        }
+        let mut ages = Vec::with_capacity(self.cells.len());
+        for &(c, r) in &self.cells {
+            let cell = &mut cells[r * size.columns + c];
+            cell.held = true;
+            ages.push(cell.age());
+        }
+        ages.sort_by(f32::total_cmp);
+        let age = ages[ages.len() / 2];
+        // How clearly it differs, how clearly it is the thing that has the edges, and for how long it has stood.
+        let clear = ((solidity.size - 1.0) / 2.0).clamp(0.0, 1.0);
+        let edges = ((come - COME) / 0.4).clamp(0.0, 1.0);
+        let stable = (age / 120.0).clamp(0.0, 1.0);
+        let score = (0.3 + 0.7 * clear) * (0.5 + 0.5 * edges) * (0.75 + 0.25 * stable);
+        let at = |i: usize, n: usize| i as f32 / n as f32;
+        let bbox = Rect {
+            x0: at(self.columns.start, size.columns),
+            y0: at(self.rows.start, size.rows),
+            x1: at(self.columns.end, size.columns),
+            y1: at(self.rows.end, size.rows),
+        };
+        Some(Detection {
+            class: Label::new(STANDING),
+            group: Label::new(STANDING),
+            score,
+            bbox,
+            mask: Some(self.mask()),
+            model: None,
+        })
+    }
+
+    fn mask(&self) -> Mask {
+        let (width, height) = (self.columns.len(), self.rows.len());
+        let (columns, rows) = (width.min(Mask::MAX_SIDE), height.min(Mask::MAX_SIDE));
+        let scale = |i: usize, n: usize, all: usize| (2 * i + 1) * all / (2 * n);
+        Mask::new(columns, rows, |c, r| {
+            self.contains(self.columns.start + scale(c, columns, width), self.rows.start + scale(r, rows, height))
+        })
+    }
+
+    /// How far light fails to explain it. The rim of a hard shadow is as much an edge as that of a thing, so the inner
+    /// cells decide where there are any.
+    fn solidity(&self, size: Size, cells: &[Cell]) -> Solidity {
+        let inner = |&&(c, r): &&(usize, usize)| {
+            c > 0 && r > 0 && [(c - 1, r), (c + 1, r), (c, r - 1), (c, r + 1)].iter().all(|&(c, r)| self.contains(c, r))
+        };
+        let difference = |&(c, r): &(usize, usize)| {
+            let cell = &cells[r * size.columns + c];
+            Difference::between(cell.thing(), cell.scene, cell.varies())
+        };
+        let strong = |d: &Difference| d.cause == Cause::Thing;
+        let share = |all: &[Difference]| all.iter().filter(|d| strong(d)).count() as f32 / all.len() as f32;
+        let all: Vec<Difference> = self.cells.iter().map(difference).collect();
+        let inside: Vec<Difference> = self.cells.iter().filter(inner).map(difference).collect();
+        let of_strong: Vec<f32> = all.iter().filter(|d| strong(d)).map(|d| d.size.min(4.0)).collect();
+        Solidity {
+            // Without an inside it must be all the clearer.
+            share: if inside.len() >= 2 { share(&inside) } else { share(&all) / 2.0 },
+            size: of_strong.iter().sum::<f32>() / of_strong.len().max(1) as f32,
+        }
+    }
+
+    /// Whether what is seen now (up to 1) or what was learnt (down to -1) has the edges at the rim. What comes stands out
+    /// of its surroundings; where something has left, the ground is like the ground around it.
+    fn come(&self, size: Size, cells: &[Cell]) -> f32 {
+        let (mut now, mut before) = (0.0, 0.0);
+        let inside = |c: isize, r: isize| c >= 0 && r >= 0 && self.contains(c as usize, r as usize);
+        for &(c, r) in &self.cells {
+            let cell = &cells[r * size.columns + c];
+            let (c, r) = (c as isize, r as isize);
+            for (dc, dr) in [(-1, 0), (1, 0), (0, -1), (0, 1)] {
+                let (oc, or) = (c + dc, r + dr);
+                let in_view = oc >= 0 && or >= 0 && (oc as usize) < size.columns && (or as usize) < size.rows;
+                if !in_view || inside(oc, or) {
+                    continue;
+                }
+                // The rim's own cells are half ground: a step further in, and a step further out.
+                let deep = |c: isize, r: isize| &cells[r as usize * size.columns + c as usize];
+                let within = if inside(c - dc, r - dr) { deep(c - dc, r - dr) } else { cell };
+                let (fc, fr) = (oc + dc, or + dr);
+                let far = fc >= 0 && fr >= 0 && (fc as usize) < size.columns && (fr as usize) < size.rows;
+                let ground = if far && !inside(fc, fr) { deep(fc, fr) } else { deep(oc, or) };
+                now += apart(within.thing(), ground.scene) + cell.thing().t.max(0.0);
+                before += apart(within.scene, ground.scene) + cell.scene.t.max(0.0);
+            }
+        }
+        let all: f32 = now + before;
+        if all > 0.0 { (now - before) / all } else { 0.0 }
+    }
+}
+
+/// The span with `at` in it.
+fn widened(span: Option<Range<usize>>, at: usize) -> Range<usize> {
+    span.map_or(at..at + 1, |span| span.start.min(at)..span.end.max(at + 1))
+}
+
+struct Solidity {
+    /// Share of cells that light does not explain.
+    share: f32,
+    /// Mean difference of those, in units of what noise explains.
+    size: f32,
+}
+
+/// How unlike two places look, in levels.
+fn apart(a: Look, b: Look) -> f32 {
+    (a.y - b.y).abs() + (a.u - b.u).abs() + (a.v - b.v).abs() + 0.5 * (a.t - b.t).abs()
+}
