@@ -17,7 +17,7 @@ use alerts::{
     evidence::EvidenceStore,
     publisher::{CameraBoard, Connection, Publisher},
     rules::Core,
-    service::{self, Service, ServiceSetup},
+    service::{self, Clock, Service, ServiceSetup},
     store::Store,
     ticket::CameraInfo,
     wire::Node,
@@ -163,6 +163,7 @@ impl Pipeline {
                 move |camera: &CameraId, pace| ingest.set_pace(camera, look_pace(pace))
             }),
             config: config.evidence.clone(),
+            clock: Clock::System,
         });
         stages.spawn(async move {
             service.run(events).await?;

@@ -19,7 +19,11 @@ use std::{
 };
 
 use domain::{AccessUnit, CameraId, Detection, Look, Picture, TicketId, Timestamp};
-use tokio::{sync::mpsc, task::JoinSet, time::MissedTickBehavior};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinSet,
+    time::MissedTickBehavior,
+};
 
 use crate::{
     AlertsError,
@@ -82,6 +86,17 @@ pub enum Event {
     Look(Box<Look>),
     /// A camera lost its stream, and when.
     Lost(CameraId, Timestamp),
+    /// Somebody wants to know when all events before this one have been judged; their cases may still be under way.
+    Judged(oneshot::Sender<()>),
+}
+
+/// Whose time it is that passes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clock {
+    /// This machine's: time passes while nobody looks.
+    System,
+    /// That of the looks: a recording is judged as fast as it is looked at, and alike each time.
+    Looks,
 }
 
 /// All that a service is made of.
@@ -104,6 +119,8 @@ pub struct ServiceSetup {
     pub paces: Paces,
     /// How pictures are made.
     pub config: EvidenceConfig,
+    /// Whose time it is that passes.
+    pub clock: Clock,
 }
 
 /// Owns the rule core, and does what it wants done.
@@ -150,6 +167,7 @@ impl Service {
             first_seen: HashMap::new(),
             first_seen_bytes: 0,
             touched: HashMap::new(),
+            clock: setup.clock,
         };
         Self { watch, desk }
     }
@@ -182,6 +200,7 @@ struct Watch {
     first_seen_bytes: usize,
     /// What still stands and is not yet written down.
     touched: HashMap<TicketId, Touch>,
+    clock: Clock,
 }
 
 enum Heard {
@@ -198,13 +217,18 @@ impl Watch {
         loop {
             let heard = tokio::select! {
                 event = events.recv() => event.map_or(Heard::End, Heard::Event),
-                _ = ticks.tick() => Heard::Tick,
+                _ = ticks.tick(), if self.clock == Clock::System => Heard::Tick,
             };
             let opened = match heard {
                 Heard::Event(Event::Look(look)) => self.look(look)?,
                 Heard::Event(Event::Lost(camera, at)) => {
                     let effects = self.core.apply(at, Input::CameraLost(&camera));
                     self.carry_out(effects, None)?
+                }
+                Heard::Event(Event::Judged(answer)) => {
+                    // Whoever asked may have gone away.
+                    let _ = answer.send(());
+                    Vec::new()
                 }
                 Heard::Tick => {
                     let effects = self.core.apply(SystemTime::now().into(), Input::Tick);
@@ -233,10 +257,18 @@ impl Watch {
 
     fn look(&mut self, look: Box<Look>) -> Result<Vec<Case>, AlertsError> {
         let look: Arc<Look> = look.into();
+        let mut cases = match self.clock {
+            Clock::System => Vec::new(),
+            Clock::Looks => {
+                let effects = self.core.apply(look.sampled_at, Input::Tick);
+                self.carry_out(effects, None)?
+            }
+        };
         let observation =
             Observation { camera: &look.camera, detections: &look.detections, source: look.source, model: &look.model };
         let effects = self.core.apply(look.sampled_at, Input::Look(observation));
-        self.carry_out(effects, Some(&look))
+        cases.extend(self.carry_out(effects, Some(&look))?);
+        Ok(cases)
     }
 
     /// Does what takes no time, and returns what does.

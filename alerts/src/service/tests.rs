@@ -157,11 +157,15 @@ impl Site {
     }
 
     async fn service(&self, stills: impl StillDecoder + 'static, main: MainStream) -> Service {
+        Service::new(self.setup(stills, main).await)
+    }
+
+    async fn setup(&self, stills: impl StillDecoder + 'static, main: MainStream) -> ServiceSetup {
         let camera: CameraId = "gate-2".parse().expect("id");
         let rules: RulesConfig = toml::from_str(RULES).expect("rules");
         let mut core = Core::new(&rules, TimeZone::UTC, [(camera.clone(), vec![zone()])]).expect("rules");
         core.restore(self.store.open_tickets().await.expect("read"));
-        Service::new(ServiceSetup {
+        ServiceSetup {
             store: self.store.clone(),
             evidence: self.evidence.clone(),
             core,
@@ -175,7 +179,8 @@ impl Site {
             full_resolution: Arc::new(main),
             paces: Arc::new(|_, _| {}),
             config: EvidenceConfig::default(),
-        })
+            clock: Clock::System,
+        }
     }
 
     /// Runs a service over `events` to its end.
@@ -383,4 +388,25 @@ async fn a_zone_that_only_the_rules_know_ends_the_service() {
     send(sender, looks(Some(CAR), 0..20)).await;
     let error = service.run(receiver).await.expect_err("not configured");
     assert!(error.to_string().contains("zone z1 of camera gate-2"), "{error}");
+}
+
+#[tokio::test]
+async fn whoever_asks_hears_when_all_looks_before_have_been_judged() {
+    let site = Site::new().await;
+    let paces = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let heard = Arc::clone(&paces);
+    let mut setup = site.setup(RealJpegs, MainStream::None).await;
+    setup.clock = Clock::Looks;
+    setup.paces = Arc::new(move |_, pace| heard.lock().expect("lock").push(pace));
+    let (sender, receiver) = mpsc::channel(1);
+    let asked = async {
+        send(sender.clone(), looks(Some(CAR), 0..8)).await;
+        let (judged, answer) = oneshot::channel();
+        send(sender, [Event::Judged(judged)]).await;
+        answer.await.expect("an answer");
+        paces.lock().expect("lock").clone()
+    };
+    let (ran, paces) = tokio::join!(Service::new(setup).run(receiver), asked);
+    ran.expect("runs");
+    assert_eq!(paces, [Pace::Active], "the standing car is known by now, and nothing came between");
 }
