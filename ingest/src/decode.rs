@@ -258,7 +258,8 @@ fn allow_padded_rows(sink: &AppSink) {
     });
 }
 
-fn picture(buffer: gst::Buffer, info: &video::VideoInfo, codec: Codec) -> Result<Picture, String> {
+/// The planes of a decoded buffer, without a copy; `codec` says what an unnamed range and matrix mean.
+pub(crate) fn picture(buffer: gst::Buffer, info: &video::VideoInfo, codec: Codec) -> Result<Picture, String> {
     let (format, count) = match info.format() {
         VideoFormat::I420 => (PixelFormat::I420, 3),
         VideoFormat::Nv12 => (PixelFormat::Nv12, 2),

@@ -4,6 +4,7 @@
 
 mod decoding;
 mod fleet;
+mod footage;
 mod patrol;
 mod recordings;
 mod rtsp_server;
