@@ -10,10 +10,12 @@ cargo := cargo
 setup := deploy/setup.sh
 # Integration tests run servers and streams of their own: on a large machine more than eight at once gain nothing.
 test_threads ?= $(shell n=$$(nproc); echo $$(( n > 8 ? 8 : n )))
-# What `make demo` and `make bench` pass on, as in: make demo args="--once"
+# Where the recordings and photographs of scenes are; what is not there is skipped.
+media ?= $${GRIDWATCH_DEPS:-.deps}/clips ../shared/data/media ../shared/data
+# What `make demo`, `make bench` and `make backtest` pass on, as in: make demo args="--once"
 args ?=
 
-.PHONY: help setup build demo test bench train-test fmt lint deny ci clean
+.PHONY: help setup build demo test bench backtest train-test fmt lint deny ci clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{ printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +36,10 @@ test: ## all tests, against real servers
 bench: ## CPU per look and per idle camera, against their floors
 	@$(setup) --bench
 	$(cargo) bench --locked --bench '*' -- $(args)
+
+backtest: build ## scenes with known truth through the whole pipeline: a table, and target/backtest/index.html
+	@exec $(target_dir)/release/gridwatch --log warn backtest tests/scenes --html $(target_dir)/backtest \
+		$(foreach folder,$(media),--media $(folder)) $(args)
 
 train-test: ## the training kit from labels to a model (fetches about 1 GB of Python packages, no part of CI)
 	@test -x $(target_dir)/training-venv/bin/python || python3 -m venv $(target_dir)/training-venv

@@ -60,6 +60,8 @@ pub enum Command {
     /// See, fetch, verify, judge and measure detection models.
     #[command(subcommand)]
     Models(ModelsCommand),
+    /// Play scenes with known truth through the whole pipeline, faster than real time, and count right, wrong and missed tickets.
+    Backtest(BacktestArgs),
     /// Serve recordings as RTSP cameras, looping, to rehearse without cameras.
     Simulate(SimulateArgs),
 }
@@ -121,6 +123,44 @@ pub struct ProbeArgs {
     /// Where to put the first picture, as JPEG.
     #[arg(long, default_value = "probe.jpg", value_name = "FILE")]
     pub picture: PathBuf,
+}
+
+/// Which scenes to play, and what to make of them.
+#[derive(Debug, Clone, Args)]
+pub struct BacktestArgs {
+    /// Scene files, or folders of them.
+    #[arg(required = true, value_name = "SCENES")]
+    pub scenes: Vec<PathBuf>,
+    /// A folder in which files that scenes name are looked for as well; may be given several times.
+    #[arg(long, value_name = "DIR")]
+    pub media: Vec<PathBuf>,
+    /// A configuration whose detector and rules are to be tried; the shipped ones where absent.
+    #[arg(short = 'c', long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The model to look with, instead of the configuration's.
+    #[arg(long, value_name = "NAME")]
+    pub model: Option<String>,
+    /// Where the models are.
+    #[arg(long, value_name = "DIR")]
+    pub models_dir: Option<PathBuf>,
+    /// Only scenes that have this tag, or this in their name; may be given several times.
+    #[arg(long, value_name = "WORD")]
+    pub only: Vec<String>,
+    /// Write a page with pictures into this folder.
+    #[arg(long, value_name = "DIR")]
+    pub html: Option<PathBuf>,
+    /// Write all results into this file, as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Fail when fewer of the tickets that came are right (0 to 1).
+    #[arg(long, value_name = "SHARE")]
+    pub min_precision: Option<f64>,
+    /// Fail when fewer of the tickets that should have come did (0 to 1).
+    #[arg(long, value_name = "SHARE")]
+    pub min_recall: Option<f64>,
+    /// How many scenes are played side by side; one a core where absent.
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<usize>,
 }
 
 /// Bring cameras on board.

@@ -4,6 +4,7 @@
 //! This library composes the stages (`ingest`, `detect`, `alerts`, `console`) into the program; `pipeline` is the one
 //! place that knows them all.
 
+pub mod backtest;
 pub mod broker;
 pub mod cameras;
 pub mod cli;

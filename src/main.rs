@@ -78,6 +78,7 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Models(ModelsCommand::Bench(arguments)) => {
             tokio::task::spawn_blocking(move || commands::models::bench::run(&arguments)).await?
         }
+        Command::Backtest(arguments) => commands::backtest::run(arguments).await,
         Command::Simulate(arguments) => commands::simulate::run(arguments, cancel).await,
     }
 }

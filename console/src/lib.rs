@@ -8,6 +8,7 @@
 mod answer;
 mod api;
 mod assets;
+pub mod backtest;
 mod camera_page;
 mod cameras;
 mod config;

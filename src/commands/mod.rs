@@ -1,6 +1,7 @@
 //! What each subcommand does. Results go to standard output, progress and logs to standard error.
 #![allow(clippy::print_stdout, reason = "the results of a command belong on standard output")]
 
+pub mod backtest;
 pub mod cameras;
 pub mod check;
 pub mod demo;

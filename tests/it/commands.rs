@@ -16,7 +16,7 @@ fn text(output: &Output) -> String {
 #[test]
 fn help_names_every_command() {
     let help = text(&run(&["--help"]));
-    for command in ["demo", "run", "check", "probe", "cameras", "duty", "tickets", "models", "simulate"] {
+    for command in ["demo", "run", "check", "probe", "cameras", "duty", "tickets", "models", "backtest", "simulate"] {
         assert!(help.contains(command), "{help}");
     }
 }

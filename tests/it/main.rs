@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used, unreachable_pub, reason = "tests")]
 
 mod architecture;
+mod backtest;
 mod commands;
 mod configuration;
 mod crash;
