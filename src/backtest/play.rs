@@ -142,9 +142,22 @@ impl Player {
             scene.expect.iter().map(|expect| awaited(expect, scene, &painter, size)).collect::<anyhow::Result<_>>()?;
         let mut shown = vec![Shown::default(); awaited.len()];
         let (mut notes, mut detected, mut middle) = (Vec::new(), 0, Bytes::new());
+        // What the camera has learnt of its view by then is no part of the scene: neither rules nor scores hear of it.
+        let mut before = Millis::ZERO;
+        while before < scene.watched {
+            let backdrop = if before == Millis::ZERO { first.clone() } else { view.at(before)? };
+            // Some milliseconds into the scene, so that its chance differs from look to look.
+            let picture = painter.paint(Millis(before.0 / scene.look_interval.0.max(1)), &backdrop);
+            let sampled_at = begins - scene.watched + before;
+            let access_unit = encoder.encode(&picture, sampled_at)?;
+            let picture = decoder.decode(&access_unit)?;
+            let frame = Frame { camera: camera.clone(), sampled_at, access_unit, picture };
+            self.looker.look(frame, Occasion::Routine)?;
+            before = later(before, scene.look_interval);
+        }
         let mut t = Millis::ZERO;
         while t <= scene.duration {
-            let backdrop = if t == Millis::ZERO { first.clone() } else { view.at(t)? };
+            let backdrop = view.at(Millis(before.0.saturating_add(t.0)))?;
             let picture = painter.paint(t, &backdrop);
             let access_unit = encoder.encode(&picture, begins + t)?;
             let picture = decoder.decode(&access_unit)?;

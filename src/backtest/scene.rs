@@ -40,6 +40,9 @@ pub struct Scene {
     /// The interval between looks while something is.
     #[serde(default = "two_seconds")]
     pub active_interval: Millis,
+    /// How long the camera has watched the view before the scene begins, with what stands there at its beginning.
+    #[serde(default = "four_minutes")]
+    pub watched: Millis,
     /// What makes its chance.
     #[serde(default)]
     pub seed: u64,
@@ -80,7 +83,11 @@ const fn ten_seconds() -> Millis {
     Millis::secs(10)
 }
 
-const fn two_seconds() -> Millis {
+const fn four_minutes() -> Millis {
+    Millis::mins(4)
+}
+
+fn two_seconds() -> Millis {
     Millis::secs(2)
 }
 

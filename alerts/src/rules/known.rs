@@ -18,6 +18,8 @@ const COVERED: f32 = 0.5;
 const POINTS: u16 = 8;
 /// Score from which a detection tells what stands there, whether or not a rule is about it.
 const KNOWN_SCORE: f32 = 0.25;
+/// Share of the picture from which an unsure detection is no thing, and the score from which it is sure.
+const BACKDROP: (f32, f32) = (0.25, 0.5);
 /// Widest that a carried umbrella is, in widths of whoever is under it: a parasol spans five of them.
 const CARRIED: f32 = 3.2;
 
@@ -29,10 +31,13 @@ pub(super) struct Known {
 impl Known {
     /// What this look's `detections` show, and what `sightings` and `people` remember.
     pub(super) fn of(detections: &[Detection], sightings: &Sightings, people: &People) -> Self {
-        let seen = detections.iter().filter(|d| d.score >= KNOWN_SCORE && !is(d, STANDING)).map(|d| d.bbox);
+        let seen = detections.iter().filter(|d| d.score >= KNOWN_SCORE && !is(d, STANDING) && !is_backdrop(d));
         let named = |label: &Label| ALIKE.contains(&label.as_str()) || label.as_str() == STANDING;
-        let remembered = sightings.all().iter().filter(|s| s.is_steady() && !named(&s.group) && !named(&s.class));
-        Self { boxes: seen.chain(remembered.map(|s| s.reference)).chain(people.places()).collect() }
+        let remembered = sightings
+            .all()
+            .iter()
+            .filter(|s| s.is_steady() && !named(&s.group) && !named(&s.class) && s.reference.area() < BACKDROP.0);
+        Self { boxes: seen.map(|d| d.bbox).chain(remembered.map(|s| s.reference)).chain(people.places()).collect() }
     }
 
     /// Whether a standing foreground is one of them.
@@ -54,6 +59,12 @@ impl Known {
         }
         all > 0 && covered as f32 >= COVERED * all as f32
     }
+}
+
+/// Whether it is what detectors make of a street as a whole ("boat" at 0.29 over half the picture, look after look): it
+/// neither explains nor hides what stands there.
+pub(super) fn is_backdrop(detection: &Detection) -> bool {
+    detection.bbox.area() >= BACKDROP.0 && detection.score < BACKDROP.1
 }
 
 /// Whether it is an umbrella that somebody holds over his head.
@@ -99,6 +110,9 @@ mod tests {
         check(&blob, &[seen("table", [0.4, 0.5, 0.48, 0.6])], false);
         check(&blob, &[seen("table", [0.4, 0.4, 0.48, 0.6]), seen("person", [0.5, 0.4, 0.56, 0.6])], true);
         check(&blob, std::slice::from_ref(&blob), false);
+        let street = Detection { score: 0.3, ..seen("boat", [0.05, 0.26, 0.95, 0.99]) };
+        check(&blob, std::slice::from_ref(&street), false);
+        check(&blob, &[Detection { score: 0.6, ..street }], true);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use super::{
     cluster::{around, clusters, gap},
     config::{PersonNeed, Rule},
     evidence::{CROWD, CROWD_FROM, VENDOR},
+    known,
     lane::blocked_share,
     people::People,
     permit::AtHand,
@@ -253,8 +254,9 @@ impl<'a> Round<'a> {
     /// Whether something covers most of `place` in this look: what stands in front, or the thing itself where the
     /// detector is too unsure of it.
     fn hides(&self, place: Rect) -> bool {
-        let sure = self.seen.detections.iter().filter(|d| d.score >= self.at.rule.min_score / 2.0);
-        sure.filter_map(sound_box).any(|b| {
+        let unsure = self.at.rule.min_score / 2.0;
+        let things = self.seen.detections.iter().filter(|d| d.score >= unsure && !known::is_backdrop(d));
+        things.filter_map(sound_box).any(|b| {
             let common = b.intersection(place).map_or(0.0, Rect::area);
             common >= HIDING_SHARE * place.area()
         })

@@ -44,6 +44,14 @@ fn what_stands_in_front_is_no_clearing() {
 }
 
 #[test]
+fn a_street_taken_for_a_boat_hides_nothing() {
+    let street = || thing("boat", 0.29, 0.05, 0.99, 0.9, 0.73);
+    let mut scene = Scene::street();
+    scene.play(Millis::mins(9), |n| if n < 160 { vec![car(0.4), street()] } else { vec![street()] });
+    assert_eq!(scene.cleared, [scene.confirmed[0].ticket]);
+}
+
+#[test]
 fn a_car_that_is_hardly_seen_any_more_is_not_cleared() {
     let mut scene = ticketed();
     scene.play(Millis::mins(5), |_| vec![thing("vehicle", 0.15, 0.4, 0.6, 0.2, 0.15)]);
