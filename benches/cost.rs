@@ -18,11 +18,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use domain::AccessUnit;
 use futures::StreamExt as _;
-use tokio_util::sync::CancellationToken;
 
-const STREET: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/.deps/clips/vtest.avi");
+mod shared;
+use shared::{STREET, arguments, cpu_seconds, ffmpeg, keyframes, measure, wanted};
+
 const MODEL: &str = "nanodet-g";
 
 struct Plan {
@@ -34,7 +34,7 @@ struct Plan {
 }
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
+    let arguments = arguments();
     if arguments.first().is_some_and(|a| a == "bare-retina") {
         return bare_retina(&arguments[1..]);
     }
@@ -48,17 +48,14 @@ fn main() {
     };
     let _ = rustls::crypto::ring::default_provider().install_default();
     let folder = tempfile::tempdir().unwrap();
-    let all = !arguments.iter().any(|a| ["look", "idle", "simulate"].contains(&a.as_str()));
-    let wanted = |name: &str| all || arguments.iter().any(|a| a == name);
-    println!("| what | ours | floor | ratio | aim |\n|---|---|---|---|---|");
-    if wanted("look") {
-        look(&plan, folder.path());
+    type Part = fn(&Plan, &Path);
+    let parts: [(&str, Part); 3] = [("look", look), ("idle", idle), ("simulate", simulate)];
+    let parts: Vec<_> = parts.into_iter().filter(|(name, _)| wanted(&arguments, name)).collect();
+    if !parts.is_empty() {
+        println!("| what | ours | floor | ratio | aim |\n|---|---|---|---|---|");
     }
-    if wanted("idle") {
-        idle(&plan, folder.path());
-    }
-    if wanted("simulate") {
-        simulate(&plan, folder.path());
+    for (_, measure) in parts {
+        measure(&plan, folder.path());
     }
 }
 
@@ -66,32 +63,9 @@ fn row(what: &str, unit: &str, ours: f64, floor: f64, aim: f64) {
     println!("| {what} | {ours:.3} {unit} | {floor:.3} {unit} | {:.2} | <= {aim} |", ours / floor);
 }
 
-/// CPU seconds (user and system, all threads) that a process has used; to 10 ms.
-fn cpu_seconds(pid: u32) -> f64 {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    // The second field may hold spaces; it ends with the last parenthesis.
-    let fields: Vec<&str> = stat[stat.rfind(')').unwrap() + 2..].split(' ').collect();
-    let ticks = |i: usize| fields[i].parse::<f64>().unwrap();
-    (ticks(11) + ticks(12)) / 100.0
-}
-
-fn measure(work: impl FnOnce()) -> f64 {
-    let before = cpu_seconds(std::process::id());
-    work();
-    cpu_seconds(std::process::id()) - before
-}
-
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
-}
-
-fn ffmpeg(arguments: &[&str]) -> String {
-    let output =
-        Command::new("ffmpeg").args(["-nostdin", "-hide_banner", "-y"]).args(arguments).output().expect("ffmpeg");
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{said}");
-    said
 }
 
 /// The street as cameras send it: 704x576, 25 frames/s, a keyframe each 2 s, 512 kbit/s.
@@ -124,27 +98,6 @@ fn camera_clip(folder: &Path) -> PathBuf {
         out,
     ]);
     path
-}
-
-fn keyframes(clip: &Path) -> Vec<AccessUnit> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    runtime.block_on(async {
-        let (events, _lost) = tokio::sync::mpsc::channel(16);
-        let stream = ingest::StreamConfig { file: Some(clip.into()), pace: ingest::Pace::Fast, ..Default::default() };
-        let source = ingest::CameraSource { id: "clip".parse().unwrap(), stream };
-        let cancel = CancellationToken::new();
-        let (_ingest, queue, _tasks) = ingest::Ingest::start(Default::default(), vec![source], events, cancel).unwrap();
-        tokio::task::spawn_blocking(move || {
-            let mut all = Vec::new();
-            while let Some(due) = queue.next() {
-                all.push(due.access_unit.clone());
-                due.done(Ok((704, 576)));
-            }
-            all
-        })
-        .await
-        .unwrap()
-    })
 }
 
 fn look(plan: &Plan, folder: &Path) {

@@ -29,7 +29,7 @@ def noise(rng, shape, scale):
 def stone_colour(rng):
     """Concrete, asphalt, limestone, brick, paint (blue, green, red)."""
     grey = rng.uniform(80, 220)
-    if rng.random() < 0.9:
+    if rng.random() < 0.96:
         warm = rng.uniform(-4, 40) * grey / 200
         return np.array([grey - warm, grey, grey + warm * 0.6], np.float32)
     return rng.uniform(30, 220, 3).astype(np.float32)
@@ -49,7 +49,7 @@ def surface(rng, shape, textures, grain=1.0):
         field += rng.normal(0, rng.uniform(3, 22) * grain, shape)[..., None].astype(np.float32)
     laid = rng.random()
     if laid < 0.55:  # slabs, bricks, cobbles, tiles; or the slats of a shutter
-        wide = int(shape[1] / rng.uniform(2, 18))
+        wide = max(4, int(shape[1] / rng.uniform(2, 18)))
         high = max(4, int(wide * rng.choice([0.3, 0.5, 1.0, 1.0, 1.5])))
         if laid < 0.07:
             wide, high = shape[1] * 2, max(4, shape[0] // rng.integers(12, 40))
@@ -176,6 +176,23 @@ def spot(rng, mask, near=None):
     return np.array([x, min(size * 1.02, first + 0.03 * size + deep * (size - first))], float)
 
 
+def turned(rng, picture, boxes):
+    """A camera that is not level: often a few degrees, now and then by quarters. A thing is taken for an ellipse in its box."""
+    size = picture.shape[0]
+    degrees = rng.normal(0, 8) if rng.random() < 0.7 else rng.choice([-90, 90, 180]) + rng.normal(0, 12)
+    turn = cv2.getRotationMatrix2D((size / 2, size / 2), degrees, 1.0)
+    picture = cv2.warpAffine(picture, turn, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+    found = []
+    for box in boxes:
+        middle = turn @ [(box[0] + box[2]) / 2, (box[1] + box[3]) / 2, 1]
+        half = np.hypot(*(turn[:, :2] * (box[2:] - box[:2]) / 2).T)
+        whole = np.concatenate([middle - half, middle + half])
+        inside = np.clip(whole, 0, size)
+        if (inside[2:] - inside[:2]).prod() > 0.4 * (whole[2:] - whole[:2]).prod():
+            found.append(inside)
+    return picture, found
+
+
 def weather(rng, picture):
     """Camera and air: exposure, colour, night, rain, blur, noise, JPEG."""
     size = picture.shape[0]
@@ -205,7 +222,7 @@ def scene(rng, cuts, photographs, textures, size):
     drawn = not photographs or rng.random() < 0.6
     picture, _, mask = street(rng, size, textures) if drawn else photograph(rng, size, photographs)
     things = []
-    for _ in range(rng.integers(0, 4)):
+    for _ in range(rng.integers(0, 3)):
         things.append((cuts.others, spot(rng, mask)))
     if rng.random() < 0.8:
         first = spot(rng, mask)
@@ -213,7 +230,7 @@ def scene(rng, cuts, photographs, textures, size):
         heap = rng.random() < 0.35
         for _ in range(rng.integers(1, 6) if heap else rng.poisson(0.3)):
             things.append((cuts.bags, spot(rng, mask, first if heap else None)))
-    unit = np.exp(rng.uniform(np.log(18), np.log(200))) * size / 416
+    unit = np.exp(rng.uniform(np.log(26), np.log(210))) * size / 416
     tone = np.clip(picture.mean() / 120, 0.5, 1.3) * rng.uniform(0.8, 1.2) * (0.8 + 0.2 * picture.mean((0, 1)) / picture.mean())
     boxes = []
     for kind, at in sorted(things, key=lambda thing: thing[1][1]):  # the near ones hide the far ones
@@ -232,7 +249,10 @@ def scene(rng, cuts, photographs, textures, size):
             inside = np.clip(box, 0, size)
             if (inside[2:] - inside[:2]).prod() > 0.4 * (box[2:] - box[:2]).prod() and (inside[2:] - inside[:2]).min() > 6:
                 boxes.append((inside, (inside[2:] - inside[:2]).prod()))
-    return weather(rng, picture), [box for box, _ in boxes]
+    boxes = [box for box, _ in boxes]
+    if rng.random() < 0.5:
+        picture, boxes = turned(rng, picture, boxes)
+    return weather(rng, picture), boxes
 
 
 def main():
