@@ -3,9 +3,13 @@
 //! A [`Link`] lives from CONNECT to the end of its connection and is never reused: rumqttc then never holds more than
 //! what is on its way, and the outbox alone decides what is sent again. Each publication carries a token of the
 //! caller's, which comes back exactly once with the broker's verdict, or not at all when the connection ends first.
+//! A connection may subscribe as well: what it hears comes between the verdicts, and the broker keeps it until it is
+//! settled.
 
 mod config;
 mod error;
+mod incoming;
+mod listener;
 mod tls;
 
 use std::{collections::VecDeque, io, time::Duration};
@@ -30,6 +34,11 @@ use tokio::{sync::mpsc, task::JoinSet, time::Instant};
 use config::Transport;
 pub use config::{Endpoint, MqttConfig};
 pub use error::MqttError;
+pub(crate) use incoming::News;
+use incoming::Window;
+pub use incoming::{Message, Receipt, Subscription, check_filter};
+pub(crate) use listener::jittered_pause;
+pub use listener::{Hearing, Listener};
 
 /// TCP, TLS and CONNACK together must be done within this.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -88,7 +97,7 @@ pub struct BrokerReport {
 /// # Errors
 /// Says which broker, what is wrong and what to do.
 pub async fn probe(config: &MqttConfig, client_id: &str) -> Result<BrokerReport, MqttError> {
-    let mut link: Link<()> = Link::connect(config, client_id, None).await?;
+    let mut link: Link<()> = Link::connect(config, client_id, None, None).await?;
     let report = link.report.clone();
     link.disconnect().await;
     Ok(report)
@@ -106,25 +115,34 @@ pub(crate) struct Link<T> {
     queued: VecDeque<T>,
     /// With their packet ids, in the order of sending.
     inflight: VecDeque<(u16, T)>,
-    last_event: Instant,
+    /// What was subscribed to, until the broker has said what it thinks of it.
+    subscribing: Option<Subscription>,
+    /// What was heard and is not settled.
+    window: Window,
+    /// When the broker last acknowledged something, or was first given something to acknowledge.
+    last_progress: Instant,
     ack_timeout: Duration,
     /// The end of the connection, held back until what came before it has been told.
     ended: Option<MqttError>,
 }
 
 impl<T> Link<T> {
-    /// Connects with a clean start. `will` is what the broker publishes, retained, if the connection ends without
-    /// [`Link::disconnect`].
+    /// Connects. `will` is what the broker publishes, retained, if the connection ends without [`Link::disconnect`].
+    /// With a `subscription` the broker keeps what comes while we are away, and the first news but for messages is
+    /// [`News::Subscribed`]; without one it is a clean start.
     pub(crate) async fn connect(
         config: &MqttConfig,
         client_id: &str,
         will: Option<&Outgoing>,
+        subscription: Option<Subscription>,
     ) -> Result<Self, MqttError> {
         let endpoint = config.check()?;
-        let options = options(config, &endpoint, client_id, will)?;
-        // Room for a full window, the disconnect, and one to spare: a request never waits for the event loop.
-        let (client, event_loop) = AsyncClient::new(options, usize::from(config.inflight) + 2);
-        let (sender, mut events) = mpsc::channel(2 * usize::from(config.inflight) + 8);
+        let options = options(config, &endpoint, client_id, will, subscription.as_ref())?;
+        let window = subscription.as_ref().map_or(0, |s| usize::from(s.window));
+        // Room for full windows either way, subscribe and disconnect, and one to spare: a request never waits for the
+        // event loop.
+        let (client, event_loop) = AsyncClient::new(options, usize::from(config.inflight) + window + 3);
+        let (sender, mut events) = mpsc::channel(2 * usize::from(config.inflight) + window + 8);
         let mut poller = JoinSet::new();
         poller.spawn(poll(event_loop, sender));
         let connack = loop {
@@ -135,6 +153,12 @@ impl<T> Link<T> {
                 None => return Err(lost(&endpoint, "the event loop ended")),
             }
         };
+        if let Some(subscription) = &subscription {
+            subscription.check(&endpoint)?;
+            client
+                .try_subscribe_many(subscription.wire_filters())
+                .map_err(|error| lost(&endpoint, format!("subscribing failed: {error}")))?;
+        }
         Ok(Self {
             report: report(endpoint, config, &connack),
             client_id: client_id.to_owned(),
@@ -143,7 +167,9 @@ impl<T> Link<T> {
             _poller: poller,
             queued: VecDeque::new(),
             inflight: VecDeque::new(),
-            last_event: Instant::now(),
+            subscribing: subscription,
+            window: Window::new(),
+            last_progress: Instant::now(),
             ack_timeout: config.ack_timeout.to_duration(),
             ended: None,
         })
@@ -191,8 +217,8 @@ impl<T> Link<T> {
             properties,
         ) {
             Ok(()) => {
-                if self.on_their_way() == 0 {
-                    self.last_event = Instant::now();
+                if !self.awaits() {
+                    self.last_progress = Instant::now();
                 }
                 self.queued.push_back(token);
                 Ok(())
@@ -203,49 +229,72 @@ impl<T> Link<T> {
         }
     }
 
-    /// The next verdict. Loses nothing when cancelled.
+    /// The message is safe: the broker may forget it. Acknowledgements go in the order in which messages came.
+    pub(crate) fn settle(&mut self, receipt: Receipt) {
+        self.window.settle(receipt);
+        self.acknowledge();
+    }
+
+    fn acknowledge(&mut self) {
+        while let Some(pkid) = self.window.due() {
+            let publish = Publish { pkid, qos: QoS::AtLeastOnce, ..Publish::default() };
+            // Where there is no room the event loop is busy, and its next event brings us here again.
+            if self.client.try_ack(&publish).is_err() {
+                return;
+            }
+            self.window.acknowledged();
+        }
+    }
+
+    /// Whether the broker owes us an answer.
+    fn awaits(&self) -> bool {
+        self.on_their_way() > 0 || self.subscribing.is_some()
+    }
+
+    /// The next that the broker says. Loses nothing when cancelled.
     ///
     /// # Errors
-    /// When the connection has ended. Whatever had no verdict by then is unknown and must be sent again.
-    pub(crate) async fn next(&mut self) -> Result<(T, Verdict), MqttError> {
+    /// When the connection has ended. Whatever had no verdict by then is unknown and must be sent again; whatever was
+    /// not settled comes again.
+    pub(crate) async fn next(&mut self) -> Result<News<T>, MqttError> {
         loop {
             if let Some(ended) = self.ended.take() {
                 return Err(ended);
             }
-            let event = if self.on_their_way() == 0 {
-                self.events.recv().await
-            } else {
-                let deadline = self.last_event + self.ack_timeout;
+            let event = if self.awaits() {
+                let deadline = self.last_progress + self.ack_timeout;
                 tokio::time::timeout_at(deadline, self.events.recv()).await.map_err(|_| MqttError::Stalled {
                     broker: self.report.broker.clone(),
                     seconds: self.ack_timeout.as_secs(),
                 })?
+            } else {
+                self.events.recv().await
             };
-            self.last_event = Instant::now();
-            if let Some(settled) = self.apply(event)? {
-                return Ok(settled);
+            if let Some(news) = self.apply(event)? {
+                return Ok(news);
             }
         }
     }
 
-    /// A verdict that is here already.
-    pub(crate) fn try_next(&mut self) -> Option<Result<(T, Verdict), MqttError>> {
+    /// News that is here already.
+    pub(crate) fn try_next(&mut self) -> Option<Result<News<T>, MqttError>> {
         loop {
             if self.ended.is_some() {
                 return self.ended.take().map(Err);
             }
             let event = self.events.try_recv().ok()?;
-            self.last_event = Instant::now();
-            if let Some(settled) = self.apply(Some(event)).transpose() {
-                return Some(settled);
+            if let Some(news) = self.apply(Some(event)).transpose() {
+                return Some(news);
             }
         }
     }
 
-    fn apply(&mut self, event: Option<Result<Event, Box<ConnectionError>>>) -> Result<Option<(T, Verdict)>, MqttError> {
+    fn apply(&mut self, event: Option<Result<Event, Box<ConnectionError>>>) -> Result<Option<News<T>>, MqttError> {
+        self.acknowledge();
         let broker = &self.report.broker;
         match event {
             Some(Ok(Event::Outgoing(rumqttc::Outgoing::Publish(pkid)))) => {
+                self.last_progress = Instant::now();
                 // rumqttc takes requests in order, so the oldest token is this packet's.
                 if let Some(token) = self.queued.pop_front() {
                     self.inflight.push_back((pkid, token));
@@ -253,9 +302,17 @@ impl<T> Link<T> {
                 Ok(None)
             }
             Some(Ok(Event::Incoming(Packet::PubAck(ack)))) => {
+                self.last_progress = Instant::now();
                 let verdict = verdict(ack.reason);
                 let index = self.inflight.iter().position(|(pkid, _)| *pkid == ack.pkid);
-                Ok(index.and_then(|i| self.inflight.remove(i)).map(|(_, token)| (token, verdict)))
+                Ok(index.and_then(|i| self.inflight.remove(i)).map(|(_, token)| News::Settled(token, verdict)))
+            }
+            Some(Ok(Event::Incoming(Packet::Publish(publish)))) => {
+                Ok(Some(News::Heard(Box::new(self.window.take_in(publish)))))
+            }
+            Some(Ok(Event::Incoming(Packet::SubAck(ack)))) => {
+                self.last_progress = Instant::now();
+                Ok(self.subscribing.take().map(|subscription| News::Subscribed(subscription.refused(broker, &ack))))
             }
             Some(Ok(_)) => Ok(None),
             Some(Err(error)) => {
@@ -271,7 +328,7 @@ impl<T> Link<T> {
                 let error = on_end(broker, &self.client_id, *error);
                 // A broker acknowledges in the order of sending (MQTT-4.6.0-2), so the verdict that rumqttc could not
                 // read is the oldest packet's.
-                let oldest = unread.and_then(|verdict| Some((self.inflight.pop_front()?.1, verdict)));
+                let oldest = unread.and_then(|verdict| Some(News::Settled(self.inflight.pop_front()?.1, verdict)));
                 if oldest.is_none() {
                     return Err(error);
                 }
@@ -315,6 +372,7 @@ fn options(
     endpoint: &Endpoint,
     client_id: &str,
     will: Option<&Outgoing>,
+    subscription: Option<&Subscription>,
 ) -> Result<MqttOptions, MqttError> {
     let mut options = MqttOptions::new(client_id, &endpoint.host, endpoint.port);
     options
@@ -327,6 +385,15 @@ fn options(
     options.set_network_options(network);
     if endpoint.transport == Transport::Tls {
         options.set_transport(Carrier::tls_with_config(TlsConfiguration::Rustls(tls::client_config(config)?)));
+    }
+    if let Some(subscription) = subscription {
+        let expiry = subscription.expiry_seconds();
+        options
+            .set_clean_start(expiry == 0)
+            .set_session_expiry_interval(Some(expiry))
+            .set_receive_maximum(Some(subscription.window.max(1)))
+            .set_max_packet_size(Some(subscription.max_packet_size))
+            .set_manual_acks(true);
     }
     if let Some(credentials) = config.credentials()? {
         options.set_credentials(credentials.username, credentials.password.expose());

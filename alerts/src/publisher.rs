@@ -20,7 +20,7 @@ use tracing::{debug, error, info, warn};
 use crate::{
     AlertsError,
     evidence::EvidenceStore,
-    mqtt::{Link, MqttConfig, MqttError, Outgoing, Retain, Verdict},
+    mqtt::{Link, MqttConfig, MqttError, News, Outgoing, Retain, Verdict, jittered_pause},
     store::Store,
     ticket::{Body, Queued},
     wire::{self, Node, NodeState},
@@ -29,9 +29,8 @@ use crate::{
 pub use cameras::CameraBoard;
 use queue::{Outcome, Queue};
 
-/// Pauses between attempts to connect, before jitter.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// The pause between attempts to connect while stopping.
+const STOPPING_PAUSE: Duration = Duration::from_secs(1);
 
 /// How long a database that refused is left alone.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
@@ -179,7 +178,7 @@ impl Publisher {
                 (Delivered::Something, _) => 0,
                 (Delivered::Nothing, _) => attempts,
             };
-            let pause = if self.deadline.is_some() { FIRST_PAUSE } else { jittered_pause(attempts) };
+            let pause = if self.deadline.is_some() { STOPPING_PAUSE } else { jittered_pause(attempts) };
             attempts = attempts.saturating_add(1);
             if self.unless_stopped(&stop, tokio::time::sleep(pause)).await.is_none() {
                 break;
@@ -223,7 +222,7 @@ impl Publisher {
         let online_since = wall_clock();
         let will = self.node_status(NodeState::Lost, online_since);
         let (config, client_id) = (self.config.clone(), self.client_id.clone());
-        let mut link = match self.unless_stopped(stop, Link::connect(&config, &client_id, Some(&will))).await {
+        let mut link = match self.unless_stopped(stop, Link::connect(&config, &client_id, Some(&will), None)).await {
             None => return End::Stopped,
             Some(Ok(link)) => link,
             Some(Err(error)) => return End::Lost { error, delivered: Delivered::Nothing },
@@ -272,14 +271,13 @@ impl Publisher {
                 .flatten()
                 .min();
             tokio::select! {
-                settled = link.next() => {
-                    let (token, verdict) = settled?;
+                news = link.next() => {
+                    let news = news?;
                     *delivered = Delivered::Something;
-                    self.settle(token, verdict);
+                    self.hear(link, news);
                     // One transaction writes down all that has arrived.
-                    while let Some(settled) = link.try_next() {
-                        let (token, verdict) = settled?;
-                        self.settle(token, verdict);
+                    while let Some(news) = link.try_next() {
+                        self.hear(link, news?);
                     }
                 }
                 changed = self.outbox.changed(), if !self.more => {
@@ -291,6 +289,15 @@ impl Publisher {
                 () = stop.cancelled(), if self.deadline.is_none() => self.start_draining(),
                 () = sleep_until(alarm), if alarm.is_some() => {}
             }
+        }
+    }
+
+    fn hear(&mut self, link: &mut Link<Token>, news: News<Token>) {
+        match news {
+            News::Settled(token, verdict) => self.settle(token, verdict),
+            // Nothing is subscribed to: a session that the broker kept from elsewhere speaks.
+            News::Heard(message) => link.settle(message.receipt),
+            News::Subscribed(_) => {}
         }
     }
 
@@ -468,9 +475,9 @@ impl Publisher {
         let status = self.node_status(NodeState::Stopped(wall_clock()), online_since);
         if link.publish(status, Token::Node).is_ok() {
             let heard = async {
-                while let Ok((token, verdict)) = link.next().await {
-                    let said = matches!(token, Token::Node);
-                    self.settle(token, verdict);
+                while let Ok(news) = link.next().await {
+                    let said = matches!(news, News::Settled(Token::Node, _));
+                    self.hear(link, news);
                     if said {
                         break;
                     }
@@ -520,12 +527,6 @@ fn status_message(topic: String, payload: Bytes) -> Outgoing {
         retain: Retain::Status,
         expires_after: None,
     }
-}
-
-/// Exponential, with jitter, so that a thousand nodes do not come back in one moment.
-fn jittered_pause(attempts: u32) -> Duration {
-    let pause = (FIRST_PAUSE * 2_u32.pow(attempts.min(6))).min(LONGEST_PAUSE);
-    pause.mul_f64(rand::random_range(0.5..=1.0))
 }
 
 /// For ever where there is no alarm.

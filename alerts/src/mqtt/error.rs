@@ -114,6 +114,19 @@ pub enum MqttError {
         /// The id.
         client_id: String,
     },
+    /// A topic filter that cannot be subscribed to.
+    #[error(
+        "{broker} does not let us hear \"{filter}\": {reason}; correct the filter, or let this user read it in the \
+         broker's access rules"
+    )]
+    Filter {
+        /// Which broker.
+        broker: Endpoint,
+        /// The filter.
+        filter: String,
+        /// Why.
+        reason: String,
+    },
     /// An established connection ended.
     #[error("lost the connection to {broker}: {reason}")]
     Lost {
@@ -146,6 +159,7 @@ impl MqttError {
             Self::Refused { .. } => "refused",
             Self::NotMqtt5 { .. } => "not_mqtt5",
             Self::TakenOver { .. } => "taken_over",
+            Self::Filter { .. } => "filter",
             Self::Lost { .. } => "lost",
             Self::Stalled { .. } => "stalled",
         }

@@ -6,6 +6,7 @@ mod broker;
 mod contract;
 mod delivery;
 mod fixture;
+mod listener;
 mod refusal;
 mod subscriber;
 mod tls;
