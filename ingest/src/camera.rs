@@ -20,7 +20,7 @@ use std::{
 use domain::{AccessUnit, CameraId, CameraReport, CameraState, Millis, Timestamp};
 use futures::FutureExt as _;
 use tokio::{
-    sync::{Notify, Semaphore, mpsc},
+    sync::{Notify, mpsc},
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
@@ -29,7 +29,9 @@ use tracing::{debug, info, warn};
 use crate::{
     CameraEvent, IngestConfig, IngestError, LookPace, Mode, Pace, StreamConfig,
     backoff::Backoff,
+    chronicle::{Change, Chronicle, Told},
     config::Endpoint,
+    connects::Connects,
     grab,
     hosts::Hosts,
     looks::Looks,
@@ -48,8 +50,7 @@ const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 pub(crate) struct Camera {
     pub(crate) id: CameraId,
     pub(crate) stream: StreamConfig,
-    idle: Duration,
-    active: Duration,
+    intervals: Mutex<Intervals>,
     report: Mutex<CameraReport>,
     /// Told when a look ended, for recordings that wait for it.
     pub(crate) looked: Notify,
@@ -58,10 +59,27 @@ pub(crate) struct Camera {
     asked: AtomicBool,
 }
 
-impl Camera {
-    pub(crate) fn new(id: CameraId, stream: StreamConfig, config: &IngestConfig) -> Self {
+/// The times between looks by pace; zero where every keyframe is looked at.
+#[derive(Debug, Clone, Copy)]
+struct Intervals {
+    idle: Duration,
+    active: Duration,
+}
+
+impl Intervals {
+    fn new(stream: &StreamConfig, config: &IngestConfig) -> Self {
+        if stream.file.is_some() && stream.pace == Pace::Fast {
+            return Self { idle: Duration::ZERO, active: Duration::ZERO };
+        }
         let idle = stream.look_interval.unwrap_or(config.look_interval);
         let active = stream.active_interval.unwrap_or(config.active_interval).min(idle);
+        Self { idle: idle.to_duration(), active: active.to_duration() }
+    }
+}
+
+impl Camera {
+    pub(crate) fn new(id: CameraId, stream: StreamConfig, config: &IngestConfig) -> Self {
+        let intervals = Intervals::new(&stream, config);
         let report = CameraReport {
             id: id.clone(),
             state: CameraState::Waiting,
@@ -72,17 +90,14 @@ impl Camera {
             keyframe_interval: None,
             last_keyframe_at: None,
             last_look_at: None,
-            look_interval: idle,
+            look_interval: intervals.idle.into(),
             looks: 0,
             reconnects: 0,
         };
         metrics::gauge!("gridwatch_cameras", "state" => CameraState::Waiting.as_str()).increment(1.0);
-        let fast = stream.file.is_some() && stream.pace == Pace::Fast;
-        let length = |interval: Millis| if fast { Duration::ZERO } else { interval.to_duration() };
         Self {
             id,
-            idle: length(idle),
-            active: length(active),
+            intervals: Mutex::new(intervals),
             stream,
             report: Mutex::new(report),
             looked: Notify::new(),
@@ -93,10 +108,16 @@ impl Camera {
 
     /// The time between looks. Zero where every keyframe is looked at.
     pub(crate) fn interval(&self, pace: LookPace) -> Duration {
+        let intervals = *self.intervals.lock().unwrap_or_else(PoisonError::into_inner);
         match pace {
-            LookPace::Idle => self.idle,
-            LookPace::Active => self.active,
+            LookPace::Idle => intervals.idle,
+            LookPace::Active => intervals.active,
         }
+    }
+
+    /// Takes other intervals; the streams stay.
+    pub(crate) fn set_intervals(&self, stream: &StreamConfig, config: &IngestConfig) {
+        *self.intervals.lock().unwrap_or_else(PoisonError::into_inner) = Intervals::new(stream, config);
     }
 
     /// Somebody asks for a look now.
@@ -173,24 +194,21 @@ enum End {
     RecordingEnded,
 }
 
-/// What a camera's task works with; all but the index is shared by all cameras.
+/// What a camera's task works with; the number is that of its looks.
 #[derive(Debug, Clone)]
 pub(crate) struct Source {
-    pub(crate) index: usize,
-    pub(crate) cameras: Arc<[Camera]>,
+    pub(crate) number: usize,
+    pub(crate) camera: Arc<Camera>,
     pub(crate) looks: Arc<Looks>,
     pub(crate) config: Arc<IngestConfig>,
-    pub(crate) connects: Arc<Semaphore>,
+    pub(crate) connects: Arc<Connects>,
     pub(crate) hosts: Hosts,
+    pub(crate) chronicle: Arc<Chronicle>,
     pub(crate) events: mpsc::Sender<CameraEvent>,
     pub(crate) cancel: CancellationToken,
 }
 
 impl Source {
-    fn camera(&self) -> &Camera {
-        &self.cameras[self.index]
-    }
-
     /// Keeps the camera streaming until its recording ends or ingest is cancelled.
     pub(crate) async fn run(self) {
         let mut backoff = Backoff::new(self.config.backoff_min.to_duration(), self.config.backoff_max.to_duration());
@@ -210,12 +228,12 @@ impl Source {
                 break End::Cancelled;
             }
         };
-        self.looks.end(self.index);
+        self.looks.end(self.number);
         match end {
             End::RecordingEnded => {
-                self.camera().enter(CameraState::Ended, None);
+                self.camera.enter(CameraState::Ended, None);
                 info!("recording ended");
-                self.tell(CameraEvent::Ended { camera: self.camera().id.clone() }).await;
+                self.tell(CameraEvent::Ended { camera: self.camera.id.clone() }).await;
             }
             End::Cancelled => sessions.closed().await,
         }
@@ -235,7 +253,7 @@ impl Source {
     }
 
     async fn run_once(&self, sessions: &Sessions) -> Result<End, IngestError> {
-        let camera = self.camera();
+        let camera = &*self.camera;
         let starts = camera.report().state == CameraState::Waiting;
         // Cameras that are visited come one after the other from the start.
         if starts && camera.stream.mode == Mode::Patrol {
@@ -254,11 +272,11 @@ impl Source {
 
     /// Holds a session for as long as it lasts.
     async fn hold(&self, sessions: &Sessions) -> Result<End, IngestError> {
-        let camera = self.camera();
+        let camera = &*self.camera;
         let endpoint = camera.stream.endpoint(camera.stream.look_role())?;
         // Recorders count sessions: the last one should be gone before the next begins.
         sessions.closed().await;
-        let _room = self.hosts.admit(&endpoint, |why| self.waits(&why)).await;
+        sessions.keep(self.hosts.admit(&endpoint, |why| self.waits(&why)).await);
         let end = self.stream(&endpoint, sessions).await;
         sessions.closed().await;
         end
@@ -266,7 +284,7 @@ impl Source {
 
     /// Visits the camera for each look.
     async fn patrol(&self, sessions: &Sessions) -> Result<End, IngestError> {
-        let camera = self.camera();
+        let camera = &*self.camera;
         loop {
             let begun = tokio::time::Instant::now();
             camera.asked.store(false, Ordering::Release);
@@ -274,7 +292,7 @@ impl Source {
             let (connecting, patience) =
                 (self.config.connect_timeout.to_duration(), self.config.keyframe_timeout.to_duration());
             let access_unit = {
-                let _room = self.hosts.admit(&endpoint, |why| self.waits(&why)).await;
+                sessions.keep(self.hosts.admit(&endpoint, |why| self.waits(&why)).await);
                 let taken = grab::visit(&endpoint, sessions, connecting, patience, Some(&self.connects)).await;
                 sessions.closed().await;
                 taken?
@@ -294,18 +312,17 @@ impl Source {
 
     /// Says on the camera's report what it waits for, until it streams.
     fn waits(&self, why: &str) {
-        let mut report = self.camera().lock();
+        let mut report = self.camera.lock();
         if report.state != CameraState::Streaming {
             report.error = Some(why.into());
         }
     }
 
     async fn stream(&self, endpoint: &Endpoint, sessions: &Sessions) -> Result<End, IngestError> {
-        let camera = self.camera();
+        let camera = &*self.camera;
         let timeout = self.config.connect_timeout.to_duration();
         let mut session = {
-            // The semaphore is never closed.
-            let _turn = self.connects.acquire().await;
+            let _turn = self.connects.turn().await;
             Session::connect(endpoint, sessions, timeout).await?
         };
         camera.lock().codec = Some(session.codec);
@@ -341,7 +358,7 @@ impl Source {
     }
 
     async fn play(&self, path: &std::path::Path) -> Result<End, IngestError> {
-        let camera = self.camera();
+        let camera = &*self.camera;
         let pace = camera.stream.pace;
         let base = match pace {
             Pace::RealTime => now(),
@@ -374,7 +391,7 @@ impl Source {
                             data: keyframe.data,
                         };
                         self.keyframe(access_unit, interval).await;
-                        while pace == Pace::Fast && self.looks.is_busy(self.index) {
+                        while pace == Pace::Fast && self.looks.is_busy(self.number) {
                             camera.looked.notified().await;
                         }
                     }
@@ -396,7 +413,7 @@ impl Source {
     }
 
     async fn keyframe(&self, access_unit: AccessUnit, interval: Option<Duration>) {
-        let camera = self.camera();
+        let camera = &*self.camera;
         {
             let mut report = camera.lock();
             report.last_keyframe_at = Some(access_unit.received_at);
@@ -407,14 +424,17 @@ impl Source {
         }
         let starts = camera.lock().state != CameraState::Streaming;
         if starts && camera.enter(CameraState::Streaming, None) {
-            info!(codec = %access_unit.codec, "streaming");
+            match self.chronicle.tell(Instant::now(), Change::Streaming, &camera.id, &"") {
+                Told::Alone => info!(codec = %access_unit.codec, "streaming"),
+                Told::Together => debug!(codec = %access_unit.codec, "streaming"),
+            }
             self.tell(CameraEvent::Streaming { camera: camera.id.clone() }).await;
         }
-        self.looks.keyframe(self.index, access_unit);
+        self.looks.keyframe(self.number, access_unit);
     }
 
     async fn lost(&self, error: &IngestError) {
-        let camera = self.camera();
+        let camera = &*self.camera;
         metrics::counter!("gridwatch_camera_errors_total", "reason" => error.reason()).increment(1);
         metrics::counter!("gridwatch_reconnects_total").increment(1);
         let known = {
@@ -423,10 +443,16 @@ impl Source {
             report.error.as_deref() == Some(error.to_string().as_str())
         };
         if camera.enter(CameraState::Offline, Some(error)) {
-            warn!(%error, "offline");
+            match self.chronicle.tell(Instant::now(), Change::Lost, &camera.id, error) {
+                Told::Alone => warn!(%error, "offline"),
+                Told::Together => debug!(%error, "offline"),
+            }
             self.tell(CameraEvent::Lost { camera: camera.id.clone(), error: error.to_string() }).await;
         } else if !known {
-            warn!(%error, "still offline, for another reason");
+            match self.chronicle.tell(Instant::now(), Change::Otherwise, &camera.id, error) {
+                Told::Alone => warn!(%error, "still offline, for another reason"),
+                Told::Together => debug!(%error, "still offline, for another reason"),
+            }
         }
     }
 

@@ -29,6 +29,8 @@ pub struct IngestConfig {
     pub backoff_max: Millis,
     /// Cameras that are being connected to at one time.
     pub connects_in_flight: usize,
+    /// Connections that are begun a second, after a start, an import or an outage; 0 is no limit.
+    pub connects_per_second: u32,
     /// Most sessions at one time with one host (a recorder, a gateway); 0 is no limit.
     pub sessions_per_host: usize,
     /// The decoders, as GStreamer elements.
@@ -45,8 +47,9 @@ impl Default for IngestConfig {
             stall_timeout: Millis::secs(10),
             keyframe_timeout: Millis::secs(60),
             backoff_min: Millis::secs(1),
-            backoff_max: Millis::secs(60),
-            connects_in_flight: 64,
+            backoff_max: Millis::secs(30),
+            connects_in_flight: 256,
+            connects_per_second: 100,
             sessions_per_host: 0,
             decoders: DecoderConfig::default(),
         }
@@ -173,6 +176,13 @@ impl fmt::Debug for StreamConfig {
 }
 
 impl StreamConfig {
+    /// Whether a session with `self` may go on as one with `other`: all but the pace of looks is alike.
+    #[must_use]
+    pub(crate) fn connects_like(&self, other: &Self) -> bool {
+        let (look_interval, active_interval) = (self.look_interval, self.active_interval);
+        *self == Self { look_interval, active_interval, ..other.clone() }
+    }
+
     /// Whether this can work at all; nothing is connected to or opened.
     ///
     /// # Errors

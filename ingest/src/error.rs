@@ -19,6 +19,9 @@ pub enum IngestError {
     /// Two cameras with one id.
     #[error("camera {0} is listed twice; every camera needs an id of its own")]
     DuplicateCamera(CameraId),
+    /// Cameras for an ingest that has ended.
+    #[error("all cameras have ended, and none is taken in any more; start gridwatch again")]
+    Closed,
     /// A stream without, or with too many, sources.
     #[error("{0}")]
     Source(&'static str),
@@ -178,6 +181,7 @@ impl IngestError {
         match self {
             Self::Camera { error, .. } => error.reason(),
             Self::DuplicateCamera(_) | Self::Source(_) | Self::Address { .. } => "config",
+            Self::Closed => "closed",
             Self::Password { .. } => "password_source",
             Self::Unauthorized { .. } => "unauthorized",
             Self::Unreachable { .. } => "unreachable",

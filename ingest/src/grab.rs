@@ -3,11 +3,11 @@
 use std::time::{Duration, SystemTime};
 
 use domain::{AccessUnit, CameraId, Codec, Millis, StreamRole, Timestamp};
-use tokio::sync::Semaphore;
 
 use crate::{
     Decoder, DecoderConfig, IngestError, Pace, StreamConfig,
     config::Endpoint,
+    connects::Connects,
     hosts::Hosts,
     recording::{Item, Recording},
     rtsp::{Session, Sessions},
@@ -52,7 +52,7 @@ pub(crate) async fn grab(
             Some(_) => first_of_recording(stream).await,
             None => {
                 let endpoint = stream.endpoint(role)?;
-                let _room = hosts.admit(&endpoint, |_| ()).await;
+                sessions.keep(hosts.admit(&endpoint, |_| ()).await);
                 let taken = visit(&endpoint, &sessions, timeout, timeout, None).await;
                 sessions.closed().await;
                 taken
@@ -76,11 +76,11 @@ pub(crate) async fn visit(
     sessions: &Sessions,
     connecting: Duration,
     patience: Duration,
-    connects: Option<&Semaphore>,
+    connects: Option<&Connects>,
 ) -> Result<AccessUnit, IngestError> {
     let mut session = {
         let _turn = match connects {
-            Some(connects) => Some(connects.acquire().await),
+            Some(connects) => Some(connects.visit().await),
             None => None,
         };
         Session::connect(endpoint, sessions, connecting).await?

@@ -1,22 +1,24 @@
 //! The handle on all cameras, and the tasks behind it.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use domain::{AccessUnit, CameraId, CameraReport, StreamRole};
 use tokio::{
-    sync::{Semaphore, mpsc},
+    sync::{mpsc, oneshot},
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
-use tracing::Instrument as _;
 
 use crate::{
-    CameraSource, IngestConfig, IngestError, LookPace, LookQueue,
-    camera::{Camera, Source},
+    CameraChanges, CameraSource, IngestConfig, IngestError, LookPace, LookQueue,
     grab::grab,
     hosts::Hosts,
     looks::Looks,
+    supervisor::{Change, Roster, Supervisor},
 };
+
+/// Wishes for other cameras on their way to the supervisor; when full, whoever wishes waits.
+const CHANGES: usize = 1;
 
 /// A change in a camera's state, for the guards of the rules and for the console.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,10 +45,10 @@ pub enum CameraEvent {
 /// The handle on all cameras; clones are the same.
 #[derive(Debug, Clone)]
 pub struct Ingest {
-    cameras: Arc<[Camera]>,
-    index: Arc<HashMap<CameraId, usize>>,
+    roster: Roster,
     looks: Arc<Looks>,
     hosts: Hosts,
+    changes: mpsc::Sender<Change>,
 }
 
 impl Ingest {
@@ -61,75 +63,60 @@ impl Ingest {
         events: mpsc::Sender<CameraEvent>,
         cancel: CancellationToken,
     ) -> Result<(Self, LookQueue, IngestTasks), IngestError> {
-        let mut index = HashMap::with_capacity(sources.len());
-        for (i, source) in sources.iter().enumerate() {
-            if index.insert(source.id.clone(), i).is_some() {
-                return Err(IngestError::DuplicateCamera(source.id.clone()));
-            }
-            source
-                .stream
-                .validate()
-                .map_err(|error| IngestError::Camera { camera: source.id.clone(), error: Arc::new(error) })?;
-        }
-        let cameras: Arc<[Camera]> =
-            sources.into_iter().map(|source| Camera::new(source.id, source.stream, &config)).collect();
-        let looks = Arc::new(Looks::new(Arc::clone(&cameras), config.active_interval.to_duration()));
-        let connects = Arc::new(Semaphore::new(config.connects_in_flight.max(1)));
-        let hosts = Hosts::new(config.sessions_per_host);
-        let config = Arc::new(config);
+        check(&sources)?;
+        let looks = Arc::new(Looks::new(config.active_interval.to_duration()));
+        let (hosts, roster) = (Hosts::new(config.sessions_per_host), Roster::default());
+        let (changes, wishes) = mpsc::channel(CHANGES);
+        let mut supervisor =
+            Supervisor::new(config, Arc::clone(&looks), hosts.clone(), events, cancel.clone(), roster.clone());
+        supervisor.apply(sources);
         let mut tasks = JoinSet::new();
-        for (i, camera) in cameras.iter().enumerate() {
-            let source = Source {
-                index: i,
-                cameras: Arc::clone(&cameras),
-                looks: Arc::clone(&looks),
-                config: Arc::clone(&config),
-                connects: Arc::clone(&connects),
-                hosts: hosts.clone(),
-                events: events.clone(),
-                cancel: cancel.child_token(),
-            };
-            tasks.spawn(source.run().instrument(tracing::info_span!("camera", camera = %camera.id)));
-        }
-        let mut closer = JoinSet::new();
-        let (closing, cancelled) = (Arc::clone(&looks), cancel.clone());
-        closer.spawn(async move {
-            cancelled.cancelled().await;
-            closing.cancel();
-        });
-        let ingest = Self { cameras, index: Arc::new(index), looks: Arc::clone(&looks), hosts };
-        let cameras = ingest.cameras.len();
-        let tasks = IngestTasks { tasks, _closer: closer, looks: Arc::clone(&looks), cancel, cameras };
+        tasks.spawn(supervisor.run(wishes));
+        let ingest = Self { roster, looks: Arc::clone(&looks), hosts, changes };
+        let tasks = IngestTasks { supervisor: tasks, looks: Arc::clone(&looks), cancel };
         Ok((ingest, LookQueue(looks), tasks))
+    }
+
+    /// Makes `sources` the cameras from now on: connects to new ones, leaves those that are gone, connects anew where a stream
+    /// is another one. All other cameras keep their sessions.
+    ///
+    /// # Errors
+    /// When two cameras have one id, or a stream's configuration cannot work, and when all cameras have ended; nothing changes
+    /// then.
+    pub async fn set_cameras(&self, sources: Vec<CameraSource>) -> Result<CameraChanges, IngestError> {
+        check(&sources)?;
+        let (answer, done) = oneshot::channel();
+        self.changes.send(Change { sources, answer }).await.map_err(|_| IngestError::Closed)?;
+        done.await.map_err(|_| IngestError::Closed)
     }
 
     /// All cameras, in the order of the configuration.
     #[must_use]
     pub fn reports(&self) -> Vec<CameraReport> {
-        self.cameras.iter().map(Camera::report).collect()
+        self.roster.now().in_order.iter().map(|(_, camera)| camera.report()).collect()
     }
 
     /// One camera; `None` where there is none of that id.
     #[must_use]
     pub fn report(&self, camera: &CameraId) -> Option<CameraReport> {
-        self.index.get(camera).map(|i| self.cameras[*i].report())
+        self.roster.now().get(camera).map(|(_, camera)| camera.report())
     }
 
     /// How often to look from now on. An unknown camera is passed over: it may just have been removed.
     pub fn set_pace(&self, camera: &CameraId, pace: LookPace) {
-        if let Some(&i) = self.index.get(camera) {
-            self.cameras[i].paced(pace);
-            self.looks.set_pace(i, pace);
-            self.cameras[i].wanted.notify_one();
+        if let Some((number, camera)) = self.roster.now().get(camera) {
+            camera.paced(pace);
+            self.looks.set_pace(number, pace);
+            camera.wanted.notify_one();
         }
     }
 
     /// Asks for a look as soon as there is a keyframe that was not looked at yet, before all that are only due. A camera on
     /// patrol is visited at once.
     pub fn look_now(&self, camera: &CameraId) {
-        if let Some(&i) = self.index.get(camera) {
-            self.looks.look_now(i);
-            self.cameras[i].want();
+        if let Some((number, camera)) = self.roster.now().get(camera) {
+            self.looks.look_now(number);
+            camera.want();
         }
     }
 
@@ -144,26 +131,37 @@ impl Ingest {
         role: StreamRole,
         timeout: Duration,
     ) -> Result<AccessUnit, IngestError> {
-        let i = self.index.get(camera).ok_or(IngestError::Source("is not known"))?;
-        grab(camera, &self.cameras[*i].stream, role, timeout, &self.hosts).await
+        let cameras = self.roster.now();
+        let (_, known) = cameras.get(camera).ok_or(IngestError::Source("is not known"))?;
+        grab(camera, &known.stream, role, timeout, &self.hosts).await
     }
 
     /// A camera's newest keyframe, looked at or not.
     #[must_use]
     pub fn latest(&self, camera: &CameraId) -> Option<AccessUnit> {
-        self.index.get(camera).and_then(|i| self.looks.latest(*i))
+        self.roster.now().get(camera).and_then(|(number, _)| self.looks.latest(number))
     }
+}
+
+/// No two cameras have one id, and each stream can work.
+fn check(sources: &[CameraSource]) -> Result<(), IngestError> {
+    let mut ids = HashSet::with_capacity(sources.len());
+    for source in sources {
+        if !ids.insert(&source.id) {
+            return Err(IngestError::DuplicateCamera(source.id.clone()));
+        }
+        let invalid = |error| IngestError::Camera { camera: source.id.clone(), error: Arc::new(error) };
+        source.stream.validate().map_err(invalid)?;
+    }
+    Ok(())
 }
 
 /// The cameras' tasks. Dropping this aborts them.
 #[derive(Debug)]
 pub struct IngestTasks {
-    tasks: JoinSet<()>,
-    /// Closes the queue of looks after a cancellation, which need not come.
-    _closer: JoinSet<()>,
+    supervisor: JoinSet<Result<(), IngestError>>,
     looks: Arc<Looks>,
     cancel: CancellationToken,
-    cameras: usize,
 }
 
 impl IngestTasks {
@@ -172,17 +170,15 @@ impl IngestTasks {
     /// # Errors
     /// When a task panicked outside the part that is retried.
     pub async fn join(mut self) -> Result<(), IngestError> {
-        let mut result = Ok(());
-        while let Some(ended) = self.tasks.join_next().await {
-            if let Err(error) = ended {
-                result = Err(IngestError::Panicked(error.to_string()));
-            }
-        }
+        let result = match self.supervisor.join_next().await {
+            Some(Ok(result)) => result,
+            Some(Err(error)) => Err(IngestError::Panicked(error.to_string())),
+            None => Ok(()),
+        };
         if self.cancel.is_cancelled() {
-            // The closer may not have had its turn, and ends with this.
+            // The supervisor may have ended before it heard of it.
             self.looks.cancel();
         }
-        tracing::info!(cameras = self.cameras, "all cameras ended");
         result
     }
 }

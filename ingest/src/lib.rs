@@ -7,7 +7,9 @@
 mod address;
 mod backoff;
 mod camera;
+mod chronicle;
 mod config;
+mod connects;
 mod decode;
 mod encode;
 mod error;
@@ -21,6 +23,7 @@ mod recording;
 mod rtsp;
 mod schedule;
 pub mod simulate;
+mod supervisor;
 
 pub use config::{CameraSource, DecoderConfig, IngestConfig, Mode, Pace, StreamConfig, Transport};
 pub use decode::Decoder;
@@ -31,3 +34,4 @@ pub use grab::{ProbeReport, probe};
 pub use ingest::{CameraEvent, Ingest, IngestTasks};
 pub use looks::{DueLook, LookPace, LookQueue, Occasion};
 pub use metrics::describe_metrics;
+pub use supervisor::CameraChanges;

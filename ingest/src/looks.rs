@@ -14,12 +14,20 @@ use crate::{
     schedule::{Due, Next, Schedule, Urgency},
 };
 
+/// What is kept for a camera.
 #[derive(Debug)]
+struct Seat {
+    camera: Arc<Camera>,
+    /// Newest wins. It stays after it was looked at, for evidence and for the console.
+    latest: Option<AccessUnit>,
+    pace: LookPace,
+}
+
+#[derive(Debug, Default)]
 struct State {
     schedule: Schedule,
-    /// Newest wins. It stays after it was looked at, for evidence and for the console.
-    latest: Vec<Option<AccessUnit>>,
-    paces: Vec<LookPace>,
+    /// By the number that the schedule gave.
+    seats: Vec<Option<Seat>>,
     /// Until when a worker sleeps on behalf of all; the others sleep until they are told.
     watch: Option<Instant>,
 }
@@ -28,25 +36,59 @@ impl State {
     fn needs_a_worker(&self) -> bool {
         self.schedule.earliest().is_some_and(|due| self.watch.is_none_or(|watched| due < watched))
     }
+
+    fn seat(&mut self, camera: usize) -> Option<&mut Seat> {
+        self.seats.get_mut(camera)?.as_mut()
+    }
 }
 
-/// What sources, workers and the handle share.
+/// What sources, workers and the handle share. Cameras go by the number that [`Looks::add`] gave them; what is said of one
+/// that left is passed over.
 #[derive(Debug)]
 pub(crate) struct Looks {
     state: Mutex<State>,
     wake: Condvar,
-    cameras: Arc<[Camera]>,
     /// When a look failed, the next keyframe after this time is tried.
     retry_after: Duration,
 }
 
 impl Looks {
-    pub(crate) fn new(cameras: Arc<[Camera]>, retry_after: Duration) -> Self {
-        let schedule = Schedule::new(Instant::now(), cameras.iter().map(|camera| camera.interval(LookPace::Idle)));
-        let latest = vec![None; cameras.len()];
-        let paces = vec![LookPace::Idle; cameras.len()];
-        let state = Mutex::new(State { schedule, latest, paces, watch: None });
-        Self { state, wake: Condvar::new(), cameras, retry_after }
+    pub(crate) fn new(retry_after: Duration) -> Self {
+        Self { state: Mutex::default(), wake: Condvar::new(), retry_after }
+    }
+
+    /// One more camera, due at once; its number.
+    pub(crate) fn add(&self, camera: Arc<Camera>) -> usize {
+        let mut state = self.lock();
+        let number = state.schedule.add(Instant::now(), camera.interval(LookPace::Idle));
+        let seats = state.seats.len().max(number + 1);
+        state.seats.resize_with(seats, || None);
+        state.seats[number] = Some(Seat { camera, latest: None, pace: LookPace::Idle });
+        number
+    }
+
+    /// A camera is looked at no more; see [`Looks::vacate`].
+    pub(crate) fn leave(&self, camera: usize) {
+        let mut state = self.lock();
+        state.schedule.leave(camera);
+        let seat = state.seats[camera].take();
+        drop(state);
+        // Its last keyframe is freed outside the lock; its source may wait for a look that does not come.
+        if let Some(seat) = seat {
+            seat.camera.looked.notify_one();
+        }
+        self.wake.notify_all();
+    }
+
+    /// The source of a camera that left has stopped.
+    pub(crate) fn vacate(&self, camera: usize) {
+        self.lock().schedule.vacate(camera);
+    }
+
+    /// Whether more cameras may come though there is none.
+    pub(crate) fn keep_open(&self, open: bool) {
+        self.lock().schedule.keep_open(open);
+        self.wake.notify_all();
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -70,7 +112,8 @@ impl Looks {
     pub(crate) fn keyframe(&self, camera: usize, access_unit: AccessUnit) {
         let mut old = None;
         let replaced = self.change(|state| {
-            old = state.latest[camera].replace(access_unit);
+            // The rest of what came before the camera left is passed over by the schedule, too.
+            old = state.seat(camera).and_then(|seat| seat.latest.replace(access_unit));
             state.schedule.keyframe(camera, Instant::now())
         });
         // The bytes of the old one are freed outside the lock.
@@ -82,7 +125,7 @@ impl Looks {
     }
 
     pub(crate) fn latest(&self, camera: usize) -> Option<AccessUnit> {
-        self.lock().latest[camera].clone()
+        self.lock().seat(camera)?.latest.clone()
     }
 
     pub(crate) fn is_busy(&self, camera: usize) -> bool {
@@ -90,15 +133,27 @@ impl Looks {
     }
 
     pub(crate) fn set_pace(&self, camera: usize, pace: LookPace) {
-        let interval = self.cameras[camera].interval(pace);
         self.change(|state| {
-            state.paces[camera] = pace;
+            let Some(seat) = state.seat(camera) else { return };
+            seat.pace = pace;
+            let interval = seat.camera.interval(pace);
             state.schedule.set_interval(camera, interval);
         });
     }
 
+    /// The intervals of a camera are others; its pace stays, and is given back.
+    pub(crate) fn repace(&self, camera: usize) -> LookPace {
+        let pace = self.lock().seat(camera).map_or(LookPace::Idle, |seat| seat.pace);
+        self.set_pace(camera, pace);
+        pace
+    }
+
     pub(crate) fn look_now(&self, camera: usize) {
-        self.change(|state| state.schedule.look_now(camera, Instant::now()));
+        self.change(|state| {
+            if state.seat(camera).is_some() {
+                state.schedule.look_now(camera, Instant::now());
+            }
+        });
     }
 
     pub(crate) fn end(&self, camera: usize) {
@@ -107,25 +162,31 @@ impl Looks {
     }
 
     pub(crate) fn cancel(&self) {
-        self.lock().schedule.cancel();
+        let mut state = self.lock();
+        state.schedule.cancel();
+        let cameras: Vec<_> = state.seats.iter().flatten().map(|seat| Arc::clone(&seat.camera)).collect();
+        drop(state);
         self.wake.notify_all();
-        self.cameras.iter().for_each(|camera| camera.looked.notify_one());
+        cameras.iter().for_each(|camera| camera.looked.notify_one());
     }
 
-    fn done(&self, camera: usize, after: Option<Duration>) {
-        self.change(|state| state.schedule.done(camera, Instant::now(), after));
-        self.cameras[camera].looked.notify_one();
+    fn done(&self, number: usize, camera: &Camera, after: Option<Duration>) {
+        self.change(|state| state.schedule.done(number, Instant::now(), after));
+        camera.looked.notify_one();
     }
 
-    fn next(&self) -> Option<(Due, AccessUnit, Occasion)> {
+    fn next(&self) -> Option<(Due, Arc<Camera>, AccessUnit, Occasion)> {
         let mut state = self.lock();
         loop {
             let now = Instant::now();
             match state.schedule.take(now) {
                 Next::Look(due) => {
-                    // A keyframe is never taken out, so there is one.
-                    let Some(access_unit) = state.latest[due.camera].clone() else { continue };
-                    let occasion = match (due.urgency, state.paces[due.camera]) {
+                    // A keyframe is taken out with its camera only, so there is one.
+                    let found = state
+                        .seat(due.camera)
+                        .and_then(|seat| Some((seat.latest.clone()?, Arc::clone(&seat.camera), seat.pace)));
+                    let Some((access_unit, camera, pace)) = found else { continue };
+                    let occasion = match (due.urgency, pace) {
                         (Urgency::Asked, _) => Occasion::Asked,
                         (Urgency::Due, LookPace::Active) => Occasion::Suspected,
                         (Urgency::Due, LookPace::Idle) => Occasion::Routine,
@@ -135,7 +196,7 @@ impl Looks {
                     if wake {
                         self.wake.notify_one();
                     }
-                    return Some((due, access_unit, occasion));
+                    return Some((due, camera, access_unit, occasion));
                 }
                 Next::Closed => {
                     drop(state);
@@ -188,13 +249,13 @@ impl LookQueue {
     /// cancelled. For threads, not for async tasks.
     #[must_use]
     pub fn next(&self) -> Option<DueLook> {
-        let (due, access_unit, occasion) = self.0.next()?;
+        let (due, source, access_unit, occasion) = self.0.next()?;
         let now = Instant::now();
         let lag = now.saturating_duration_since(due.since);
         metrics::histogram!("gridwatch_look_lag_seconds").record(lag);
         metrics::histogram!("gridwatch_look_queue_wait_seconds").record(now.saturating_duration_since(due.ready_since));
-        let camera = self.0.cameras[due.camera].id.clone();
-        Some(DueLook { camera, access_unit, occasion, lag, index: due.camera, looks: Arc::clone(&self.0), open: true })
+        let (camera, looks) = (source.id.clone(), Arc::clone(&self.0));
+        Some(DueLook { camera, access_unit, occasion, lag, number: due.camera, source, looks, open: true })
     }
 }
 
@@ -209,7 +270,8 @@ pub struct DueLook {
     pub occasion: Occasion,
     /// How late the look is.
     pub lag: Duration,
-    index: usize,
+    number: usize,
+    source: Arc<Camera>,
     looks: Arc<Looks>,
     open: bool,
 }
@@ -219,7 +281,7 @@ impl DueLook {
     /// next keyframe is tried sooner than the interval says.
     pub fn done(mut self, result: Result<(u32, u32), &IngestError>) {
         self.open = false;
-        let camera = &self.looks.cameras[self.index];
+        let camera = &self.source;
         let after = match result {
             Ok(size) => {
                 metrics::counter!("gridwatch_looks_total").increment(1);
@@ -233,7 +295,7 @@ impl DueLook {
                 Some(self.looks.retry_after.min(camera.interval(LookPace::Idle)))
             }
         };
-        self.looks.done(self.index, after);
+        self.looks.done(self.number, &self.source, after);
     }
 }
 
@@ -241,7 +303,7 @@ impl Drop for DueLook {
     fn drop(&mut self) {
         if self.open {
             metrics::counter!("gridwatch_looks_failed_total", "reason" => "abandoned").increment(1);
-            self.looks.done(self.index, None);
+            self.looks.done(self.number, &self.source, None);
         }
     }
 }

@@ -3,7 +3,10 @@
 //!
 //! The one room of the `retina` crate.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use domain::{Codec, StreamRole};
@@ -20,21 +23,31 @@ use crate::{
     IngestError,
     address::redact,
     config::{Endpoint, Transport},
+    hosts::Room,
 };
 
 /// How long leaving may take; a host that does not answer is left alone after that.
 const TEARDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The sessions of one camera that the host may not have closed yet.
+/// The sessions of one camera that the host may not have closed yet, and the right to them.
 #[derive(Clone, Default)]
-pub(crate) struct Sessions(Arc<SessionGroup>);
+pub(crate) struct Sessions {
+    group: Arc<SessionGroup>,
+    rooms: Arc<Mutex<Vec<Room>>>,
+}
 
 impl Sessions {
+    /// Keeps the right to a session until the host has closed it, whatever becomes of whoever uses it.
+    pub(crate) fn keep(&self, room: Room) {
+        self.rooms.lock().unwrap_or_else(PoisonError::into_inner).push(room);
+    }
+
     /// Waits a moment until the host has closed those that were left: recorders count sessions. A session is left when
     /// it is dropped.
     pub(crate) async fn closed(&self) {
         // Whether the host agreed does not matter any more.
-        let _ = tokio::time::timeout(TEARDOWN_TIMEOUT, self.0.await_teardown()).await;
+        let _ = tokio::time::timeout(TEARDOWN_TIMEOUT, self.group.await_teardown()).await;
+        self.rooms.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }
 
@@ -74,7 +87,7 @@ impl Session {
         let options = SessionOptions::default()
             .creds(credentials)
             .user_agent("gridwatch".to_owned())
-            .session_group(Arc::clone(&sessions.0));
+            .session_group(Arc::clone(&sessions.group));
         let describe = retina::client::Session::describe(endpoint.address.url.clone(), options);
         let mut session = step(&address, "DESCRIBE", timeout, describe).await?;
         let (index, codec) = choose(&address, session.streams())?;

@@ -10,7 +10,7 @@
 //!   parked (due, but no keyframe that was not looked at yet)
 //! ```
 //! Only waiting cameras are in the heap, once each; an entry of an older generation is void. So each event costs
-//! O(log cameras).
+//! O(log cameras). A camera that leaves ends first; its number is free once its source has stopped and no look is in flight.
 
 use std::{
     cmp::Reverse,
@@ -62,6 +62,8 @@ enum Place {
     Waiting,
     Parked,
     InFlight,
+    /// Nobody's: the next camera that is added gets it.
+    Vacant,
 }
 
 #[derive(Debug)]
@@ -77,34 +79,75 @@ struct Slot {
     /// A look was asked for while one was in flight.
     asked: bool,
     ended: bool,
+    /// Its camera is looked at no more.
+    left: bool,
+    /// Nobody speaks of it any more but the look in flight.
+    vacated: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Schedule {
     slots: Vec<Slot>,
+    vacant: Vec<usize>,
     heap: BinaryHeap<Reverse<Entry>>,
     sources: usize,
     fresh: usize,
+    /// Without any camera there are no looks, but more cameras may come.
+    open: bool,
     cancelled: bool,
 }
 
 impl Schedule {
-    /// All cameras are due at `now`; `intervals` are theirs.
-    pub(crate) fn new(now: Instant, intervals: impl IntoIterator<Item = Duration>) -> Self {
-        let slot = |interval| Slot {
+    /// One more camera, due at `now`; its number.
+    pub(crate) fn add(&mut self, now: Instant, interval: Duration) -> usize {
+        let camera = self.vacant.pop().unwrap_or(self.slots.len());
+        let generation = self.slots.get(camera).map_or(0, |slot| slot.generation);
+        let slot = Slot {
             place: Place::Parked,
             interval,
             due: now,
             urgency: Urgency::Due,
-            generation: 0,
+            generation,
             fresh: None,
             taken: None,
             asked: false,
             ended: false,
+            left: false,
+            vacated: false,
         };
-        let slots: Vec<_> = intervals.into_iter().map(slot).collect();
-        let sources = slots.len();
-        Self { heap: BinaryHeap::with_capacity(2 * sources), slots, sources, fresh: 0, cancelled: false }
+        match self.slots.get_mut(camera) {
+            Some(vacant) => *vacant = slot,
+            None => self.slots.push(slot),
+        }
+        self.sources += 1;
+        camera
+    }
+
+    /// Whether more cameras may come though there is none.
+    pub(crate) fn keep_open(&mut self, open: bool) {
+        self.open = open;
+    }
+
+    /// A camera is looked at no more, and its keyframes are passed over; its number stays taken until [`Schedule::vacate`].
+    pub(crate) fn leave(&mut self, camera: usize) {
+        let slot = &mut self.slots[camera];
+        self.fresh -= usize::from(slot.fresh.take().is_some());
+        if !std::mem::replace(&mut slot.ended, true) {
+            self.sources -= 1;
+        }
+        slot.left = true;
+    }
+
+    /// The source of a camera that left has stopped: its number may be given to another.
+    pub(crate) fn vacate(&mut self, camera: usize) {
+        let slot = &mut self.slots[camera];
+        if slot.place != Place::InFlight {
+            slot.place = Place::Vacant;
+            slot.generation += 1;
+            self.vacant.push(camera);
+        } else {
+            slot.vacated = true;
+        }
     }
 
     /// The most overdue look that can be made.
@@ -133,12 +176,15 @@ impl Schedule {
             let urgency = std::mem::replace(&mut slot.urgency, Urgency::Due);
             return Next::Look(Due { camera, since: slot.due, ready_since: slot.due.max(arrived), urgency });
         }
-        if self.sources == 0 && self.fresh == 0 { Next::Closed } else { Next::Nothing }
+        if self.sources == 0 && self.fresh == 0 && !self.open { Next::Closed } else { Next::Nothing }
     }
 
     /// A keyframe came; whether the one before it was never looked at.
     pub(crate) fn keyframe(&mut self, camera: usize, now: Instant) -> bool {
         let slot = &mut self.slots[camera];
+        if slot.left {
+            return false;
+        }
         let replaced = slot.fresh.replace(now).is_some();
         self.fresh += usize::from(!replaced);
         if slot.place == Place::Parked {
@@ -152,6 +198,10 @@ impl Schedule {
         let slot = &mut self.slots[camera];
         if slot.place != Place::InFlight {
             return;
+        }
+        if slot.vacated {
+            slot.place = Place::Parked;
+            return self.vacate(camera);
         }
         slot.due = slot.taken.unwrap_or(now) + after.unwrap_or(slot.interval);
         if slot.asked || slot.ended {
@@ -183,6 +233,7 @@ impl Schedule {
                 slot.urgency = Urgency::Asked;
                 self.enqueue(camera);
             }
+            Place::Vacant => {}
         }
     }
 
@@ -232,8 +283,11 @@ mod tests {
     const S: Duration = Duration::from_secs(1);
 
     fn schedule(cameras: usize) -> (Schedule, Instant) {
-        let now = Instant::now();
-        (Schedule::new(now, std::iter::repeat_n(10 * S, cameras)), now)
+        let (mut schedule, now) = (Schedule::default(), Instant::now());
+        for camera in 0..cameras {
+            assert_eq!(schedule.add(now, 10 * S), camera);
+        }
+        (schedule, now)
     }
 
     #[track_caller]
@@ -380,5 +434,45 @@ mod tests {
         assert!(schedule.keyframe(0, t));
         check_look(&mut schedule, t, 0);
         assert!(!schedule.keyframe(0, t));
+    }
+
+    #[test]
+    fn a_camera_that_leaves_is_looked_at_no_more_and_its_number_is_given_to_the_next() {
+        let (mut schedule, t) = schedule(2);
+        schedule.keyframe(0, t);
+        schedule.keyframe(1, t);
+        schedule.leave(0);
+        assert!(!schedule.keyframe(0, t + S), "its source has not heard of it yet");
+        check_look(&mut schedule, t + S, 1);
+        assert_eq!(schedule.take(t + S), Next::Nothing);
+        assert_eq!(schedule.add(t + S, 10 * S), 2, "the number is not free before the source has stopped");
+        schedule.vacate(0);
+        assert_eq!(schedule.add(t + S, 10 * S), 0);
+        schedule.keyframe(0, t + S);
+        check_look(&mut schedule, t + S, 0);
+    }
+
+    #[test]
+    fn a_number_is_not_given_away_while_a_look_is_in_flight() {
+        let (mut schedule, t) = schedule(1);
+        schedule.keyframe(0, t);
+        check_look(&mut schedule, t, 0);
+        schedule.leave(0);
+        schedule.vacate(0);
+        assert_eq!(schedule.add(t, 10 * S), 1);
+        schedule.done(0, t + S, None);
+        assert_eq!(schedule.add(t + S, 10 * S), 0);
+        assert_eq!(schedule.take(t + S), Next::Nothing);
+    }
+
+    #[test]
+    fn without_cameras_the_queue_is_open_only_if_more_may_come() {
+        let (mut schedule, t) = schedule(1);
+        schedule.keep_open(true);
+        schedule.leave(0);
+        schedule.vacate(0);
+        assert_eq!(schedule.take(t), Next::Nothing);
+        schedule.keep_open(false);
+        assert_eq!(schedule.take(t), Next::Closed);
     }
 }

@@ -62,7 +62,7 @@ pub(crate) struct Fleet {
 
 impl Fleet {
     pub(crate) fn start(config: IngestConfig, streams: Vec<(&str, StreamConfig)>) -> Self {
-        let (sender, events) = mpsc::channel(64);
+        let (sender, events) = mpsc::channel(1024);
         let cancel = CancellationToken::new();
         let sources = streams.into_iter().map(|(name, stream)| CameraSource { id: id(name), stream }).collect();
         let (ingest, queue, tasks) = Ingest::start(config, sources, sender, cancel.clone()).unwrap();

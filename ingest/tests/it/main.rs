@@ -5,7 +5,9 @@
 mod decoding;
 mod fleet;
 mod footage;
+mod live;
 mod patrol;
 mod recordings;
 mod rtsp_server;
+mod storm;
 mod streams;

@@ -9,18 +9,23 @@ use crate::fleet::{Fleet, config, id, rtsp, until};
 
 /// Six cameras on one device that admits `sessions`.
 async fn gateway(dir: &tempfile::TempDir, sessions: usize) -> simulate::Fleet {
+    devices(dir, 6, 1, sessions).await
+}
+
+/// So many cameras on so many devices, each of which admits `sessions`.
+pub(crate) async fn devices(dir: &tempfile::TempDir, cameras: usize, hosts: usize, sessions: usize) -> simulate::Fleet {
     let clip = crate::recordings::record(
         dir.path(),
         "street.mkv",
         2,
         "x264enc tune=zerolatency bframes=0 key-int-max=5 ! h264parse ! matroskamux",
     );
-    let mounts = simulate::Mount::new("cam", simulate::Source::Recording(clip)).copies(6);
-    let config = simulate::FleetConfig { sessions_per_host: Some(sessions), ..Default::default() };
+    let mounts = simulate::Mount::new("cam", simulate::Source::Recording(clip)).copies(cameras);
+    let config = simulate::FleetConfig { hosts, sessions_per_host: Some(sessions), ..Default::default() };
     simulate::Fleet::start(config, mounts).await.unwrap()
 }
 
-fn streams(gateway: &simulate::Fleet, mode: Mode) -> Vec<(&str, StreamConfig)> {
+pub(crate) fn streams(gateway: &simulate::Fleet, mode: Mode) -> Vec<(&str, StreamConfig)> {
     gateway.mounts().iter().map(|m| (m.name.as_str(), StreamConfig { mode, ..rtsp(&m.url) })).collect()
 }
 
@@ -36,7 +41,7 @@ async fn a_gateway_never_sees_more_sessions_than_it_admits() {
     };
     fleet.until("all six are looked at three times", every(3)).await;
     let report = gateway.report();
-    assert_eq!((report.most_of_a_host, report.refused), (2, 0), "{report:?}");
+    assert!(report.most_of_a_host <= 2 && report.refused == 0, "{report:?}");
     assert_eq!(fleet.report("cam-003").state, CameraState::Streaming);
     assert_eq!(fleet.report("cam-003").reconnects, 0);
     fleet.stop().await;
