@@ -11,7 +11,7 @@ Installs what building and running gridwatch and its demo need.
 
   --runtime      only what running a built gridwatch needs: no compiler, no demo clip
   --no-demo      without the demo's clip, which the tests use too
-  --test         also what the tests need: mosquitto, its clients, openssl
+  --test         also what the tests need: mosquitto, its clients, openssl, PostgreSQL
   --bench        also what the benchmarks need: ffmpeg, valgrind
   --ci           also cargo-deny, pinned (built from source, some minutes, once)
   --check        install nothing; print what is missing and exit with 1 if anything is
@@ -45,7 +45,7 @@ build_packages=(
     libgstrtspserver-1.0-dev
     pkg-config
 )
-test_packages=(mosquitto mosquitto-clients openssl)
+test_packages=(mosquitto mosquitto-clients openssl postgresql-15)
 bench_packages=(ffmpeg valgrind)
 
 # A real street-camera clip inside Debian's opencv-doc. Only the clip is taken out: the package would put 270 MB of
@@ -206,32 +206,31 @@ refresh_lists() {
     apt update || say "some package lists could not be refreshed; going on with those that are there"
 }
 
-# Debian starts and enables mosquitto on installation. It would take port 1883, which gridwatch's own broker serves by
-# default. Whoever had it before keeps it as it was.
+# Debian starts and enables mosquitto and PostgreSQL on installation. Mosquitto would take port 1883, which gridwatch's own
+# broker serves by default; the tests start servers of their own. Whoever had them before keeps them as they were.
 install_packages() {
-    local brings_mosquitto=no
-    if [[ " $* " == *" mosquitto "* ]]; then
-        brings_mosquitto=yes
-        if [[ ! -e /usr/sbin/policy-rc.d ]]; then
-            printf '#!/bin/sh\n[ "$1" != mosquitto ] || exit 101\n' >"$scratch/policy"
-            policy=/usr/sbin/policy-rc.d
-            as_root install -m 755 "$scratch/policy" "$policy"
-        fi
+    local service services=()
+    [[ " $* " != *" mosquitto "* ]] || services+=(mosquitto)
+    [[ " $* " != *" postgresql-15 "* ]] || services+=(postgresql)
+    if ((${#services[@]} > 0)) && [[ ! -e /usr/sbin/policy-rc.d ]]; then
+        printf '#!/bin/sh\ncase " %s " in *" $1 "*) exit 101 ;; esac\n' "${services[*]}" >"$scratch/policy"
+        policy=/usr/sbin/policy-rc.d
+        as_root install -m 755 "$scratch/policy" "$policy"
     fi
     apt install --no-install-recommends "$@" || fail "apt-get could not install: $*" \
         "its own words are above; this script is made for Debian 12 and newer"
-    if [[ $brings_mosquitto == yes ]]; then
-        if [[ -n $policy ]]; then
-            as_root rm -f "$policy"
-            policy=
-        fi
-        if command -v systemctl >/dev/null; then
-            as_root systemctl disable --now mosquitto.service >/dev/null 2>&1 ||
-                as_root systemctl disable mosquitto.service >/dev/null 2>&1 ||
-                say "could not disable the mosquitto service; it may hold port 1883 after a restart"
-        fi
-        say "mosquitto is installed for the tests; its service is left off"
+    if [[ -n $policy ]]; then
+        as_root rm -f "$policy"
+        policy=
     fi
+    for service in "${services[@]}"; do
+        if command -v systemctl >/dev/null; then
+            as_root systemctl disable --now "$service.service" >/dev/null 2>&1 ||
+                as_root systemctl disable "$service.service" >/dev/null 2>&1 ||
+                say "could not disable the $service service; it may hold its port after a restart"
+        fi
+        say "$service is installed for the tests; its service is left off"
+    done
 }
 
 if ((${#lacking_packages[@]} > 0)); then

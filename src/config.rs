@@ -28,6 +28,8 @@ pub struct Config {
     pub rules: alerts::rules::RulesConfig,
     /// Working time, holidays and lights.
     pub deadlines: alerts::deadline::DeadlineConfig,
+    /// Where tickets and their messages are kept.
+    pub database: alerts::store::DatabaseConfig,
     /// Evidence pictures.
     pub evidence: alerts::evidence::EvidenceConfig,
     /// The platform's broker.
@@ -307,10 +309,12 @@ impl Config {
         self.deadlines.calendar(timezone, &years).map_err(|error| invalid(error.to_string()))
     }
 
-    /// The database file.
-    #[must_use]
-    pub fn database(&self) -> PathBuf {
-        self.node.data_dir.join("gridwatch.db")
+    /// The database, with its password read from where it is kept.
+    ///
+    /// # Errors
+    /// When the password cannot be read.
+    pub fn database(&self) -> Result<alerts::store::Database, alerts::AlertsError> {
+        self.database.database(&self.node.data_dir)
     }
 
     /// The folder of the evidence store.
@@ -336,6 +340,7 @@ impl Config {
         if self.mqtt.url.is_some() {
             self.mqtt.check().map_err(|error| invalid("mqtt", error.to_string()))?;
         }
+        self.database.check().map_err(|error| invalid("database", error.to_string()))?;
         self.deadlines.lights().map_err(|message| invalid("deadlines", message))?;
         let mut core = alerts::rules::Core::new(&self.rules, jiff::tz::TimeZone::UTC, [])
             .map_err(|error| invalid("rules", error.to_string()))?;
@@ -380,6 +385,7 @@ impl Config {
         for path in [&mut mqtt.password_file, &mut mqtt.ca_file, &mut mqtt.client_cert, &mut mqtt.client_key] {
             path.iter_mut().for_each(resolve);
         }
+        self.database.password_file.iter_mut().for_each(resolve);
     }
 }
 

@@ -14,11 +14,12 @@ use std::{
 };
 
 use alerts::{
+    AlertsError,
     evidence::EvidenceStore,
     publisher::{CameraBoard, Connection, Publisher},
     rules::Core,
     service::{self, Clock, Service, ServiceSetup},
-    store::Store,
+    store::{Database, Store},
     ticket::CameraInfo,
     wire::Node,
 };
@@ -49,6 +50,12 @@ const RATE_SAMPLES: usize = 11;
 const LONGEST_REST: Millis = Millis::mins(48 * 60);
 /// How often the cameras' reports are compared for news to publish.
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Between two attempts to reach the database at the start.
+const DATABASE_PAUSE: Duration = Duration::from_secs(1);
+/// For how long another process may have the database before that is an error: longer than a server takes to notice
+/// that a machine is gone.
+const TAKEN_FOR: Duration = Duration::from_secs(30);
 
 /// How long a stop may take. A full disk or a database that is away would hold it up for ever.
 const STOP_WITHIN: Duration = Duration::from_secs(30);
@@ -102,7 +109,7 @@ impl Pipeline {
         let node =
             Node { id: config.node.id.clone(), district: config.node.district.clone(), timezone: timezone.clone() };
 
-        let store = Store::open(&config.database()).await?;
+        let store = connect(config.database()?, &cancel).await?;
         let evidence = EvidenceStore::open(&config.evidence_dir())?;
         let zones = config.cameras.iter().map(|camera| (camera.id.clone(), camera.zones.clone()));
         let mut core = Core::new(&config.rules, timezone.clone(), zones)?;
@@ -280,6 +287,40 @@ impl Pipeline {
         self.store.close().await;
         info!("stopped");
         failure.map_or(Ok(()), Err)
+    }
+}
+
+/// The database, once it is there: a server may start later than we do. One process a database: two would send each
+/// ticket twice.
+async fn connect(database: Database, cancel: &CancellationToken) -> anyhow::Result<Store> {
+    let mut told = false;
+    let mut since_taken = None;
+    loop {
+        let attempt = async {
+            let store = Store::connect(database.clone()).await?;
+            store.claim_outbox().await?;
+            Ok(store)
+        };
+        match attempt.await {
+            Ok(store) => return Ok(store),
+            Err(error @ AlertsError::DatabaseAway { .. }) => {
+                if !told {
+                    warn!(%error, "waiting for the database");
+                    told = true;
+                }
+            }
+            // The server may still hold the session of a process that was killed a moment ago.
+            Err(error @ AlertsError::OutboxTaken { .. }) => {
+                if since_taken.get_or_insert_with(Instant::now).elapsed() > TAKEN_FOR {
+                    return Err(error.into());
+                }
+            }
+            Err(error) => return Err(error.into()),
+        }
+        tokio::select! {
+            () = cancel.cancelled() => bail!("stopped while waiting for database {database}"),
+            () = tokio::time::sleep(DATABASE_PAUSE) => {}
+        }
     }
 }
 

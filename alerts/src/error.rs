@@ -19,54 +19,94 @@ pub enum AlertsError {
         /// Why.
         source: io::Error,
     },
+    /// The section `[database]` cannot be right.
+    #[error("database.{key} {problem}")]
+    DatabaseConfig {
+        /// Which key.
+        key: &'static str,
+        /// What is wrong with it, and the remedy.
+        problem: String,
+    },
     /// The database's file cannot be opened or written.
-    #[error("cannot open database {path} for writing: {source}; check the owner and mode of the file and its folder")]
+    #[error(
+        "cannot open database {database} for writing: {source}; check the owner and mode of the file and its folder"
+    )]
     DatabaseUnwritable {
-        /// Which file.
-        path: PathBuf,
+        /// Which.
+        database: String,
         /// What SQLite said.
         source: Source,
     },
     /// The file is something else.
-    #[error("{path} is not a database (or it is damaged); move it away to start with an empty one")]
+    #[error("{database} is not a database (or it is damaged); move it away to start with an empty one")]
     NotADatabase {
-        /// Which file.
-        path: PathBuf,
+        /// Which.
+        database: String,
+    },
+    /// The server does not answer, is starting or stopping; worth another try.
+    #[error(
+        "cannot {doing} in database {database}: the server is away: {source}; see whether it runs and is reachable"
+    )]
+    DatabaseAway {
+        /// Which, without a password.
+        database: String,
+        /// What was being done.
+        doing: &'static str,
+        /// What was heard.
+        source: Source,
+    },
+    /// The server does not let us in.
+    #[error("database {database} refuses: {source}; {remedy}")]
+    DatabaseRefused {
+        /// Which, without a password.
+        database: String,
+        /// What to do.
+        remedy: &'static str,
+        /// What the server said.
+        source: Source,
+    },
+    /// Another process empties the outbox of this database.
+    #[error("database {database} is in use by {holder}; stop that gridwatch, or give this one a database of its own")]
+    OutboxTaken {
+        /// Which, without a password.
+        database: String,
+        /// Who, as the server knows it.
+        holder: String,
     },
     /// A newer gridwatch has written this database.
     #[error(
-        "database {path} was written by a newer gridwatch (its schema has version {version}); run that or a later one"
+        "database {database} was written by a newer gridwatch (its schema has version {version}); run that or a later one"
     )]
     NewerSchema {
-        /// Which file.
-        path: PathBuf,
+        /// Which.
+        database: String,
         /// The version that this program does not know.
         version: i64,
     },
     /// The database's schema is not what its version says.
-    #[error("the schema of database {path} is not as gridwatch made it: {source}; restore it from a backup")]
+    #[error("the schema of database {database} is not as gridwatch made it: {source}; restore it from a backup")]
     Schema {
-        /// Which file.
-        path: PathBuf,
+        /// Which.
+        database: String,
         /// What is wrong.
         source: Source,
     },
     /// The file system under the database is full.
-    #[error("no space left to {doing} in database {path}; free some space on its disk")]
+    #[error("no space left to {doing} in database {database}; free some space on its disk")]
     DatabaseFull {
-        /// Which file.
-        path: PathBuf,
+        /// Which.
+        database: String,
         /// What was being done.
         doing: &'static str,
     },
     /// The database failed in any other way.
-    #[error("cannot {doing} in database {path}: {source}")]
+    #[error("cannot {doing} in database {database}: {source}")]
     Database {
-        /// Which file.
-        path: PathBuf,
+        /// Which.
+        database: String,
         /// What was being done.
         doing: &'static str,
-        /// What SQLite said.
+        /// What it said.
         source: Source,
     },
     /// A row that does not read back.

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use alerts::store::{Database, Store};
 use anyhow::bail;
 use detect::Detectors;
 use domain::{CameraId, Millis, StreamRole};
@@ -17,12 +18,12 @@ use crate::{
 /// Cameras probed at the same time; an NVR's session limit is a few dozen.
 const PROBES_IN_FLIGHT: usize = 16;
 
-/// Whether `check` connects to cameras and broker.
+/// Whether `check` connects to cameras, database and broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
     /// Files only.
     Offline,
-    /// Cameras and broker too.
+    /// Cameras, database and broker too.
     Online,
 }
 
@@ -54,6 +55,7 @@ pub async fn run(path: &Path, reach: Reach, timeout: Millis) -> anyhow::Result<(
     );
     line("holidays", Ok(known_years(&config, path)?));
     if reach == Reach::Online {
+        line("database", check_database(&config).await);
         line(
             "broker",
             match &config.mqtt.url {
@@ -88,6 +90,22 @@ fn known_years(config: &Config, path: &Path) -> anyhow::Result<String> {
         "{known}; those of {needed} are missing, and no limit in work hours or work days that ends then can be told: \
          add that year's file to deadlines.holidays"
     ))
+}
+
+/// Whether the database can be used. A file that is not there is made by the first run, not by this.
+async fn check_database(config: &Config) -> Result<String, String> {
+    let database = config.database().map_err(|error| error.to_string())?;
+    if let Database::File(path) = &database
+        && !path.exists()
+    {
+        return Ok(format!("{database} will be made by the first run"));
+    }
+    let store = Store::connect(database).await.map_err(|error| error.to_string())?;
+    let counts = store.counts().await.map_err(|error| error.to_string())?;
+    let text =
+        format!("{} holds {} open tickets, {} messages wait", store.database(), counts.open, counts.queued_messages);
+    store.close().await;
+    Ok(text)
 }
 
 async fn check_broker(config: &Config) -> Result<String, String> {

@@ -21,7 +21,7 @@ use crate::{cameras::Write, config::Config, duty};
 pub async fn run_import(config: &Path, file: &Path, write: Write) -> anyhow::Result<()> {
     let config = Config::load(config)?;
     let (rows, mut bad) = duty::read(file)?;
-    let store = Store::open(&config.database()).await?;
+    let store = Store::connect(config.database()?).await?;
     let list = store.duty_list().await?;
     let now = jiff::Timestamp::now();
     let today = now.to_zoned(config.timezone()?).date();
@@ -62,12 +62,12 @@ pub async fn run_import(config: &Path, file: &Path, write: Write) -> anyhow::Res
     }
     let [new, changed, unchanged] = counts;
     let verb = if write == Write::DryRun { "would be written to" } else { "written to" };
-    println!("{new} new, {changed} changed, {unchanged} unchanged; {verb} {}", config.database().display());
+    println!("{new} new, {changed} changed, {unchanged} unchanged; {verb} {}", store.database());
     Ok(())
 }
 
 async fn list(config: &Config) -> anyhow::Result<DutyList> {
-    let list = Store::open(&config.database()).await?.duty_list().await?;
+    let list = Store::connect(config.database()?).await?.duty_list().await?;
     if list.versions().next().is_none() {
         bail!("the responsibility list is empty; fill it with: gridwatch duty import FILE");
     }

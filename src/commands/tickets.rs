@@ -6,7 +6,7 @@ use alerts::{
     evidence::EvidenceStore,
     incident::Incident,
     kinds::kind_info,
-    store::{Store, TicketFilter},
+    store::{Database, Store, TicketFilter},
     ticket::{Ticket, TicketState},
 };
 use anyhow::{Context as _, bail};
@@ -16,11 +16,13 @@ use super::{local_time, table};
 use crate::config::Config;
 
 async fn store(config: &Config) -> anyhow::Result<Store> {
-    let path = config.database();
-    if !path.exists() {
+    let database = config.database()?;
+    if let Database::File(path) = &database
+        && !path.exists()
+    {
         bail!("{} does not exist: nothing has run with this configuration yet", path.display());
     }
-    Ok(Store::open(&path).await?)
+    Ok(Store::connect(database).await?)
 }
 
 /// Lists tickets, newest first.
@@ -68,8 +70,9 @@ fn state(ticket: &Ticket) -> &'static str {
 pub async fn run_show(config: &Path, id: TicketId, json: bool, export: Option<&Path>) -> anyhow::Result<()> {
     let config = Config::load(config)?;
     let timezone = config.timezone()?;
-    let Some(ticket) = store(&config).await?.ticket(id).await? else {
-        bail!("no ticket {id} in {}", config.database().display());
+    let store = store(&config).await?;
+    let Some(ticket) = store.ticket(id).await? else {
+        bail!("no ticket {id} in {}", store.database());
     };
     if json {
         println!("{}", serde_json::to_string_pretty(&ticket)?);

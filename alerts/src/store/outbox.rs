@@ -1,11 +1,15 @@
 //! The outbox: messages that are on disk before they are sent, and stay there until the broker has acknowledged them.
 
 use domain::{TicketId, Timestamp};
-use sqlx::SqliteConnection;
+use sqlx::{
+    Any, AnyConnection, Connection as _,
+    any::{AnyArguments, AnyRow},
+    query::Query,
+};
 use tokio::sync::watch;
 
 use super::{
-    Store,
+    Database, PUBLISHING, Store, connection,
     row::{TicketRow, json},
 };
 use crate::{
@@ -44,7 +48,7 @@ pub struct Refused {
 
 /// Puts messages at the end of the outbox. The caller's transaction holds the write lock, so no two take one place.
 pub(super) async fn enqueue(
-    connection: &mut SqliteConnection,
+    connection: &mut AnyConnection,
     ticket: TicketId,
     purpose: Purpose,
     messages: &[OutgoingMessage],
@@ -73,21 +77,82 @@ pub(super) async fn enqueue(
 }
 
 impl Store {
-    /// The next messages to send, in order: those after `after_seq` that were neither sent nor refused.
+    /// The next messages to send, in order: those after `after_seq` that were neither sent nor refused. On a server
+    /// only one process at a time gets any: two would send each ticket twice.
     ///
     /// # Errors
-    /// When the database fails or a row is damaged.
+    /// When the database fails, a row is damaged, or another process has the outbox ([`AlertsError::OutboxTaken`]).
     pub async fn outbox_next(&self, after_seq: i64, limit: u32) -> Result<Vec<Queued>, AlertsError> {
-        let rows = sqlx::query(
+        let query = sqlx::query(
             "SELECT seq, ticket, topic, content_type, properties, body, evidence, expires_after FROM outbox \
              WHERE seq > $1 AND sent_at IS NULL AND failed_at IS NULL ORDER BY seq LIMIT $2",
         )
         .bind(after_seq)
-        .bind(i64::from(limit))
-        .fetch_all(&self.readers)
-        .await
-        .map_err(self.failed("read the outbox"))?;
+        .bind(i64::from(limit));
+        let rows = match self.database() {
+            // Whoever has the data folder has the file.
+            Database::File(_) => query.fetch_all(&self.readers).await.map_err(self.failed("read the outbox"))?,
+            Database::Server(_) => self.fetch_as_publisher(query).await?,
+        };
         rows.iter().map(|row| TicketRow::new(row, "ticket")?.to_queued()).collect()
+    }
+
+    /// Makes this process the one that empties the outbox, until the store is closed. Where the session is lost, the
+    /// next [`outbox_next`](Self::outbox_next) tries to become it again.
+    ///
+    /// # Errors
+    /// When the database fails, or another process has the outbox ([`AlertsError::OutboxTaken`]).
+    pub async fn claim_outbox(&self) -> Result<(), AlertsError> {
+        if let Database::File(_) = self.database() {
+            return Ok(());
+        }
+        let mut session = self.publishing.lock().await;
+        if session.is_none() {
+            *session = Some(self.claim().await?);
+        }
+        Ok(())
+    }
+
+    /// A session that holds the lock; it lets go of it when it ends, however it ends.
+    async fn claim(&self) -> Result<AnyConnection, AlertsError> {
+        const DOING: &str = "claim the outbox";
+        let failed = self.failed(DOING);
+        let mut session = connection(self.database()).await?;
+        let claimed: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
+            .bind(PUBLISHING)
+            .fetch_one(&mut session)
+            .await
+            .map_err(&failed)?;
+        if claimed {
+            return Ok(session);
+        }
+        let holder: Option<String> = sqlx::query_scalar(
+            "SELECT application_name || ' at ' || COALESCE(host(client_addr), 'this machine') \
+             FROM pg_locks JOIN pg_stat_activity USING (pid) \
+             WHERE locktype = 'advisory' AND granted AND objsubid = 1 \
+             AND classid::BIGINT = $1 AND objid::BIGINT = $2 LIMIT 1",
+        )
+        .bind(PUBLISHING >> 32)
+        .bind(PUBLISHING & 0xffff_ffff)
+        .fetch_optional(&mut session)
+        .await
+        .map_err(&failed)?;
+        let _ = session.close().await;
+        let holder = holder.unwrap_or_else(|| "another gridwatch".to_owned());
+        Err(AlertsError::OutboxTaken { database: self.database().to_string(), holder })
+    }
+
+    /// Reads on the session that holds the outbox.
+    async fn fetch_as_publisher(&self, query: Query<'_, Any, AnyArguments>) -> Result<Vec<AnyRow>, AlertsError> {
+        let mut slot = self.publishing.lock().await;
+        let mut session = match slot.take() {
+            Some(session) => session,
+            None => self.claim().await?,
+        };
+        // A session that failed is not put back: the next call makes a new one.
+        let rows = query.fetch_all(&mut session).await.map_err(self.failed("read the outbox"))?;
+        *slot = Some(session);
+        Ok(rows)
     }
 
     /// Writes that the broker has acknowledged these messages. A ticket is delivered at the moment when the last of

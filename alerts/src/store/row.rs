@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use domain::{Millis, Rect, Timestamp};
 use serde::{Serialize, de::DeserializeOwned};
-use sqlx::{Decode, Row as _, Sqlite, Type, sqlite::SqliteRow};
+use sqlx::{Any, Decode, Row as _, Type, any::AnyRow};
 
 use super::Refused;
 use crate::{
@@ -29,13 +29,13 @@ pub(super) fn json(value: &impl Serialize) -> String {
 
 /// A row that belongs to a ticket; names ticket and column of what does not read back.
 pub(super) struct TicketRow<'r> {
-    row: &'r SqliteRow,
+    row: &'r AnyRow,
     ticket: String,
 }
 
 impl<'r> TicketRow<'r> {
     /// `ticket_column` holds the id of the row's ticket.
-    pub(super) fn new(row: &'r SqliteRow, ticket_column: &'static str) -> Result<Self, AlertsError> {
+    pub(super) fn new(row: &'r AnyRow, ticket_column: &'static str) -> Result<Self, AlertsError> {
         let this = Self { row, ticket: String::new() };
         Ok(Self { ticket: this.get(ticket_column)?, ..this })
     }
@@ -49,7 +49,7 @@ impl<'r> TicketRow<'r> {
         AlertsError::Row { ticket: self.ticket.clone(), column, source: source.into() }
     }
 
-    fn get<T: Decode<'r, Sqlite> + Type<Sqlite>>(&self, column: &'static str) -> Result<T, AlertsError> {
+    fn get<T: Decode<'r, Any> + Type<Any>>(&self, column: &'static str) -> Result<T, AlertsError> {
         self.row.try_get(column).map_err(|error| self.damaged(column, error))
     }
 

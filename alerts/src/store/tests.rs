@@ -1,117 +1,25 @@
-use std::{fs, sync::Arc};
+//! What holds on either database. This file is two modules, one for each; `temp` makes a database of the module's kind.
 
-use domain::{CameraId, Kind, Label, Millis, ModelRef, Point, Polygon, Rect, Sha256, StreamRole, TicketId, Timestamp};
+use domain::{CameraId, Kind, Millis, Rect, Sha256, TicketId, Timestamp};
 
-use super::*;
-use crate::{
-    incident::{Incident, RuleRef, Zone, ZonePurpose},
-    ticket::{Body, CameraInfo, Evidence, EvidenceRole, OutgoingMessage, Rendition, Ticket, TicketState},
+use super::{
+    fixture::{Temp, evidence, picture_message, ticket, ticket_message},
+    *,
 };
-
-/// A ticket of `camera` whose rule was satisfied `at`.
-fn ticket(camera: &str, at: i64) -> Ticket {
-    let zone = Zone {
-        id: "z1".parse().expect("id"),
-        name: "非机动车道".to_owned(),
-        purpose: ZonePurpose::TrafficLane,
-        polygon: Polygon::new([[0.1, 0.2], [0.9, 0.2], [0.9, 0.9]].map(Point::from).to_vec()).expect("polygon"),
-        dwell: None,
-    };
-    let bbox = Rect::from([0.1, 0.2, 0.333_333_34, 0.7]);
-    let confirmed_at = Timestamp(at);
-    Ticket {
-        incident: Incident {
-            ticket: TicketId::derive(confirmed_at, camera.as_bytes()),
-            camera: camera.parse().expect("id"),
-            kind: "lane.motor".parse().expect("kind"),
-            zone: zone.id.clone(),
-            first_seen: Timestamp(at - 300_000),
-            last_seen: confirmed_at,
-            confirmed_at,
-            dwell: Millis::secs(300),
-            looks: 31,
-            hits: 29,
-            score_max: 0.91,
-            score_median: 0.83,
-            bbox,
-            things: vec![domain::Detection {
-                class: Label::new("car"),
-                group: Label::new("vehicle"),
-                score: 0.83,
-                bbox,
-                mask: None,
-                model: None,
-            }],
-            reason: "a vehicle stood in the lane for 300 s".to_owned(),
-            reason_zh: "区域“z1”（机动车道）内，机动车×1停留5分".to_owned(),
-            rule: RuleRef { id: "lane.motor/default".to_owned(), version: "0123456789ab".to_owned() },
-            model: ModelRef { name: Arc::from("nanodet"), sha256: Sha256::of(b"weights") },
-        },
-        camera: CameraInfo { name: "斜土路".to_owned(), place: None },
-        zone,
-        state: TicketState::Open,
-        last_seen: confirmed_at,
-        cleared_at: None,
-        delivered_at: None,
-        evidence: vec![
-            evidence(EvidenceRole::FirstSeen, Rendition::Original),
-            evidence(EvidenceRole::Confirming, Rendition::Clean),
-            evidence(EvidenceRole::Confirming, Rendition::Annotated),
-        ],
-    }
-}
-
-fn evidence(role: EvidenceRole, rendition: Rendition) -> Evidence {
-    Evidence {
-        role,
-        rendition,
-        stream: StreamRole::Sub,
-        sha256: Sha256::of(format!("{role:?} {rendition:?}").as_bytes()),
-        media_type: "image/jpeg".to_owned(),
-        bytes: 12_345,
-        width: 704,
-        height: 576,
-        captured_at: Timestamp(1_000),
-    }
-}
-
-fn picture_message(name: &str) -> OutgoingMessage {
-    OutgoingMessage {
-        topic: format!("gridwatch/v1/{name}"),
-        content_type: "image/jpeg".to_owned(),
-        properties: vec![("role".to_owned(), "confirming".to_owned()), ("a".to_owned(), "ü".to_owned())],
-        body: Body::Evidence(Sha256::of(name.as_bytes())),
-        expires_after: Some(Millis::mins(1440)),
-    }
-}
-
-fn ticket_message(name: &str) -> OutgoingMessage {
-    OutgoingMessage {
-        body: Body::Inline(format!("{{\"name\":\"{name}\"}}").into_bytes().into()),
-        expires_after: None,
-        ..picture_message(name)
-    }
-}
-
-struct Temp {
-    store: Store,
-    folder: tempfile::TempDir,
-}
+use crate::ticket::{EvidenceRole, Rendition, Ticket, TicketState};
 
 async fn temp() -> Temp {
-    let folder = tempfile::tempdir().expect("temp dir");
-    let store = Store::open(&folder.path().join("data/gridwatch.db")).await.expect("opens");
-    Temp { store, folder }
+    Temp::of(module_path!()).await
 }
 
 #[tokio::test]
 async fn a_ticket_reads_back_as_it_was_written_also_after_a_restart() {
-    let Temp { store, folder } = temp().await;
+    let Temp { store, database, folder: _folder } = temp().await;
     let t = ticket("gate-2", 1_000_000);
     assert_eq!(store.open_ticket(&t, &[]).await.expect("written"), Opened::New);
     assert_eq!(store.ticket(t.id()).await.expect("read"), Some(t.clone()));
     store.close().await;
-    let store = Store::open(&folder.path().join("data/gridwatch.db")).await.expect("opens again");
+    let store = Store::connect(database).await.expect("opens again");
     assert_eq!(store.ticket(t.id()).await.expect("read"), Some(t.clone()));
     let open = store.open_tickets().await.expect("read");
     assert_eq!(open.len(), 1);
@@ -121,7 +29,7 @@ async fn a_ticket_reads_back_as_it_was_written_also_after_a_restart() {
 
 #[tokio::test]
 async fn evidence_is_found_by_its_digest() {
-    let Temp { store, folder: _folder } = temp().await;
+    let Temp { store, .. } = &temp().await;
     let t = ticket("gate-2", 1_000_000);
     store.open_ticket(&t, &[]).await.expect("written");
     let clean = &t.evidence[1];
@@ -131,7 +39,7 @@ async fn evidence_is_found_by_its_digest() {
 
 #[tokio::test]
 async fn opening_twice_writes_once() {
-    let Temp { store, folder: _folder } = temp().await;
+    let Temp { store, .. } = &temp().await;
     let t = ticket("gate-2", 1_000_000);
     let messages = [picture_message("p"), ticket_message("t")];
     let (a, b) = tokio::join!(store.open_ticket(&t, &messages), store.open_ticket(&t, &messages));
@@ -143,7 +51,7 @@ async fn opening_twice_writes_once() {
 
 #[tokio::test]
 async fn a_transaction_that_is_dropped_half_way_leaves_nothing() {
-    let Temp { store, folder: _folder } = temp().await;
+    let Temp { store, .. } = &temp().await;
     let t = ticket("gate-2", 1_000_000);
     let messages: Vec<_> = (0..50).map(|n| picture_message(&n.to_string())).collect();
     // Each poll count is another moment to be cut off at; what was begun must be all there or not at all.
@@ -170,7 +78,7 @@ async fn a_transaction_that_is_dropped_half_way_leaves_nothing() {
 
 #[tokio::test]
 async fn lists_are_newest_first_and_paged_without_gap_or_repeat() {
-    let Temp { store, folder: _folder } = temp().await;
+    let Temp { store, .. } = &temp().await;
     // Pairs of one millisecond, so that the id must break the tie.
     for n in 0..20_i64 {
         let camera = if n % 2 == 0 { "even" } else { "odd" };
@@ -211,7 +119,7 @@ async fn lists_are_newest_first_and_paged_without_gap_or_repeat() {
 
 #[tokio::test]
 async fn the_outbox_keeps_its_order_and_delivers_a_ticket_with_its_last_message() {
-    let Temp { store, folder: _folder } = temp().await;
+    let Temp { store, .. } = &temp().await;
     let mut changed = store.outbox_changed();
     let (a, b) = (ticket("a", 1_000), ticket("b", 2_000));
     store.open_ticket(&a, &[picture_message("a0"), picture_message("a1"), ticket_message("a")]).await.expect("written");
@@ -266,7 +174,7 @@ async fn the_outbox_keeps_its_order_and_delivers_a_ticket_with_its_last_message(
 
 #[tokio::test]
 async fn a_refused_message_is_kept_counted_and_in_nobodys_way() {
-    let Temp { store, folder: _folder } = temp().await;
+    let Temp { store, .. } = &temp().await;
     let a = ticket("a", 1_000);
     store.open_ticket(&a, &[picture_message("huge"), ticket_message("a")]).await.expect("written");
     let queued = store.outbox_next(0, 10).await.expect("read");
@@ -284,7 +192,7 @@ async fn a_refused_message_is_kept_counted_and_in_nobodys_way() {
 
 #[tokio::test]
 async fn a_touch_moves_forward_only_and_evidence_can_be_added() {
-    let Temp { store, folder: _folder } = temp().await;
+    let Temp { store, .. } = &temp().await;
     let a = ticket("a", 1_000);
     store.open_ticket(&a, &[]).await.expect("written");
     let there = Rect::from([0.5, 0.5, 0.75, 0.75]);
@@ -304,32 +212,8 @@ async fn a_touch_moves_forward_only_and_evidence_can_be_added() {
 }
 
 #[tokio::test]
-async fn what_is_no_database_is_named_and_left_alone() {
-    let folder = tempfile::tempdir().expect("temp dir");
-    let path = folder.path().join("gridwatch.db");
-    let text = "these are my notes\n".repeat(500);
-    fs::write(&path, &text).expect("written");
-    let error = Store::open(&path).await.expect_err("no database");
-    assert!(matches!(error, AlertsError::NotADatabase { .. }), "{error:?}");
-    assert!(error.to_string().contains("gridwatch.db is not a database"), "{error}");
-    assert_eq!(fs::read_to_string(&path).expect("still there"), text);
-}
-
-#[tokio::test]
-async fn a_place_that_cannot_be_written_is_named() {
-    let folder = tempfile::tempdir().expect("temp dir");
-    let file = folder.path().join("file");
-    fs::write(&file, "x").expect("written");
-    let error = Store::open(&file.join("sub/gridwatch.db")).await.expect_err("its folder is a file");
-    assert!(matches!(error, AlertsError::Folder { .. }), "{error:?}");
-    let error = Store::open(folder.path()).await.expect_err("a folder is no file");
-    assert!(matches!(error, AlertsError::DatabaseUnwritable { .. }), "{error:?}");
-    assert!(error.to_string().contains(&folder.path().display().to_string()), "{error}");
-}
-
-#[tokio::test]
 async fn a_newer_database_is_refused_and_a_damaged_row_named() {
-    let Temp { store, folder } = temp().await;
+    let Temp { store, database, folder: _folder } = temp().await;
     let a = ticket("a", 1_000);
     store.open_ticket(&a, &[]).await.expect("written");
     sqlx::query("UPDATE tickets SET incident = '{'").execute(&store.writer).await.expect("damaged");
@@ -342,55 +226,26 @@ async fn a_newer_database_is_refused_and_a_damaged_row_named() {
         .await
         .expect("aged");
     store.close().await;
-    let error = Store::open(&folder.path().join("data/gridwatch.db")).await.expect_err("newer");
+    let error = Store::connect(database).await.expect_err("newer");
     assert!(matches!(error, AlertsError::NewerSchema { version: 99, .. }), "{error:?}");
-}
-
-#[tokio::test]
-async fn a_full_disk_is_named_and_what_was_written_stays() {
-    let Temp { store, folder: _folder } = temp().await;
-    let a = ticket("a", 1_000);
-    store.open_ticket(&a, &[]).await.expect("written");
-    // SQLite's own quota makes the same error as a full file system does.
-    sqlx::query("PRAGMA max_page_count = 1").execute(&store.writer).await.expect("set");
-    let large = OutgoingMessage { body: Body::Inline(vec![7; 1 << 20].into()), ..ticket_message("large") };
-    let b = ticket("b", 2_000);
-    let error = store.open_ticket(&b, std::slice::from_ref(&large)).await.expect_err("full");
-    assert!(matches!(error, AlertsError::DatabaseFull { .. }), "{error:?}");
-    assert_eq!(store.tickets(&TicketFilter::default()).await.expect("read").len(), 1);
-    sqlx::query("PRAGMA max_page_count = 1000000").execute(&store.writer).await.expect("set");
-    assert_eq!(store.open_ticket(&b, &[large]).await.expect("written"), Opened::New);
-}
-
-#[tokio::test]
-async fn the_database_survives_power_loss_by_its_settings() {
-    let Temp { store, folder: _folder } = temp().await;
-    let mode: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&store.writer).await.expect("read");
-    let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous").fetch_one(&store.writer).await.expect("read");
-    assert_eq!((mode.as_str(), synchronous), ("wal", 2));
-}
-
-#[tokio::test]
-async fn no_list_reads_the_whole_table() {
-    let Temp { store, folder: _folder } = temp().await;
-    for sql in [
-        "EXPLAIN QUERY PLAN SELECT id FROM tickets WHERE 1 = 1 AND (confirmed_at, id) < (SELECT confirmed_at, id FROM tickets WHERE id = 'x') ORDER BY confirmed_at DESC, id DESC LIMIT 9",
-        "EXPLAIN QUERY PLAN SELECT incident FROM tickets WHERE 1 = 1 AND camera = 'x' ORDER BY confirmed_at DESC, id DESC LIMIT 9",
-        "EXPLAIN QUERY PLAN SELECT incident FROM tickets WHERE state = 'open' ORDER BY confirmed_at, id",
-        "EXPLAIN QUERY PLAN SELECT body FROM outbox WHERE seq > 5 AND sent_at IS NULL AND failed_at IS NULL ORDER BY seq LIMIT 9",
-    ] {
-        let plan: Vec<(i64, i64, i64, String)> =
-            sqlx::query_as(sql).fetch_all(&store.readers).await.expect("explained");
-        let whole = plan.iter().any(|p| p.3.starts_with("SCAN t") || p.3.contains("TEMP B-TREE"));
-        assert!(!whole, "{sql}: {plan:?}");
-    }
 }
 
 /// The other half of the test below, run in a process of its own: writes tickets until it is killed.
 #[tokio::test]
 async fn writer_that_is_killed() {
-    let Some(path) = std::env::var_os("GRIDWATCH_TEST_KILLED_WRITER") else { return };
-    let store = Store::open(Path::new(&path)).await.expect("opens");
+    let Ok(place) = std::env::var("GRIDWATCH_TEST_KILLED_WRITER") else { return };
+    let database = match place.strip_prefix("postgres:") {
+        None => Database::File(place.into()),
+        Some(_) => {
+            let (url, password) = place.split_once(' ').expect("URL and password");
+            Database::Server(Server {
+                url: url.parse().expect("a URL"),
+                password: Some(domain::Secret::new(password)),
+                statement_timeout: Millis::secs(30),
+            })
+        }
+    };
+    let store = Store::connect(database).await.expect("opens");
     for at in 1_000_000.. {
         let t = ticket("gate-2", at);
         store.open_ticket(&t, &[picture_message("p"), ticket_message("t")]).await.expect("written");
@@ -400,13 +255,20 @@ async fn writer_that_is_killed() {
 
 #[tokio::test]
 async fn what_was_written_outlives_a_kill() {
-    let folder = tempfile::tempdir().expect("temp dir");
-    let path = folder.path().join("gridwatch.db");
+    let Temp { store, database, folder: _folder } = temp().await;
+    store.close().await;
+    let place = match &database {
+        Database::File(path) => path.to_str().expect("text").to_owned(),
+        Database::Server(Server { url, password, .. }) => {
+            format!("{url} {}", password.as_ref().expect("a password").expose())
+        }
+    };
+    let module = module_path!().split_once("::").expect("a module of the crate").1;
     let mut told = Vec::new();
     for tickets in [1, 7, 30] {
         let mut writer = std::process::Command::new(std::env::current_exe().expect("this test"))
-            .args(["--exact", "store::tests::writer_that_is_killed", "--nocapture"])
-            .env("GRIDWATCH_TEST_KILLED_WRITER", &path)
+            .args(["--exact", &format!("{module}::writer_that_is_killed"), "--nocapture"])
+            .env("GRIDWATCH_TEST_KILLED_WRITER", &place)
             .stdout(std::process::Stdio::piped())
             .spawn()
             .expect("started");
@@ -418,7 +280,7 @@ async fn what_was_written_outlives_a_kill() {
         writer.kill().expect("killed");
         writer.wait().expect("ended");
 
-        let store = Store::open(&path).await.expect("opens after the kill");
+        let store = Store::connect(database.clone()).await.expect("opens after the kill");
         let mut messages: std::collections::HashMap<TicketId, usize> = std::collections::HashMap::new();
         for queued in store.outbox_next(0, u32::MAX).await.expect("read") {
             *messages.entry(queued.ticket).or_default() += 1;
@@ -435,8 +297,7 @@ async fn what_was_written_outlives_a_kill() {
 
 #[tokio::test]
 async fn a_responsibility_list_comes_back_with_all_versions() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let store = Store::open(&folder.path().join("g.db")).await.expect("a database");
+    let Temp { store, .. } = &temp().await;
     assert_eq!(store.duty_list().await.expect("readable").versions().count(), 0);
     let item: crate::duty::DutyItem = serde_json::from_value(serde_json::json!({
         "id": "T-087", "kind": "lane.motor", "place": "310104007", "place_name": {"zh": "斜土路街道", "en": ""},

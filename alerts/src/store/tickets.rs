@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 
 use domain::{CameraId, Kind, Rect, Sha256, TicketId, Timestamp};
-use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
+use sqlx::AnyConnection;
 
 use super::{
     Store,
     outbox::{Purpose, enqueue},
     row::{TicketRow, json, word},
+    sql::Sql,
 };
 use crate::{
     AlertsError,
@@ -252,8 +253,8 @@ impl Store {
     /// # Errors
     /// When the database fails or the row is damaged.
     pub async fn ticket(&self, id: TicketId) -> Result<Option<Ticket>, AlertsError> {
-        let mut query = QueryBuilder::<Sqlite>::new(TICKET_COLUMNS);
-        query.push(" WHERE id = ").push_bind(id.to_string());
+        let mut query = Sql::new(TICKET_COLUMNS);
+        query.push(" WHERE id = ").bind(id.to_string());
         Ok(self.load(query).await?.pop())
     }
 
@@ -262,25 +263,25 @@ impl Store {
     /// # Errors
     /// When the database fails or a row is damaged.
     pub async fn tickets(&self, filter: &TicketFilter) -> Result<Vec<Ticket>, AlertsError> {
-        let mut query = QueryBuilder::<Sqlite>::new(TICKET_COLUMNS);
-        let mut all = query.separated(" AND ");
+        let mut query = Sql::new(TICKET_COLUMNS);
         // The first condition always holds, so that each of the others can follow an AND.
-        all.push_unseparated(" WHERE ").push("1 = 1");
+        query.push(" WHERE 1 = 1");
         if let Some(id) = filter.before {
-            all.push("(confirmed_at, id) < (SELECT confirmed_at, id FROM tickets WHERE id = ")
-                .push_bind_unseparated(id.to_string())
-                .push_unseparated(")");
+            query
+                .push(" AND (confirmed_at, id) < (SELECT confirmed_at, id FROM tickets WHERE id = ")
+                .bind(id.to_string())
+                .push(")");
         }
         if let Some(camera) = &filter.camera {
-            all.push("camera = ").push_bind_unseparated(camera.as_str().to_owned());
+            query.push(" AND camera = ").bind(camera.as_str());
         }
         if let Some(kind) = &filter.kind {
-            all.push("kind = ").push_bind_unseparated(kind.as_str().to_owned());
+            query.push(" AND kind = ").bind(kind.as_str());
         }
         if let Some(state) = filter.state {
-            all.push("state = ").push_bind_unseparated(word(state));
+            query.push(" AND state = ").bind(word(state));
         }
-        query.push(" ORDER BY confirmed_at DESC, id DESC LIMIT ").push_bind(i64::from(filter.limit));
+        query.push(" ORDER BY confirmed_at DESC, id DESC LIMIT ").bind(i64::from(filter.limit));
         self.load(query).await
     }
 
@@ -289,9 +290,9 @@ impl Store {
     /// # Errors
     /// When the database fails or the row is damaged.
     pub async fn evidence(&self, sha256: &Sha256) -> Result<Option<Evidence>, AlertsError> {
-        let mut query = QueryBuilder::<Sqlite>::new(EVIDENCE_COLUMNS);
-        query.push(" WHERE sha256 = ").push_bind(sha256.to_string()).push(" ORDER BY ticket LIMIT 1");
-        let row = query.build().fetch_optional(&self.readers).await.map_err(self.failed("look evidence up"))?;
+        let mut query = Sql::new(EVIDENCE_COLUMNS);
+        query.push(" WHERE sha256 = ").bind(sha256.to_string()).push(" ORDER BY ticket LIMIT 1");
+        let row = query.query().fetch_optional(&self.readers).await.map_err(self.failed("look evidence up"))?;
         row.map(|row| TicketRow::new(&row, "ticket")?.to_evidence()).transpose()
     }
 
@@ -315,23 +316,19 @@ impl Store {
         Ok(Counts { open, cleared, undelivered, queued_messages, refused_messages })
     }
 
-    async fn load(&self, mut query: QueryBuilder<Sqlite>) -> Result<Vec<Ticket>, AlertsError> {
-        let failed = self.failed("read tickets");
-        // One transaction, so that a ticket's evidence is from the same moment as the ticket.
-        let mut tx = self.readers.begin().await.map_err(&failed)?;
-        let rows = query.build().fetch_all(&mut *tx).await.map_err(&failed)?;
+    async fn load(&self, query: Sql) -> Result<Vec<Ticket>, AlertsError> {
+        const DOING: &str = "read tickets";
+        let failed = self.failed(DOING);
+        // One moment, so that a ticket's evidence is as old as the ticket.
+        let mut tx = self.snapshot(DOING).await?;
+        let rows = query.query().fetch_all(&mut *tx).await.map_err(&failed)?;
         if rows.is_empty() {
             return Ok(Vec::new());
         }
         let rows: Vec<_> = rows.iter().map(|row| TicketRow::new(row, "id")).collect::<Result<_, _>>()?;
-        let mut query = QueryBuilder::<Sqlite>::new(EVIDENCE_COLUMNS);
-        query.push(" WHERE ticket IN (");
-        let mut ids = query.separated(", ");
-        for row in &rows {
-            ids.push_bind(row.ticket_id().to_owned());
-        }
-        query.push(")");
-        let evidence_rows = query.build().fetch_all(&mut *tx).await.map_err(&failed)?;
+        let mut query = Sql::new(EVIDENCE_COLUMNS);
+        query.push(" WHERE ticket IN ").bind_all(rows.iter().map(TicketRow::ticket_id));
+        let evidence_rows = query.query().fetch_all(&mut *tx).await.map_err(&failed)?;
         let mut by_ticket: HashMap<String, Vec<Evidence>> = HashMap::new();
         for row in &evidence_rows {
             let row = TicketRow::new(row, "ticket")?;
@@ -348,7 +345,7 @@ impl Store {
 }
 
 async fn insert_evidence(
-    connection: &mut SqliteConnection,
+    connection: &mut AnyConnection,
     ticket: TicketId,
     evidence: &[Evidence],
 ) -> Result<(), sqlx::Error> {
