@@ -199,7 +199,7 @@ pub enum DutyCommand {
     ///
     /// Columns, in any order: item, kind, dept_zh, level (1 city to 4 community) and solve ("3 uh", "4 wh", "2 wd", "1 nd") are
     /// required; place (6 to 15 digits), place_zh, place_en, days ("mon; tue"), hours ("22:00-06:00"), name_zh, name_en, codes
-    /// ("CJT214-2007:05-05; SH-GRID:..."), dept_en, copies, steps, arrive, photos_open, photos_close, from, until (dates). Nothing is
+    /// ("CJT214-2007:05-05; SH-GRID:..."), dept_en, copies, copies_en, steps, steps_en, arrive, photos_open, photos_close, from, until (dates). Nothing is
     /// written unless every row is good; items that the file does not name stay as they are.
     Import {
         /// The configuration file.

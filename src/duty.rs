@@ -16,7 +16,7 @@ use serde::{
 use crate::sheet::{Fields, Sheet, SheetError};
 
 /// The columns, in any order.
-pub const COLUMNS: [&str; 21] = [
+pub const COLUMNS: [&str; 23] = [
     "item",
     "kind",
     "place",
@@ -30,7 +30,9 @@ pub const COLUMNS: [&str; 21] = [
     "dept_zh",
     "dept_en",
     "copies",
+    "copies_en",
     "steps",
+    "steps_en",
     "level",
     "arrive",
     "solve",
@@ -75,8 +77,8 @@ fn row(line: u64, fields: Fields<'_>) -> Result<Row, String> {
         name: words("name_zh", "name_en"),
         codes: list(fields, "codes").map(|code| parsed("codes", code)).collect::<Result<_, _>>()?,
         dept: words("dept_zh", "dept_en"),
-        copies: list(fields, "copies").map(ToOwned::to_owned).collect(),
-        steps: list(fields, "steps").map(ToOwned::to_owned).collect(),
+        copies: words_list(fields, "copies")?,
+        steps: words_list(fields, "steps")?,
         level: ResponseLevel::try_from(level).map_err(said("level"))?,
         arrive: fields.get("arrive").map(|limit| parsed("arrive", limit)).transpose()?,
         solve: parsed("solve", required("solve")?)?,
@@ -101,6 +103,22 @@ fn text(fields: Fields<'_>, column: &str) -> String {
 /// What stands between semicolons, Chinese ones too.
 fn list<'a>(fields: Fields<'a>, column: &str) -> impl Iterator<Item = &'a str> {
     fields.get(column).unwrap_or_default().split([';', '\u{ff1b}']).map(str::trim).filter(|part| !part.is_empty())
+}
+
+/// What stands between semicolons, each in Chinese and, from the column with `_en` behind its name, in English.
+fn words_list(fields: Fields<'_>, column: &str) -> Result<Vec<Words>, String> {
+    let zh: Vec<_> = list(fields, column).collect();
+    let column_en = format!("{column}_en");
+    let en: Vec<_> = list(fields, &column_en).collect();
+    if !en.is_empty() && en.len() != zh.len() {
+        return Err(format!(
+            "{column_en}: {} entries beside {} in {column}; translate each, or none",
+            en.len(),
+            zh.len()
+        ));
+    }
+    let en = en.into_iter().chain(std::iter::repeat(""));
+    Ok(zh.into_iter().zip(en).map(|(zh, en)| Words { zh: zh.to_owned(), en: en.to_owned() }).collect())
 }
 
 fn date(fields: Fields<'_>, column: &str) -> Result<Option<Date>, String> {
@@ -185,6 +203,7 @@ mod tests {
         assert!(bad.is_empty(), "{bad:?}");
         let item = &rows[0].item;
         assert_eq!((item.dept.zh(), item.solve.to_string().as_str()), ("斜土街道城管中队", "4 wh"));
-        assert_eq!(item.steps, ["拍照", "劝离", "复查"]);
+        let steps: Vec<_> = item.steps.iter().map(|step| (step.zh(), step.en())).collect();
+        assert_eq!(steps, [("拍照", "拍照"), ("劝离", "劝离"), ("复查", "复查")]);
     }
 }

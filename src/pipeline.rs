@@ -109,6 +109,7 @@ impl Pipeline {
         let node =
             Node { id: config.node.id.clone(), district: config.node.district.clone(), timezone: timezone.clone() };
 
+        let calendar = config.work_calendar(Path::new("the configuration"))?;
         let store = connect(config.database()?, &cancel).await?;
         let evidence = EvidenceStore::open(&config.evidence_dir())?;
         let zones = config.cameras.iter().map(|camera| (camera.id.clone(), camera.zones.clone()));
@@ -163,6 +164,7 @@ impl Pipeline {
             core,
             cameras: camera_infos(&config),
             node: node.clone(),
+            calendar,
             stills: Arc::new(stills.clone()),
             full_resolution: Arc::new(MainStreams::new(ingest.clone(), &config.cameras)),
             paces: Arc::new({

@@ -53,6 +53,14 @@ pub fn kind_info(kind: &Kind) -> Option<&'static KindInfo> {
     KINDS.iter().find(|info| info.kind == kind.as_str())
 }
 
+/// What a scheme calls the class with these digits, where the built-in table has it.
+#[must_use]
+pub fn code_name(scheme: &str, major: &str, minor: &str) -> Option<&'static str> {
+    let codes = KINDS.iter().flat_map(|info| info.codes);
+    let mut of_scheme = codes.filter(|code| code.scheme == scheme);
+    of_scheme.find(|code| code.major == Some(major) && code.minor == Some(minor)).map(|code| code.name)
+}
+
 /// All kinds that the built-in table knows, in the order of the taxonomy.
 pub static KINDS: &[KindInfo] = &[
     KindInfo {

@@ -13,6 +13,7 @@ pub mod jpeg;
 pub mod kinds;
 pub mod mqtt;
 pub mod publisher;
+pub mod routed;
 pub mod rules;
 pub mod service;
 pub mod store;

@@ -28,6 +28,7 @@ use tokio::{
 use crate::{
     AlertsError,
     annotate::Annotator,
+    deadline::WorkCalendar,
     evidence::{EvidenceConfig, EvidenceStore},
     incident::{Effect, Incident, Input, Observation, Pace, SuspectId, Zone},
     rules::Core,
@@ -37,11 +38,13 @@ use crate::{
 };
 
 mod desk;
+mod router;
 mod shots;
 #[cfg(test)]
 mod tests;
 
 use desk::{Case, Clearing, Desk, Opening};
+use router::Router;
 
 /// Cases that wait for the desk; each holds a decoded picture or two.
 const CASES: usize = 32;
@@ -111,6 +114,8 @@ pub struct ServiceSetup {
     pub cameras: HashMap<CameraId, (CameraInfo, Vec<Zone>)>,
     /// Who signs the messages; its time zone is that of the times written on pictures.
     pub node: Node,
+    /// When people work: limits of tickets are reckoned by it.
+    pub calendar: WorkCalendar,
     /// Decodes first-seen pictures and those in full resolution.
     pub stills: Arc<dyn StillDecoder>,
     /// Takes pictures in full resolution.
@@ -135,6 +140,14 @@ pub(crate) fn describe_metrics() {
     describe_counter!("gridwatch_suspects_total", "candidates for a ticket, by kind");
     describe_counter!("gridwatch_suspects_dropped_total", "candidates that became no ticket, by kind and reason");
     describe_counter!("gridwatch_tickets_opened_total", "tickets written, by kind");
+    describe_counter!(
+        "gridwatch_tickets_routed_total",
+        "tickets opened, by who decided who answers (list, built_in, nobody)"
+    );
+    describe_counter!(
+        "gridwatch_routing_failures_total",
+        "times that routing met a damaged list or a year without holidays, by reason"
+    );
     describe_counter!("gridwatch_tickets_cleared_total", "tickets whose problem was seen to be gone, by kind");
     describe_gauge!("gridwatch_tickets", "tickets, by state (open, cleared, undelivered)");
     describe_gauge!("gridwatch_outbox_messages", "messages in the outbox, by state (queued, refused)");
@@ -156,9 +169,17 @@ impl Service {
     /// Puts a service together; reads the fonts.
     #[must_use]
     pub fn new(setup: ServiceSetup) -> Self {
+        let router = Router::new(setup.calendar);
         let annotator = Annotator::new(setup.config.font.as_deref(), setup.node.timezone.clone());
-        let desk =
-            Desk::new(setup.store, setup.evidence, setup.node, setup.stills, annotator, setup.config.jpeg_quality);
+        let desk = Desk::new(
+            setup.store,
+            setup.evidence,
+            setup.node,
+            router,
+            setup.stills,
+            annotator,
+            setup.config.jpeg_quality,
+        );
         let watch = Watch {
             core: setup.core,
             cameras: setup.cameras,

@@ -79,6 +79,7 @@ fn migrations(database: &Database) -> Vec<Migration> {
     let scripts = [
         (1, "tickets", include_str!("../migrations/0001_tickets.sql")),
         (2, "duty", include_str!("../migrations/0002_duty.sql")),
+        (4, "routing", include_str!("../migrations/0004_routing.sql")),
     ];
     scripts
         .into_iter()

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use domain::{Millis, Place, Sha256, StreamRole, TicketId, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::incident::Incident;
+use crate::{incident::Incident, routed::Routed};
 
 /// When in a case's life a picture was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -81,6 +81,9 @@ pub struct Ticket {
     pub camera: CameraInfo,
     /// The zone's purpose and name as they were then.
     pub zone: crate::incident::Zone,
+    /// Who answers for it, as it was decided then; absent for a kind that neither list nor table knows.
+    #[serde(default)]
+    pub route: Option<Box<Routed>>,
     /// What has become of it.
     pub state: TicketState,
     /// When the problem was last seen.

@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use alerts::{
+    deadline::ResponseLevel,
+    duty::{CaseCode, Words},
     incident::{RuleRef, Zone},
     kinds::kind_info,
+    routed::{ItemRef, Routed},
     ticket::{Evidence, EvidenceRole, Rendition, Ticket, TicketState},
 };
 use axum::{
@@ -63,6 +66,7 @@ struct TicketOut {
     reason_zh: String,
     rule: RuleRef,
     model: ModelRef,
+    route: Option<RouteOut>,
     evidence: Vec<EvidenceOut>,
 }
 
@@ -79,6 +83,45 @@ struct ZoneOut {
     name: String,
     purpose: alerts::incident::ZonePurpose,
     polygon: domain::Polygon,
+}
+
+#[derive(Serialize)]
+struct RouteOut {
+    item: Option<ItemRef>,
+    name: Words,
+    codes: Vec<CaseCode>,
+    dept: Words,
+    copies: Vec<Words>,
+    steps: Vec<Words>,
+    level: ResponseLevel,
+    arrive_limit: Option<String>,
+    arrive_due: Option<String>,
+    solve_limit: String,
+    solve_due: Option<String>,
+    photos_open: u8,
+    photos_close: u8,
+    why: Words,
+}
+
+impl RouteOut {
+    fn new(route: Routed, zone: &TimeZone) -> Self {
+        Self {
+            item: route.item,
+            name: route.name,
+            codes: route.codes,
+            dept: route.dept,
+            copies: route.copies,
+            steps: route.steps,
+            level: route.level,
+            arrive_limit: route.arrive.map(|limit| limit.to_string()),
+            arrive_due: route.arrive_due.map(|due| rfc3339(due, zone)),
+            solve_limit: route.solve.to_string(),
+            solve_due: route.solve_due.map(|due| rfc3339(due, zone)),
+            photos_open: route.photos_open,
+            photos_close: route.photos_close,
+            why: route.why,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -154,6 +197,7 @@ impl TicketOut {
             reason_zh: incident.reason_zh,
             rule: incident.rule,
             model: incident.model,
+            route: ticket.route.map(|route| RouteOut::new(*route, zone)),
             evidence: ticket.evidence.into_iter().map(|e| EvidenceOut::new(e, zone)).collect(),
         }
     }

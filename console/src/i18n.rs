@@ -165,6 +165,17 @@ texts! {
     Model: "模型", "Model";
     ModelHash: "模型 SHA-256", "Model SHA-256";
     TicketIdLabel: "工单编号", "Ticket id";
+    Routing: "责任与时限", "Who answers";
+    Dept: "主责部门", "Responsible unit";
+    Level: "响应等级", "Response level";
+    DutyItem: "责任清单条目", "Item of the list";
+    Codes: "案件代码", "Case codes";
+    Arrive: "到场时限", "To arrive";
+    Solve: "处置时限", "To solve";
+    DueBy: "应于 {} 前", "by {}";
+    Copies: "抄报", "Copies to";
+    PhotosNeeded: "立案 / 结案所需照片", "Pictures to open / to close";
+    Steps: "处置步骤", "Steps";
     EvidenceFiles: "证据文件", "Evidence files";
     EvidenceHint: "每个文件以其 SHA-256 为地址，可下载后核对。", "Each file is addressed by its SHA-256; download it and check.";
     Moment: "时刻", "Moment";

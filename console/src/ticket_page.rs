@@ -2,12 +2,17 @@
 
 use std::sync::Arc;
 
-use alerts::ticket::{Evidence, EvidenceRole, Rendition, Ticket};
+use alerts::{
+    deadline::Limit,
+    duty::Words,
+    routed::Routed,
+    ticket::{Evidence, EvidenceRole, Rendition, Ticket},
+};
 use axum::{
     Extension,
     extract::{Path, State},
 };
-use domain::{StreamRole, TicketId};
+use domain::{StreamRole, TicketId, Timestamp};
 use maud::{Markup, html};
 
 use crate::{
@@ -62,6 +67,7 @@ pub(crate) async fn show(
             }
             (pictures(console, &visit, &ticket))
             (facts(console, &visit, &ticket))
+            @if let Some(route) = &ticket.route { (routing(console, &visit, route)) }
             (files(console, &visit, &ticket))
         },
     ))
@@ -170,6 +176,53 @@ fn facts(console: &Console, visit: &Visit, ticket: &Ticket) -> Markup {
                 (fact(Text::Model, lang, &html! { (incident.model.name) }))
                 (fact(Text::ModelHash, lang, &code(&incident.model.sha256)))
                 (fact(Text::TicketIdLabel, lang, &code(&ticket.id())))
+            }
+        }
+    }
+}
+
+/// Who answers for it, how and by when, and why so.
+fn routing(console: &Console, visit: &Visit, route: &Routed) -> Markup {
+    let lang = visit.lang;
+    let said = |words: &Words| match lang {
+        Lang::Zh => words.zh().to_owned(),
+        Lang::En => words.en().to_owned(),
+    };
+    let limit = |limit: &Limit, due: Option<Timestamp>| {
+        html! {
+            (match lang { Lang::Zh => limit.zh(), Lang::En => limit.en() })
+            @if let Some(due) = due { " · " (Text::DueBy.with(lang, wall(due, &console.time_zone))) }
+        }
+    };
+    html! {
+        section {
+            h2 { (Text::Routing.of(lang)) }
+            p { (said(&route.why)) }
+            dl.facts {
+                (fact(Text::Dept, lang, &html! { (said(&route.dept)) }))
+                (fact(Text::Level, lang, &html! { (match lang { Lang::Zh => route.level.zh(), Lang::En => route.level.en() }) }))
+                @if let Some(item) = &route.item {
+                    (fact(Text::DutyItem, lang, &html! { code { (item.id) } " v" (item.version) }))
+                }
+                @if !route.codes.is_empty() {
+                    (fact(Text::Codes, lang, &html! {
+                        @for code in &route.codes {
+                            code { (code.to_string()) }
+                            @if let Some(name) = code.name().filter(|name| *name != code.code) { " " (name) }
+                            br;
+                        }
+                    }))
+                }
+                @if let Some(arrive) = &route.arrive { (fact(Text::Arrive, lang, &limit(arrive, route.arrive_due))) }
+                (fact(Text::Solve, lang, &limit(&route.solve, route.solve_due)))
+                @if !route.copies.is_empty() {
+                    (fact(Text::Copies, lang, &html! { (route.copies.iter().map(said).collect::<Vec<_>>().join(" · ")) }))
+                }
+                (fact(Text::PhotosNeeded, lang, &html! { (route.photos_open) " / " (route.photos_close) }))
+            }
+            @if !route.steps.is_empty() {
+                h3 { (Text::Steps.of(lang)) }
+                ol { @for step in &route.steps { li { (said(step)) } } }
             }
         }
     }

@@ -8,6 +8,7 @@ use std::{
 };
 
 use alerts::{
+    deadline::DeadlineConfig,
     evidence::{EvidenceConfig, EvidenceStore},
     incident::Pace,
     rules::{Core, RulesConfig},
@@ -121,6 +122,7 @@ impl Player {
                 district: Cell::try_from("310104".to_owned()).expect("a district"),
                 timezone: scene.time_zone()?,
             },
+            calendar: DeadlineConfig::default().calendar(scene.time_zone()?, &[])?,
             stills: Arc::new(Stills::new(Decoder::new(&self.decoders)?)),
             full_resolution: Arc::new(NoMainStream),
             paces: Arc::new({

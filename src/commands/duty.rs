@@ -4,7 +4,7 @@ use std::path::Path;
 
 use alerts::{
     deadline::{Deadline, Limit, WorkCalendar},
-    duty::{Change, DutyItem, DutyList, ItemVersion},
+    duty::{Change, DutyItem, DutyList, ItemVersion, Words},
     store::Store,
 };
 use anyhow::{Context as _, bail};
@@ -149,16 +149,21 @@ pub async fn run_explain(path: &Path, kind: &Kind, place: &Cell, at: Option<&str
             println!("{name:<8} {text}");
         }
     };
-    line("task", [item.name.zh.as_str(), &item.name.en].join(" ").trim().to_owned());
+    line("task", both(&item.name));
     line("codes", item.codes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
-    line("copies", item.copies.join(", "));
-    item.steps.iter().zip(1..).for_each(|(step, n)| line(&format!("step {n}"), step.clone()));
+    line("copies", item.copies.iter().map(both).collect::<Vec<_>>().join(", "));
+    item.steps.iter().zip(1..).for_each(|(step, n)| line(&format!("step {n}"), both(step)));
     line("pictures", format!("{} to open, {} to close", item.photos_open, item.photos_close));
     if let Some(limit) = item.arrive {
         line("arrive", due(at, limit, &calendar));
     }
     line("solve", due(at, item.solve, &calendar));
     Ok(())
+}
+
+/// In Chinese, and in English where that is given.
+fn both(words: &Words) -> String {
+    [words.zh.as_str(), &words.en].join(" ").trim().to_owned()
 }
 
 fn due(at: Timestamp, limit: Limit, calendar: &WorkCalendar) -> String {

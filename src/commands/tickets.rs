@@ -10,7 +10,7 @@ use alerts::{
     ticket::{Ticket, TicketState},
 };
 use anyhow::{Context as _, bail};
-use domain::{CameraId, TicketId};
+use domain::{CameraId, TicketId, Timestamp};
 
 use super::{local_time, table};
 use crate::config::Config;
@@ -90,6 +90,17 @@ pub async fn run_show(config: &Path, id: TicketId, json: bool, export: Option<&P
         println!("because    {}", incident.reason);
         println!("rule       {} version {}", incident.rule.id, incident.rule.version);
         println!("model      {} {}", incident.model.name, incident.model.sha256);
+        if let Some(route) = &ticket.route {
+            let due = |due: Option<Timestamp>| due.map_or_else(|| "-".into(), |due| local_time(due, &timezone));
+            println!("answers    {} {}", route.dept.zh, route.dept.en);
+            println!("routed     {}", route.why.zh);
+            println!("           {}", route.why.en);
+            println!("codes      {}", route.codes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
+            if let Some(limit) = route.arrive {
+                println!("arrive     {} {}: by {}", limit.zh(), limit.en(), due(route.arrive_due));
+            }
+            println!("solve      {} {}: by {}", route.solve.zh(), route.solve.en(), due(route.solve_due));
+        }
         println!("delivered  {}", ticket.delivered_at.map_or_else(|| "not yet".into(), |at| local_time(at, &timezone)));
         for evidence in &ticket.evidence {
             println!(

@@ -30,7 +30,7 @@ fn a_list_is_imported_changed_and_asked() {
     let night = ["explain", "--kind", "lane.motor", "--place", "310104007003012", "--at", "2026-11-20T23:10"];
     check(duty(&config, &night), false, &["the responsibility list is empty", "gridwatch duty import FILE"]);
 
-    check(duty(&config, &["import", SAMPLE, "--dry-run"]), true, &["21 new, 0 changed", "would be written"]);
+    check(duty(&config, &["import", SAMPLE, "--dry-run"]), true, &["24 new, 0 changed", "would be written"]);
     check(duty(&config, &["list"]), false, &["the responsibility list is empty"]);
 
     // As of a day in the past, so that what follows does not depend on the day of the test.
@@ -44,8 +44,8 @@ fn a_list_is_imported_changed_and_asked() {
     let dated = dated.collect::<String>();
     fs::write(&file, &dated).expect("a file");
     let import = ["import", file.to_str().expect("a path")];
-    check(duty(&config, &import), true, &["21 new, 0 changed, 0 unchanged; written to"]);
-    check(duty(&config, &import), true, &["0 new, 0 changed, 21 unchanged"]);
+    check(duty(&config, &import), true, &["24 new, 0 changed, 0 unchanged; written to"]);
+    check(duty(&config, &import), true, &["0 new, 0 changed, 24 unchanged"]);
     check(duty(&config, &["list", "--on", "2026-11-20"]), true, &["S-102", "22:00-06:00", "310104007"]);
 
     let expect = [

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     deadline::{Limit, ResponseLevel},
+    kinds::{Code, code_name},
     rules::{Calendar, Day, Hours},
 };
 
@@ -47,9 +48,9 @@ pub struct DutyItem {
     /// The unit that answers.
     pub dept: Words,
     /// Who gets a copy (抄报).
-    pub copies: Vec<String>,
+    pub copies: Vec<Words>,
     /// What is to be done, in order.
-    pub steps: Vec<String>,
+    pub steps: Vec<Words>,
     /// The level that answers.
     pub level: ResponseLevel,
     /// How soon somebody should be there.
@@ -148,6 +149,31 @@ impl DutyItem {
             }
         }
         week
+    }
+}
+
+impl CaseCode {
+    /// The digits of major and minor class, in a scheme that has such digits.
+    #[must_use]
+    pub fn digits(&self) -> Option<(&str, &str)> {
+        let is_pair = |part: &str| part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit());
+        self.code.split_once('-').filter(|(major, minor)| is_pair(major) && is_pair(minor))
+    }
+
+    /// What the scheme calls it, as far as that is known.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        match self.digits() {
+            Some((major, minor)) => code_name(&self.scheme, major, minor),
+            None => Some(&self.code),
+        }
+    }
+}
+
+impl From<&Code> for CaseCode {
+    fn from(code: &Code) -> Self {
+        let digits = code.major.zip(code.minor).map(|(major, minor)| format!("{major}-{minor}"));
+        Self { scheme: code.scheme.to_owned(), code: digits.unwrap_or_else(|| code.name.to_owned()) }
     }
 }
 

@@ -37,6 +37,12 @@ impl DutyList {
         list
     }
 
+    /// Whether it holds nothing at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
     /// All versions, by item, oldest first.
     pub fn versions(&self) -> impl Iterator<Item = &ItemVersion> {
         self.items.values().flatten()

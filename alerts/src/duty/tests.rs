@@ -97,7 +97,7 @@ fn a_decision_explains_itself_in_both_languages() {
     let mut street = item("T-087", "310104007", &[]);
     street.place_name = Words { zh: "斜土路街道".into(), en: "Xietu Road".into() };
     let list = after(&DutyList::default(), &[item("T-001", "310104", &[]), street.clone()], TODAY);
-    street.steps.push("拍照".into());
+    street.steps.push(Words { zh: "拍照".into(), en: String::new() });
     let list = after(&list, &[street], TODAY);
     let route = route(&list, "310104007003", "2026-11-25T12:00:00").expect("a route");
     assert_eq!(

@@ -16,6 +16,7 @@ use tokio::{
 
 use super::{
     FirstSeen, StillDecoder,
+    router::Router,
     shots::{Piece, count_missing, count_stored, pieces},
 };
 use crate::{
@@ -76,6 +77,7 @@ pub(super) struct Desk {
     store: Store,
     evidence: EvidenceStore,
     node: Node,
+    router: Router,
     studio: Arc<Studio>,
     /// The sort of error that was last told, while it lasts.
     trouble: Option<Discriminant<AlertsError>>,
@@ -86,12 +88,13 @@ impl Desk {
         store: Store,
         evidence: EvidenceStore,
         node: Node,
+        router: Router,
         stills: Arc<dyn StillDecoder>,
         annotator: Annotator,
         quality: u8,
     ) -> Self {
         let studio = Arc::new(Studio { annotator, stills, quality });
-        Self { store, evidence, node, studio, trouble: None }
+        Self { store, evidence, node, router, studio, trouble: None }
     }
 
     /// Works until the last sender of `cases` is gone.
@@ -107,9 +110,15 @@ impl Desk {
 
     async fn open(&mut self, opening: Opening) {
         let satisfied = opening.satisfied;
-        let (ticket, pieces) = self.pictured(opening).await;
-        let messages = wire::opening_messages(&ticket, &self.node);
+        let (mut ticket, pieces) = self.pictured(opening).await;
         let mut attempts = Attempts::default();
+        ticket.route = loop {
+            match self.router.route(&ticket, &self.node, &self.store).await {
+                Ok(route) => break route.map(Box::new),
+                Err(error) => self.after_failure(&mut attempts, &error).await,
+            }
+        };
+        let messages = wire::opening_messages(&ticket, &self.node);
         let opened = loop {
             let written = match put(&self.evidence, &pieces).await {
                 Ok(()) => self.store.open_ticket(&ticket, &messages).await,
@@ -128,6 +137,8 @@ impl Desk {
                 ticket = %id, camera = %incident.camera, kind = %incident.kind, zone = %incident.zone,
                 reason = %incident.reason, pictures = pieces.len(), "ticket opened"
             );
+            let decided_by = ticket.route.as_ref().map_or("nobody", |route| route.decided_by());
+            metrics::counter!("gridwatch_tickets_routed_total", "by" => decided_by).increment(1);
             metrics::counter!("gridwatch_tickets_opened_total", "kind" => incident.kind.to_string()).increment(1);
             metrics::histogram!("gridwatch_ticket_write_seconds").record(satisfied.elapsed().as_secs_f64());
         }
@@ -141,6 +152,7 @@ impl Desk {
             last_seen: incident.last_seen,
             cleared_at: None,
             delivered_at: None,
+            route: None,
             evidence: Vec::new(),
             incident,
             camera,

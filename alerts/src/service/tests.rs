@@ -141,6 +141,10 @@ fn zone() -> Zone {
     }
 }
 
+fn calendar() -> WorkCalendar {
+    crate::deadline::DeadlineConfig::default().calendar(TimeZone::UTC, &[]).expect("a calendar")
+}
+
 /// A place on disk with a service that can be started on it again and again.
 struct Site {
     folder: tempfile::TempDir,
@@ -175,6 +179,7 @@ impl Site {
                 district: Cell::try_from("310104".to_owned()).expect("cell"),
                 timezone: TimeZone::UTC,
             },
+            calendar: calendar(),
             stills: Arc::new(stills),
             full_resolution: Arc::new(main),
             paces: Arc::new(|_, _| {}),
@@ -409,4 +414,38 @@ async fn whoever_asks_hears_when_all_looks_before_have_been_judged() {
     let (ran, paces) = tokio::join!(Service::new(setup).run(receiver), asked);
     ran.expect("runs");
     assert_eq!(paces, [Pace::Active], "the standing car is known by now, and nothing came between");
+}
+
+#[tokio::test]
+async fn a_ticket_is_routed_by_the_list_in_force_and_keeps_what_was_decided() {
+    let site = Site::new().await;
+    site.run(MainStream::None, looks(Some(CAR), 0..20)).await;
+    let [ticket] = &site.tickets().await[..] else { panic!("one ticket") };
+    let route = ticket.route.as_ref().expect("a built-in kind");
+    assert_eq!((route.decided_by(), route.dept.zh(), u8::from(route.level)), ("built_in", "交警", 4));
+    assert_eq!(route.solve_due, Some(ticket.incident.confirmed_at + domain::Millis::mins(180)));
+    assert!(route.why.en.starts_with("there is no responsibility list"), "{}", route.why.en);
+
+    // An import while the service runs counts for the next ticket, and changes none that is there.
+    let node = site.setup(RealJpegs, MainStream::None).await.node;
+    let mut router = Router::new(calendar());
+    let mut routed = async || router.route(ticket, &node, &site.store).await.expect("read").expect("somebody");
+    assert_eq!(Some(&routed().await), ticket.route.as_deref());
+    for version in 1..=2 {
+        let item = serde_json::from_value(serde_json::json!({
+            "id": "T-087", "kind": "lane.motor", "place": "310104", "place_name": {"zh": "徐汇区", "en": "Xuhui"},
+            "days": [], "hours": [], "name": {"zh": "乱停", "en": "parking"}, "codes": [], "copies": [], "steps": [],
+            "dept": {"zh": format!("第{version}中队"), "en": format!("squad {version}")}, "level": 3, "arrive": null,
+            "solve": {"amount": 1, "unit": "work_day"}, "photos_open": 1, "photos_close": 2, "until": null,
+        }))
+        .expect("an item");
+        let versions = [crate::duty::ItemVersion { version, from: jiff::civil::date(2026, 11, 1), item }];
+        site.store.add_duty_versions(&versions, "list.csv", Timestamp(0)).await.expect("written");
+        let now = routed().await;
+        assert_eq!(now.item, Some(crate::routed::ItemRef { id: "T-087".to_owned(), version }));
+        assert_eq!((now.dept.en(), now.photos_close), (format!("squad {version}").as_str(), 2));
+        // No holidays are known here, so a limit in work days has no due time rather than a wrong one.
+        assert_eq!((now.arrive_due, now.solve_due), (None, None));
+    }
+    assert_eq!(site.tickets().await[0].route.as_ref().expect("as before").item, None);
 }

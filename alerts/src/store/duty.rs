@@ -41,6 +41,17 @@ impl Store {
         Ok(DutyList::new(versions))
     }
 
+    /// How many versions the responsibility list has. Versions are only ever added, so that a list of as many is the same.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn duty_version_count(&self) -> Result<i64, AlertsError> {
+        sqlx::query_scalar("SELECT COUNT(*) FROM duty_items")
+            .fetch_one(&self.readers)
+            .await
+            .map_err(self.failed("count the responsibility list"))
+    }
+
     /// Adds versions to the list, all or none. Versions are written once: where another import came in between and made
     /// a version with the same number, nothing is written.
     ///

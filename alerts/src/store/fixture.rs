@@ -55,6 +55,7 @@ pub(super) fn ticket(camera: &str, at: i64) -> Ticket {
         last_seen: confirmed_at,
         cleared_at: None,
         delivered_at: None,
+        route: None,
         evidence: vec![
             evidence(EvidenceRole::FirstSeen, Rendition::Original),
             evidence(EvidenceRole::Confirming, Rendition::Clean),

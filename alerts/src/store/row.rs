@@ -57,6 +57,11 @@ impl<'r> TicketRow<'r> {
         serde_json::from_str(self.get(column)?).map_err(|error| self.damaged(column, error))
     }
 
+    fn optional_json<T: DeserializeOwned>(&self, column: &'static str) -> Result<Option<T>, AlertsError> {
+        let text: Option<&str> = self.get(column)?;
+        text.map(serde_json::from_str).transpose().map_err(|error| self.damaged(column, error))
+    }
+
     fn word<T: DeserializeOwned>(&self, column: &'static str) -> Result<T, AlertsError> {
         serde_json::from_value(serde_json::Value::String(self.get(column)?))
             .map_err(|error| self.damaged(column, error))
@@ -87,6 +92,7 @@ impl<'r> TicketRow<'r> {
             incident: self.json("incident")?,
             camera: self.json("camera_info")?,
             zone: self.json("zone_info")?,
+            route: self.optional_json("route")?,
             state: self.word("state")?,
             last_seen: self.time("last_seen")?,
             cleared_at: self.optional_time("cleared_at")?,

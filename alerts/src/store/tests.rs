@@ -303,7 +303,7 @@ async fn a_responsibility_list_comes_back_with_all_versions() {
         "id": "T-087", "kind": "lane.motor", "place": "310104007", "place_name": {"zh": "斜土路街道", "en": ""},
         "days": ["mon"], "hours": ["22:00-06:00"], "name": {"zh": "", "en": ""},
         "codes": [{"scheme": "CJT214-2007", "code": "05-05"}], "dept": {"zh": "交警", "en": "traffic police"},
-        "copies": [], "steps": ["拍照"], "level": 4, "arrive": null, "solve": {"amount": 1.5, "unit": "work_hour"},
+        "copies": [], "steps": [{"zh": "拍照", "en": "photograph"}], "level": 4, "arrive": null, "solve": {"amount": 1.5, "unit": "work_hour"},
         "photos_open": 1, "photos_close": 2, "until": "2027-12-31",
     }))
     .expect("an item");

@@ -18,7 +18,7 @@ use crate::{
 };
 
 const TICKET_COLUMNS: &str =
-    "SELECT id, state, last_seen, cleared_at, delivered_at, incident, camera_info, zone_info FROM tickets";
+    "SELECT id, state, last_seen, cleared_at, delivered_at, incident, camera_info, zone_info, route FROM tickets";
 
 const EVIDENCE_COLUMNS: &str =
     "SELECT ticket, role, rendition, stream, sha256, media_type, bytes, width, height, captured_at FROM evidence";
@@ -91,8 +91,8 @@ impl Store {
         let incident = &ticket.incident;
         let inserted = sqlx::query(
             "INSERT INTO tickets (id, camera, kind, zone, state, first_seen, confirmed_at, last_seen, cleared_at, \
-             delivered_at, x0, y0, x1, y1, incident, camera_info, zone_info) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) \
+             delivered_at, x0, y0, x1, y1, incident, camera_info, zone_info, route) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) \
              ON CONFLICT (id) DO NOTHING",
         )
         .bind(id.to_string())
@@ -112,6 +112,7 @@ impl Store {
         .bind(json(incident))
         .bind(json(&ticket.camera))
         .bind(json(&ticket.zone))
+        .bind(ticket.route.as_ref().map(json))
         .execute(&mut *tx)
         .await
         .map_err(&failed)?;

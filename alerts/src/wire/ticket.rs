@@ -1,7 +1,7 @@
 //! A ticket's messages: its pictures, the ticket itself, and the news that the problem is gone.
 //!
-//! Only what is truly known is said. Deadlines depend on the platform's calendar, and a manifest's hash on a signature
-//! that does not exist yet, so neither appears. Originals (the camera's own access units) stay in the node's evidence
+//! Only what is truly known is said: a manifest's hash depends on a signature that does not exist yet, so it does not
+//! appear. Who should answer and by when is a suggestion, with its reason; the platform decides. Originals (the camera's own access units) stay in the node's evidence
 //! store; the ticket names their digests, so that they can be demanded and checked later.
 
 use std::collections::HashSet;
@@ -11,8 +11,10 @@ use serde::Serialize;
 
 use super::{CLOUDEVENTS, CloudEvent, MESSAGE_EXPIRY, Node, json, rounded, topic};
 use crate::{
+    duty::{CaseCode, Words},
     incident::ZonePurpose,
-    kinds::{Code, kind_info},
+    kinds::kind_info,
+    routed::Routed,
     ticket::{Body, Evidence, EvidenceRole, OutgoingMessage, Rendition, Ticket},
 };
 
@@ -22,7 +24,6 @@ use crate::{
 pub fn opening_messages(ticket: &Ticket, node: &Node) -> Vec<OutgoingMessage> {
     let wire = Wire { ticket, node };
     let incident = &ticket.incident;
-    let info = kind_info(&incident.kind);
     let frame = ticket.evidence.iter().find(|e| e.role == EvidenceRole::Confirming).map(|e| (e.width, e.height));
     let data = TicketData {
         ticket_id: ticket.id().to_string(),
@@ -62,7 +63,7 @@ pub fn opening_messages(ticket: &Ticket, node: &Node) -> Vec<OutgoingMessage> {
         },
         evidence: wire.pictures_sent(opening).collect(),
         originals: wire.originals(opening).collect(),
-        suggest: info.map(|info| SuggestData { response_level: info.level, dept: info.dept_zh }),
+        suggest: ticket.route.as_deref().map(|route| SuggestData::of(route, node)),
         review: ReviewData { required: true, state: "pending" },
     };
     let event = CloudEvent {
@@ -215,11 +216,18 @@ impl<'a> Wire<'a> {
     fn event(&self) -> EventData<'a> {
         let kind = &self.ticket.incident.kind;
         let info = kind_info(kind);
+        // A city's list may know kinds that the built-in table does not.
+        let route = self.ticket.route.as_deref();
+        let listed = |name: fn(&Words) -> &str| route.map(|route| name(&route.name)).filter(|name| !name.is_empty());
         EventData {
             kind: kind.as_str(),
-            name_zh: info.map(|i| i.name_zh),
-            name_en: info.map(|i| i.name_en),
-            codes: info.map_or(&[], |i| i.codes),
+            name_zh: info.map(|i| i.name_zh).or_else(|| listed(Words::zh)),
+            name_en: info.map(|i| i.name_en).or_else(|| listed(Words::en)),
+            codes: match (route, info) {
+                (Some(route), _) => route.codes.iter().map(CodeData::of).collect(),
+                (None, Some(info)) => info.codes.iter().map(|code| CodeData::of(&CaseCode::from(code))).collect(),
+                (None, None) => Vec::new(),
+            },
         }
     }
 
@@ -294,7 +302,7 @@ struct TicketData<'a> {
     evidence: Vec<EvidenceData<'a>>,
     originals: Vec<EvidenceData<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    suggest: Option<SuggestData>,
+    suggest: Option<SuggestData<'a>>,
     review: ReviewData,
 }
 
@@ -317,10 +325,34 @@ struct EventData<'a> {
     #[serde(rename = "type")]
     kind: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    name_zh: Option<&'static str>,
+    name_zh: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    name_en: Option<&'static str>,
-    codes: &'static [Code],
+    name_en: Option<&'a str>,
+    codes: Vec<CodeData>,
+}
+
+/// The digits of a scheme that has such, the name as far as it is known, or the code as the list writes it.
+#[derive(Debug, Serialize)]
+struct CodeData {
+    scheme: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    major: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    minor: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+}
+
+impl CodeData {
+    fn of(code: &CaseCode) -> Self {
+        let (major, minor) = code.digits().unzip();
+        Self {
+            scheme: code.scheme.clone(),
+            major: major.map(str::to_owned),
+            minor: minor.map(str::to_owned),
+            name: code.name().map(str::to_owned),
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -424,10 +456,52 @@ struct EvidenceData<'a> {
     topic: Option<String>,
 }
 
+/// `task_item` is absent where the built-in table of kinds decided; due times where no limit is set, or the calendar does
+/// not reach that far.
 #[derive(Debug, Serialize)]
-struct SuggestData {
+struct SuggestData<'a> {
     response_level: u8,
-    dept: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    task_item: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    task_version: Option<u32>,
+    dept: &'a str,
+    dept_en: &'a str,
+    copies: Vec<&'a str>,
+    steps: Vec<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    arrive_limit: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    arrive_due: Option<String>,
+    solve_limit: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    solve_due: Option<String>,
+    photos_open: u8,
+    photos_close: u8,
+    why_zh: &'a str,
+    why_en: &'a str,
+}
+
+impl<'a> SuggestData<'a> {
+    fn of(route: &'a Routed, node: &Node) -> Self {
+        Self {
+            response_level: route.level.into(),
+            task_item: route.item.as_ref().map(|item| item.id.as_str()),
+            task_version: route.item.as_ref().map(|item| item.version),
+            dept: route.dept.zh(),
+            dept_en: route.dept.en(),
+            copies: route.copies.iter().map(Words::zh).collect(),
+            steps: route.steps.iter().map(Words::zh).collect(),
+            arrive_limit: route.arrive.map(|limit| limit.to_string()),
+            arrive_due: route.arrive_due.map(|due| node.rfc3339(due)),
+            solve_limit: route.solve.to_string(),
+            solve_due: route.solve_due.map(|due| node.rfc3339(due)),
+            photos_open: route.photos_open,
+            photos_close: route.photos_close,
+            why_zh: &route.why.zh,
+            why_en: &route.why.en,
+        }
+    }
 }
 
 /// A detection is a lead: nobody has looked at it yet when it leaves the node.

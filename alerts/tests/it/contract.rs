@@ -4,10 +4,13 @@
 use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 use alerts::{
+    deadline::{DeadlineConfig, HolidayYear, WorkCalendar},
+    duty::{DutyItem, DutyList, ItemVersion},
+    routed::Routed,
     ticket::{Body, EvidenceRole, OutgoingMessage, Rendition, Ticket},
     wire::{self, NodeState, cleared_messages, opening_messages},
 };
-use domain::{CameraReport, CameraState, Cell, Codec, Millis, ModelRef, Sha256};
+use domain::{CameraReport, CameraState, Cell, Codec, Millis, ModelRef, Sha256, Timestamp};
 use serde_json::{Value, json};
 
 use crate::fixture::{OPENED_AT, node, piece, ticket};
@@ -113,7 +116,70 @@ fn tickets() -> Vec<Ticket> {
     let place = street.camera.place.as_mut().unwrap();
     place.grid = Cell::try_from("310104007".to_owned()).unwrap();
     (place.lon, place.lat, place.duty_grid, place.address) = (None, None, None, String::new());
-    vec![full, bare, street]
+    full.route = route(&full, true);
+    street.route = route(&street, false);
+    let mut digits_alone = ticket(4);
+    digits_alone.route = route(&digits_alone, true).map(|mut route| {
+        route.codes = vec!["GBT30428.2-2013:09-77".parse().unwrap(), "OWN:77".parse().unwrap()];
+        (route.arrive, route.arrive_due, route.solve_due) = (None, None, None);
+        route
+    });
+    vec![full, bare, street, digits_alone]
+}
+
+/// Who answers for a ticket: by an item with everything, or by the built-in kind.
+fn route(ticket: &Ticket, by_list: bool) -> Option<Box<Routed>> {
+    let item: DutyItem = serde_json::from_value(json!({
+        "id": "T-087", "kind": ticket.incident.kind, "place": "310104007",
+        "place_name": {"zh": "斜土路街道", "en": "Xietu Road"}, "days": [], "hours": [],
+        "name": {"zh": "机动车乱停放", "en": "illegal car parking"},
+        "codes": [{"scheme": "CJT214-2007", "code": "05-05"}, {"scheme": "SH-GRID", "code": "机动车乱停放、非机动车乱停放"}],
+        "dept": {"zh": "交警", "en": "traffic police"}, "copies": [{"zh": "城管", "en": ""}],
+        "steps": [{"zh": "拍照", "en": "photograph"}], "level": 4, "arrive": {"amount": 1, "unit": "work_hour"},
+        "solve": {"amount": 4, "unit": "work_hour"}, "photos_open": 1, "photos_close": 2, "until": null,
+    }))
+    .unwrap();
+    let version = ItemVersion { version: 3, from: jiff::civil::date(2015, 1, 1), item };
+    let list = DutyList::new(by_list.then_some(version));
+    let (kind, at) = (&ticket.incident.kind, ticket.incident.confirmed_at);
+    let place = &ticket.camera.place.as_ref().unwrap().grid;
+    let (routed, unknown) = Routed::decide(&list, kind, place, at, &calendar()).unwrap();
+    assert_eq!((routed.item.is_some(), unknown), (by_list, None));
+    Some(Box::new(routed))
+}
+
+fn calendar() -> WorkCalendar {
+    let year = |year| HolidayYear { year, source: String::new(), holidays: Vec::new() };
+    DeadlineConfig::default().calendar(node().timezone, &[year(2015), year(2026)]).unwrap()
+}
+
+/// The example of the domain's own text: four work hours from a Monday afternoon end on Tuesday morning.
+#[test]
+fn a_ticket_suggests_who_answers_and_by_when() {
+    let mut ticket = ticket(1);
+    ticket.incident.confirmed_at = Timestamp(1_425_277_267_000);
+    ticket.route = route(&ticket, true);
+    let messages = opening_messages(&ticket, &node());
+    check_message(&document(), &messages[0]);
+    let Body::Inline(event) = &messages[0].body else { panic!("a ticket is inline") };
+    let event: Value = serde_json::from_slice(event).unwrap();
+    assert_eq!(
+        event["data"]["suggest"],
+        json!({
+            "response_level": 4, "task_item": "T-087", "task_version": 3, "dept": "交警", "dept_en": "traffic police",
+            "copies": ["城管"], "steps": ["拍照"], "arrive_limit": "1 wh", "arrive_due": "2015-03-02T15:21:07.000+08:00",
+            "solve_limit": "4 wh", "solve_due": "2015-03-03T10:21:07.000+08:00", "photos_open": 1, "photos_close": 2,
+            "why_zh": "第T-087条第3版,斜土路街道(310104007),四级(社区),由交警负责",
+            "why_en": "item T-087 v3, Xietu Road (310104007), level 4 (community): traffic police",
+        })
+    );
+    assert_eq!(
+        event["data"]["event"]["codes"],
+        json!([
+            {"scheme": "CJT214-2007", "major": "05", "minor": "05", "name": "机动车乱停放"},
+            {"scheme": "SH-GRID", "name": "机动车乱停放、非机动车乱停放"},
+        ])
+    );
 }
 
 #[test]

@@ -173,6 +173,7 @@ pub(crate) fn ticket(n: u32) -> Ticket {
         last_seen: confirmed_at,
         cleared_at: None,
         delivered_at: None,
+        route: None,
         evidence: Vec::new(),
     }
 }

@@ -48,6 +48,9 @@ async fn a_ticket_shows_on_the_first_page_and_on_its_own() {
             "0123456789ab",
             "310104007003012",
             "标注图",
+            "没有责任清单,按内置类别:四级(社区),由交警负责",
+            "3紧急工作时 · 应于",
+            "CJT214-2007:05-05",
         ],
     );
     for e in &t.evidence {

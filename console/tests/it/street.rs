@@ -7,9 +7,12 @@ use std::{
 
 use alerts::{
     annotate::{Annotator, Scene},
+    deadline::DeadlineConfig,
+    duty::DutyList,
     evidence::EvidenceStore,
     incident::{Incident, RuleRef, Zone, ZonePurpose},
     jpeg,
+    routed::Routed,
     store::Store,
     ticket::{CameraInfo, Evidence, EvidenceRole, Rendition, Ticket, TicketState},
 };
@@ -172,8 +175,17 @@ pub(crate) fn ticket(camera: &CameraView, kind: &str, at: Timestamp) -> Ticket {
         last_seen: at,
         cleared_at: None,
         delivered_at: None,
+        route: route(kind, at),
         evidence: Vec::new(),
     }
+}
+
+/// Who answers for a built-in kind; nobody for another.
+fn route(kind: &str, at: Timestamp) -> Option<Box<Routed>> {
+    let calendar = DeadlineConfig::default().calendar(TimeZone::UTC, &[]).expect("a calendar");
+    let place = place().grid;
+    let decided = Routed::decide(&DutyList::default(), &kind.parse().expect("a kind"), &place, at, &calendar);
+    decided.map(|(routed, _)| Box::new(routed))
 }
 
 /// Stores all renditions of a picture of `ticket` and names them on it.

@@ -1,0 +1,60 @@
+//! Routes tickets by the responsibility list that is in force, read anew whenever an import has added to it.
+
+use crate::{
+    AlertsError, deadline::WorkCalendar, duty::DutyList, routed::Routed, store::Store, ticket::Ticket, wire::Node,
+};
+
+/// Knows the list as of the last look at the database.
+pub(super) struct Router {
+    calendar: WorkCalendar,
+    list: DutyList,
+    /// How many versions the list had when it was read.
+    read: Option<i64>,
+}
+
+impl Router {
+    pub(super) fn new(calendar: WorkCalendar) -> Self {
+        Self { calendar, list: DutyList::default(), read: None }
+    }
+
+    /// Who answers for a ticket that opens; its place is its camera's, or the node's district. A damaged list does not
+    /// keep a ticket back: the list as it was last read decides, and the damage is told once.
+    ///
+    /// # Errors
+    /// When the database fails; the call may be repeated.
+    pub(super) async fn route(
+        &mut self,
+        ticket: &Ticket,
+        node: &Node,
+        store: &Store,
+    ) -> Result<Option<Routed>, AlertsError> {
+        self.refresh(store).await?;
+        let incident = &ticket.incident;
+        let place = ticket.camera.place.as_ref().map_or(&node.district, |place| &place.grid);
+        let decided = Routed::decide(&self.list, &incident.kind, place, incident.confirmed_at, &self.calendar);
+        Ok(decided.map(|(routed, unknown)| {
+            if let Some(error) = unknown {
+                metrics::counter!("gridwatch_routing_failures_total", "reason" => "calendar").increment(1);
+                tracing::warn!(ticket = %ticket.id(), %error, "a ticket goes without a due time");
+            }
+            routed
+        }))
+    }
+
+    async fn refresh(&mut self, store: &Store) -> Result<(), AlertsError> {
+        let count = store.duty_version_count().await?;
+        if self.read == Some(count) {
+            return Ok(());
+        }
+        match store.duty_list().await {
+            Ok(list) => self.list = list,
+            Err(error @ AlertsError::DutyRow { .. }) => {
+                metrics::counter!("gridwatch_routing_failures_total", "reason" => "list").increment(1);
+                tracing::error!(%error, "the responsibility list stays as it was last read");
+            }
+            Err(error) => return Err(error),
+        }
+        self.read = Some(count);
+        Ok(())
+    }
+}
