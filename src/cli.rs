@@ -64,6 +64,8 @@ pub enum Command {
     Backtest(BacktestArgs),
     /// Serve recordings as RTSP cameras, looping, to rehearse without cameras.
     Simulate(SimulateArgs),
+    /// Play the platform's side at a broker by a script: acknowledge, dispatch, handle, close; then report every case.
+    Platform(PlatformArgs),
 }
 
 /// Which configuration.
@@ -397,6 +399,59 @@ pub struct SimulateArgs {
     /// Where transcoded recordings are kept for the next start.
     #[arg(long, default_value = "data/simulate", value_name = "DIR")]
     pub cache_dir: PathBuf,
+}
+
+/// How to play the platform's side.
+#[derive(Debug, Clone, Args)]
+pub struct PlatformArgs {
+    /// The broker: mqtt://HOST[:1883] or mqtts://HOST[:8883].
+    #[arg(long, default_value = "mqtt://127.0.0.1:1883", value_name = "URL")]
+    pub url: String,
+    /// The user name at the broker.
+    #[arg(long, value_name = "NAME")]
+    pub username: Option<String>,
+    /// The environment variable that holds the password.
+    #[arg(long, value_name = "VAR", conflicts_with = "password_file")]
+    pub password_env: Option<String>,
+    /// The file that holds the password.
+    #[arg(long, value_name = "FILE")]
+    pub password_file: Option<PathBuf>,
+    /// The CA certificates that may vouch for the broker, as PEM.
+    #[arg(long, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
+    /// The MQTT client id; what comes while it is away is kept for this id.
+    #[arg(long, default_value = "grid-platform", value_name = "ID")]
+    pub client_id: String,
+    /// What the platform calls itself in its messages.
+    #[arg(long, default_value = "reference", value_name = "NAME")]
+    pub name: String,
+    /// What it does when (docs/platform.md); the built-in script where absent.
+    #[arg(long, value_name = "FILE")]
+    pub script: Option<PathBuf>,
+    /// Decides what is left to chance, instead of the script's own.
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Only this district, 6 digits.
+    #[arg(long, value_name = "CODE", value_parser = grid_code)]
+    pub district: Option<Cell>,
+    /// Keep the pictures in this folder, as SHA256.jpg.
+    #[arg(long, value_name = "DIR")]
+    pub pictures: Option<PathBuf>,
+    /// Stop when so many cases got so far: a verdict (closed), a result (still_there), acknowledged, gone_by_itself, reopened.
+    #[arg(long, num_args = 2, value_names = ["N", "WORD"])]
+    pub until: Vec<String>,
+    /// Stop after this time at the latest.
+    #[arg(long, value_name = "TIME")]
+    pub timeout: Option<Millis>,
+    /// Fail when anything was not as the contract says: doubles, missing or altered pictures, unreadable messages.
+    #[arg(long)]
+    pub strict: bool,
+    /// Report as JSON lines: each case, then the totals.
+    #[arg(long)]
+    pub json: bool,
+    /// The time zone of the times that it tells.
+    #[arg(long, default_value = "Asia/Shanghai", value_name = "NAME")]
+    pub timezone: String,
 }
 
 /// A stream role on the command line.

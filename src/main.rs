@@ -6,7 +6,7 @@ use clap::Parser as _;
 use gridwatch::{
     cameras::Write,
     cli::{CamerasCommand, Cli, Command, DutyCommand, ModelsCommand, TicketsCommand},
-    commands::{self, check::Reach},
+    commands::{self, check::Reach, platform::Unmet},
     logging,
 };
 use tokio_util::sync::CancellationToken;
@@ -17,7 +17,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("gridwatch: {error:#}");
-            ExitCode::FAILURE
+            error.downcast_ref::<Unmet>().map_or(ExitCode::FAILURE, |unmet| ExitCode::from(unmet.exit_status()))
         }
     }
 }
@@ -80,6 +80,7 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
         }
         Command::Backtest(arguments) => commands::backtest::run(arguments).await,
         Command::Simulate(arguments) => commands::simulate::run(arguments, cancel).await,
+        Command::Platform(arguments) => commands::platform::run(arguments, cancel).await,
     }
 }
 

@@ -218,6 +218,17 @@ pub enum Effect {
     },
 }
 
+/// What a look shows of a ticket's place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Sight {
+    /// The problem is there, or something new that nothing explains.
+    Seen,
+    /// Something else is in front.
+    Hidden,
+    /// The problem is not there.
+    Clear,
+}
+
 /// How often a camera is worth looking at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Pace {

@@ -56,7 +56,7 @@ pub use self::{
     },
     permit::Permit,
 };
-use crate::incident::{Effect, Input, OpenTicket, Zone};
+use crate::incident::{Effect, Input, Observation, OpenTicket, Sight, Zone};
 
 /// The rule core of all cameras.
 #[derive(Debug)]
@@ -173,6 +173,13 @@ impl Core {
             }
         }
         out
+    }
+
+    /// What a look shows of a ticket's place, for whoever checks whether it is gone; call it after [`Core::apply`] has taken
+    /// in that look. None where it cannot be told: no rule knows the ticket's kind, or nobody knows the camera.
+    #[must_use]
+    pub fn sight(&self, now: Timestamp, ticket: &OpenTicket, seen: &Observation<'_>) -> Option<Sight> {
+        self.views.get(&ticket.camera)?.sight(ticket, now, seen, &self.book)
     }
 
     /// What the core holds at the moment, for metrics.

@@ -5,6 +5,7 @@
 //! subscriber reads just as well. `docs/asyncapi.yaml` is the contract; tests hold every message built here to it.
 //! A message once built is stored as it is and sent as it is: a resend is the same bytes under the same id.
 
+mod checked;
 mod status;
 mod ticket;
 mod topic;
@@ -13,9 +14,10 @@ use domain::{Cell, Millis, NodeId, Timestamp};
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
+pub use checked::checked_messages;
 pub use status::{CameraStatus, NodeState, NodeStatus, camera_status, is_same_news, node_status};
 pub use ticket::{cleared_messages, opening_messages};
-pub use topic::{camera_status_topic, cleared_topic, evidence_topic, node_status_topic, ticket_topic};
+pub use topic::{camera_status_topic, checked_topic, cleared_topic, evidence_topic, node_status_topic, ticket_topic};
 
 /// The content type of a ticket's event (CloudEvents MQTT binding, structured mode).
 pub const CLOUDEVENTS: &str = "application/cloudevents+json";

@@ -7,6 +7,7 @@ pub mod check;
 pub mod demo;
 pub mod duty;
 pub mod models;
+pub mod platform;
 pub mod probe;
 pub mod run;
 pub mod simulate;

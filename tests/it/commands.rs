@@ -16,7 +16,9 @@ fn text(output: &Output) -> String {
 #[test]
 fn help_names_every_command() {
     let help = text(&run(&["--help"]));
-    for command in ["demo", "run", "check", "probe", "cameras", "duty", "tickets", "models", "backtest", "simulate"] {
+    for command in
+        ["demo", "run", "check", "probe", "cameras", "duty", "tickets", "models", "backtest", "simulate", "platform"]
+    {
         assert!(help.contains(command), "{help}");
     }
 }
@@ -256,4 +258,28 @@ fn two_programs_do_not_share_a_data_folder() {
         "{}",
         text(&second)
     );
+}
+
+#[test]
+fn a_platform_says_by_its_exit_status_what_came_of_it() {
+    let nobody = format!("mqtt://{}", free_address());
+    let play = |more: &[&str]| {
+        let mut command = command();
+        command.args(["platform", "--url", &nobody, "--timeout", "1s"]).args(more).output().expect("gridwatch starts")
+    };
+    for script in ["deploy/samples/platform.toml"] {
+        let output = play(&["--script", script, "--json"]);
+        assert!(output.status.success(), "{script}: {}", text(&output));
+        assert!(text(&output).contains("\"cases\":0"), "{}", text(&output));
+    }
+    let unmet = play(&["--until", "1", "closed"]);
+    assert_eq!(unmet.status.code(), Some(3), "{}", text(&unmet));
+    assert!(text(&unmet).contains("--until 1 closed: not reached in time"), "{}", text(&unmet));
+    let unknown = play(&["--until", "1", "done"]);
+    assert_eq!(unknown.status.code(), Some(1), "{}", text(&unknown));
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("script.toml");
+    fs::write(&file, "[[plans]]\nname = \"p\"\nsteps = [{ verdict = \"returned\" }]\n").expect("a file");
+    let bad = play(&["--script", file.to_str().expect("UTF-8")]);
+    assert!(text(&bad).contains("plan \"p\": steps[0].reason: is missing"), "{}", text(&bad));
 }

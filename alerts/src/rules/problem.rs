@@ -7,7 +7,7 @@ use super::{
     sighting::SightingId,
     window::{Sample, Window},
 };
-use crate::incident::{Effect, Incident, SuspectId};
+use crate::incident::{Effect, Incident, Sight, SuspectId};
 
 /// How often a ticket that still stands is worth a word.
 const REPORT_EVERY: Millis = Millis::secs(60);
@@ -104,17 +104,6 @@ pub(super) struct At<'a> {
     /// The camera's observed time.
     pub(super) clock: Millis,
     pub(super) rule: &'a Rule,
-}
-
-/// What a look shows of a place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sight {
-    /// The thing is there.
-    Seen,
-    /// Something else is in front.
-    Hidden,
-    /// The thing is not there.
-    Clear,
 }
 
 impl Suspicion {

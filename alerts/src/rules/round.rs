@@ -1,28 +1,34 @@
 //! One look judged by one rule.
 
-use domain::{Kind, Label, LookSource, Millis, Rect, TicketId, ZoneId};
+use domain::{Detection, Kind, Label, LookSource, Millis, Rect, TicketId, ZoneId};
 
 use super::{
     book::{Armed, sound_box},
     cluster::{around, clusters, gap},
     config::{PersonNeed, Rule},
     evidence::{CROWD, CROWD_FROM, VENDOR},
-    known,
+    known::{self, Known},
     lane::blocked_share,
     people::People,
     permit::AtHand,
-    problem::{At, Event, Problem, Sight, Stage, Suspicion},
+    problem::{At, Event, Problem, Stage, Suspicion},
     queue::{Halted, is_queueing},
     reason::{Facts, Reason},
     sighting::{End, Sighting, SightingId, Sightings},
     window::Sample,
 };
-use crate::incident::{Effect, Incident, Observation, SuspectId, Zone};
+use crate::incident::{Effect, Incident, Observation, Sight, SuspectId, Zone};
 
 /// Suspects kept per camera.
 const MAX_SUSPECTS: usize = 64;
 /// Share of a place that something must cover to hide it.
 const HIDING_SHARE: f32 = 0.6;
+/// The same where a look is asked whether the place is clear.
+const IN_FRONT: f32 = 0.5;
+/// Share of the smaller of the two that a new thing and a place must have in common for it to stand there, and the least
+/// size of such a thing in sizes of the place.
+const NEW_THERE: f32 = 0.5;
+const LEFT_OVER: f32 = 0.1;
 /// IoU with a ticket's place from which a thing is at it, where its zone is no more.
 const AT_PLACE: f32 = 0.3;
 /// Share of a thing's footing that makes a zone outside the rule the one that it stands in.
@@ -223,11 +229,47 @@ impl<'a> Round<'a> {
 
     /// What the look says of an open ticket: its place shows it, or shows that it is gone, or is hidden.
     fn watch(&self, problem: &Problem) -> Event {
+        let boxes = self.standing_at(&problem.zone, problem.place);
+        // Half of a cluster is still the problem: a pile of bicycles does not end with the fifth one.
+        if boxes.len() >= (self.at.rule.min_things as usize).div_ceil(2) {
+            return Event::Present(around(boxes).unwrap_or(problem.place));
+        }
+        if self.hides(problem.place, HIDING_SHARE) { Event::Tick } else { Event::Absent(self.passed) }
+    }
+
+    /// What the look shows of a place when it is asked whether the problem there is gone: more is wanted for "clear" than
+    /// from a look that only watches.
+    pub(super) fn sight(&self, zone: &ZoneId, place: Rect, known: &Known) -> Sight {
+        let standing = self.standing_at(zone, place).len();
+        let new_there = |d: &Detection| {
+            let common = d.bbox.intersection(place).map_or(0.0, Rect::area);
+            known::is(d, known::STANDING)
+                && !known.explain(d)
+                && common >= NEW_THERE * place.area().min(d.bbox.area())
+                && d.bbox.area() >= LEFT_OVER * place.area()
+        };
+        if standing >= (self.at.rule.min_things as usize).div_ceil(2) || self.seen.detections.iter().any(new_there) {
+            Sight::Seen
+        } else if self.hides(place, IN_FRONT) || self.just_came(place) {
+            Sight::Hidden
+        } else {
+            Sight::Clear
+        }
+    }
+
+    /// Whether one of the rule's things is at the place for the first time: it may stand or drive on.
+    fn just_came(&self, place: Rect) -> bool {
+        let is_thing = |s: &Sighting| self.at.rule.things.iter().any(|label| s.is_a(label));
+        let here = |s: &&Sighting| s.current.is_some() && s.hits < 2 && s.reference.iou(place) >= AT_PLACE;
+        self.sightings.all().iter().filter(here).any(is_thing)
+    }
+
+    /// The rule's things that stand at a place of one of its zones.
+    fn standing_at(&self, zone: &ZoneId, place: Rect) -> Vec<Rect> {
         let rule = self.at.rule;
-        let has_zone = self.zones.iter().any(|z| z.id == problem.zone && rule.zones.contains(&z.purpose));
-        let boxes: Vec<Rect> = if has_zone {
-            let at_place =
-                |c: &&Candidate<'_>| c.score.is_some() && gap(c.sighting.reference, problem.place) <= rule.merge;
+        let has_zone = self.zones.iter().any(|z| z.id == *zone && rule.zones.contains(&z.purpose));
+        if has_zone {
+            let at_place = |c: &&Candidate<'_>| c.score.is_some() && gap(c.sighting.reference, place) <= rule.merge;
             self.candidates
                 .iter()
                 .filter(at_place)
@@ -240,25 +282,20 @@ impl<'a> Round<'a> {
                 s.current.is_some()
                     && s.hits >= 2
                     && rule.things.iter().any(|label| s.is_a(label))
-                    && s.reference.iou(problem.place) >= AT_PLACE
+                    && s.reference.iou(place) >= AT_PLACE
             };
             self.sightings.all().iter().filter(at_place).map(|s| s.reference).collect()
-        };
-        // Half of a cluster is still the problem: a pile of bicycles does not end with the fifth one.
-        if boxes.len() >= (rule.min_things as usize).div_ceil(2) {
-            return Event::Present(around(boxes).unwrap_or(problem.place));
         }
-        if self.hides(problem.place) { Event::Tick } else { Event::Absent(self.passed) }
     }
 
-    /// Whether something covers most of `place` in this look: what stands in front, or the thing itself where the
+    /// Whether something covers `share` of `place` in this look: what stands in front, or the thing itself where the
     /// detector is too unsure of it.
-    fn hides(&self, place: Rect) -> bool {
+    fn hides(&self, place: Rect, share: f32) -> bool {
         let unsure = self.at.rule.min_score / 2.0;
         let things = self.seen.detections.iter().filter(|d| d.score >= unsure && !known::is_backdrop(d));
         things.filter_map(sound_box).any(|b| {
             let common = b.intersection(place).map_or(0.0, Rect::area);
-            common >= HIDING_SHARE * place.area()
+            common >= share * place.area()
         })
     }
 
@@ -298,7 +335,7 @@ impl<'a> Round<'a> {
         }
         let sight = match finding.score {
             Some(_) => Sight::Seen,
-            None if self.hides(problem.place) => Sight::Hidden,
+            None if self.hides(problem.place, HIDING_SHARE) => Sight::Hidden,
             None => Sight::Clear,
         };
         suspicion.look(self.sample(&finding, problem.place), sight, self.passed);

@@ -20,7 +20,7 @@ use domain::{
 use jiff::tz::TimeZone;
 
 use super::{Core, RulesConfig};
-use crate::incident::{Effect, Incident, Input, Observation, OpenTicket, Pace, SuspectId, Zone, ZonePurpose};
+use crate::incident::{Effect, Incident, Input, Observation, OpenTicket, Pace, Sight, SuspectId, Zone, ZonePurpose};
 
 /// 2026-11-23 12:00:00 in Shanghai, a Monday.
 const NOON: Timestamp = Timestamp(1_795_406_400_000);
@@ -178,6 +178,13 @@ impl Scene {
                 }
             }
         }
+    }
+
+    /// What the last look, of these detections, shows of a ticket's place.
+    fn sight(&self, incident: &Incident, detections: &[Detection]) -> Option<Sight> {
+        let camera = camera();
+        let seen = Observation { camera: &camera, detections, source: LookSource::Detector, model: &self.model };
+        self.core.sight(self.now, &open_ticket(incident), &seen)
     }
 
     #[track_caller]

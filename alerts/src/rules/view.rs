@@ -7,11 +7,12 @@ use super::{
     config::Footing,
     known::{Known, STANDING, is, is_carried},
     people::People,
+    permit::AtHand,
     problem::{At, Event, Problem, Stage, Watch},
     round::{InForce, Round, candidates},
     sighting::Sightings,
 };
-use crate::incident::{Effect, Observation, OpenTicket, Pace, Zone, ZonePurpose};
+use crate::incident::{Effect, Observation, OpenTicket, Pace, Sight, Zone, ZonePurpose};
 
 /// Observed time that one look can stand for: what happened between two looks further apart is not known.
 const LOOK_CREDIT: Millis = Millis::secs(60);
@@ -143,29 +144,60 @@ impl View {
         things.retain(|thing| !is_carried(thing, &self.people));
         self.sightings.look(self.clock, &things, book.retention);
         let permits = book.permits.at_hand(&self.camera, &self.zones, now, &book.time_zone);
-        for (index, armed) in book.rules.iter().enumerate() {
-            let round = Round {
-                index,
-                armed,
-                at: At { camera: &self.camera, now, clock: self.clock, rule: &armed.rule },
-                calendar: if book.holds(index, now) { InForce::Now } else { InForce::NotNow },
-                zones: &self.zones,
-                sightings: &self.sightings,
-                people: &self.people,
-                permits: &permits,
-                seen,
-                passed,
-                candidates: candidates(&armed.rule, &self.zones, &self.sightings, &permits, self.clock),
-            };
-            let (mine, others): (Vec<_>, Vec<_>) =
-                std::mem::take(&mut self.problems).into_iter().partition(|p| p.rule == index);
-            self.problems = others;
+        let mut problems = std::mem::take(&mut self.problems);
+        for index in 0..book.rules.len() {
+            let round = self.round(index, now, seen, passed, &permits, book);
+            let (mine, others): (Vec<_>, Vec<_>) = problems.into_iter().partition(|p| p.rule == index);
+            problems = others;
             if !mine.is_empty() || !round.candidates.is_empty() {
-                let mine = round.play(mine, &self.problems, names, out);
-                self.problems.extend(mine);
+                let mine = round.play(mine, &problems, names, out);
+                problems.extend(mine);
             }
         }
+        self.problems = problems;
         self.settle_pace(now, book, out);
+    }
+
+    fn round<'a>(
+        &'a self,
+        index: usize,
+        now: Timestamp,
+        seen: &'a Observation<'a>,
+        passed: Millis,
+        permits: &'a AtHand<'a>,
+        book: &'a Book,
+    ) -> Round<'a> {
+        let armed = &book.rules[index];
+        Round {
+            index,
+            armed,
+            at: At { camera: &self.camera, now, clock: self.clock, rule: &armed.rule },
+            calendar: if book.holds(index, now) { InForce::Now } else { InForce::NotNow },
+            zones: &self.zones,
+            sightings: &self.sightings,
+            people: &self.people,
+            permits,
+            seen,
+            passed,
+            candidates: candidates(&armed.rule, &self.zones, &self.sightings, permits, self.clock),
+        }
+    }
+
+    /// What the look that was just taken in shows of a ticket's place; none where no rule knows its kind any more.
+    pub(super) fn sight(
+        &self,
+        ticket: &OpenTicket,
+        now: Timestamp,
+        seen: &Observation<'_>,
+        book: &Book,
+    ) -> Option<Sight> {
+        let zone = self.zones.iter().find(|z| z.id == ticket.zone);
+        let index = book.rule_for(&ticket.kind, zone)?;
+        let permits = book.permits.at_hand(&self.camera, &self.zones, now, &book.time_zone);
+        let round = self.round(index, now, seen, Millis::ZERO, &permits, book);
+        // What is only remembered explains nothing that stands there now.
+        let known = Known::of(seen.detections, &Sightings::default(), &self.people);
+        Some(round.sight(&ticket.zone, ticket.bbox, &known))
     }
 
     /// Whether it stands behind glass or within doors.

@@ -61,8 +61,8 @@ pub fn opening_messages(ticket: &Ticket, node: &Node) -> Vec<OutgoingMessage> {
             model: ModelData::of(&incident.model),
             rule: RuleData { id: &incident.rule.id, version: &incident.rule.version },
         },
-        evidence: wire.pictures_sent(opening).collect(),
-        originals: wire.originals(opening).collect(),
+        evidence: wire.pictures_sent(|e| opening(e.role)).collect(),
+        originals: wire.originals(|e| opening(e.role)).collect(),
         suggest: ticket.route.as_deref().map(|route| SuggestData::of(route, node)),
         review: ReviewData { required: true, state: "pending" },
     };
@@ -76,7 +76,7 @@ pub fn opening_messages(ticket: &Ticket, node: &Node) -> Vec<OutgoingMessage> {
         datacontenttype: super::JSON,
         data,
     };
-    let mut messages = wire.pictures(opening);
+    let mut messages = wire.pictures(ticket.evidence.iter().filter(|e| opening(e.role)));
     messages.push(wire.message(topic::ticket_topic(wire.at(), node), &event));
     messages
 }
@@ -87,9 +87,12 @@ pub fn cleared_messages(ticket: &Ticket, node: &Node) -> Vec<OutgoingMessage> {
     let wire = Wire { ticket, node };
     let incident = &ticket.incident;
     let cleared_at = ticket.cleared_at.unwrap_or(ticket.last_seen);
+    // What a second look found before it was last seen shows it standing.
+    let after = |e: &Evidence| after(e.role) && e.captured_at > ticket.last_seen;
     let event = CloudEvent {
         specversion: "1.0",
-        id: format!("{}.cleared", ticket.id()),
+        // It may come back and go again.
+        id: format!("{}.cleared.{}", ticket.id(), cleared_at.0),
         event_type: "cn.gridwatch.ticket.cleared.v1",
         source: format!("/gridwatch/node/{}", node.id),
         subject: incident.camera.to_string(),
@@ -107,7 +110,7 @@ pub fn cleared_messages(ticket: &Ticket, node: &Node) -> Vec<OutgoingMessage> {
             originals: wire.originals(after).collect(),
         },
     };
-    let mut messages = wire.pictures(after);
+    let mut messages = wire.pictures(ticket.evidence.iter().filter(|e| after(e)));
     let topic = topic::cleared_topic(wire.at(), node, &incident.camera, &incident.kind);
     messages.push(wire.message(topic, &event));
     messages
@@ -122,14 +125,14 @@ fn after(role: EvidenceRole) -> bool {
 }
 
 /// Whether this rendition leaves the node.
-fn leaves(rendition: Rendition) -> bool {
+pub(super) fn leaves(rendition: Rendition) -> bool {
     rendition != Rendition::Original
 }
 
 /// One ticket as one node puts it.
-struct Wire<'a> {
-    ticket: &'a Ticket,
-    node: &'a Node,
+pub(super) struct Wire<'a> {
+    pub(super) ticket: &'a Ticket,
+    pub(super) node: &'a Node,
 }
 
 impl<'a> Wire<'a> {
@@ -141,7 +144,7 @@ impl<'a> Wire<'a> {
         topic::evidence_topic(self.at(), self.node, &self.ticket.incident.camera, sha256)
     }
 
-    fn message(&self, topic: String, event: &impl Serialize) -> OutgoingMessage {
+    pub(super) fn message(&self, topic: String, event: &impl Serialize) -> OutgoingMessage {
         OutgoingMessage {
             topic,
             content_type: CLOUDEVENTS.to_owned(),
@@ -161,12 +164,11 @@ impl<'a> Wire<'a> {
     }
 
     /// Two entries with one digest (a camera that moved nothing between two looks) are one picture.
-    fn pictures(&self, wanted: fn(EvidenceRole) -> bool) -> Vec<OutgoingMessage> {
+    pub(super) fn pictures<'e>(&self, wanted: impl IntoIterator<Item = &'e Evidence>) -> Vec<OutgoingMessage> {
         let mut seen = HashSet::new();
-        self.ticket
-            .evidence
-            .iter()
-            .filter(|e| wanted(e.role) && leaves(e.rendition) && seen.insert(e.sha256))
+        wanted
+            .into_iter()
+            .filter(|e| leaves(e.rendition) && seen.insert(e.sha256))
             .map(|evidence| OutgoingMessage {
                 topic: self.evidence_topic(evidence.sha256),
                 content_type: evidence.media_type.clone(),
@@ -186,31 +188,30 @@ impl<'a> Wire<'a> {
             .collect()
     }
 
-    fn stored(&self, wanted: fn(EvidenceRole) -> bool) -> impl Iterator<Item = (&'a Evidence, EvidenceData<'a>)> {
-        self.ticket.evidence.iter().filter(move |e| wanted(e.role)).map(|e: &Evidence| {
-            let data = EvidenceData {
-                role: role(e.role),
-                rendition: rendition(e.rendition),
-                stream: e.stream,
-                media_type: &e.media_type,
-                sha256: e.sha256,
-                bytes: e.bytes,
-                size: [e.width, e.height],
-                captured_at: self.node.rfc3339(e.captured_at),
-                topic: leaves(e.rendition).then(|| self.evidence_topic(e.sha256)),
-            };
-            (e, data)
-        })
+    pub(super) fn evidence<'e>(&self, e: &'e Evidence) -> EvidenceData<'e> {
+        EvidenceData {
+            role: role(e.role),
+            rendition: rendition(e.rendition),
+            stream: e.stream,
+            media_type: &e.media_type,
+            sha256: e.sha256,
+            bytes: e.bytes,
+            size: [e.width, e.height],
+            captured_at: self.node.rfc3339(e.captured_at),
+            topic: leaves(e.rendition).then(|| self.evidence_topic(e.sha256)),
+        }
     }
 
     /// Every entry arrived as a message of its own before the ticket.
-    fn pictures_sent(&self, wanted: fn(EvidenceRole) -> bool) -> impl Iterator<Item = EvidenceData<'a>> {
-        self.stored(wanted).filter(|(e, _)| leaves(e.rendition)).map(|(_, data)| data)
+    fn pictures_sent(&self, wanted: impl Fn(&Evidence) -> bool) -> impl Iterator<Item = EvidenceData<'a>> {
+        let sent = self.ticket.evidence.iter().filter(move |e| wanted(e) && leaves(e.rendition));
+        sent.map(|e| self.evidence(e))
     }
 
     /// What stays with the node, to be demanded and checked by its digest.
-    fn originals(&self, wanted: fn(EvidenceRole) -> bool) -> impl Iterator<Item = EvidenceData<'a>> {
-        self.stored(wanted).filter(|(e, _)| !leaves(e.rendition)).map(|(_, data)| data)
+    fn originals(&self, wanted: impl Fn(&Evidence) -> bool) -> impl Iterator<Item = EvidenceData<'a>> {
+        let kept = self.ticket.evidence.iter().filter(move |e| wanted(e) && !leaves(e.rendition));
+        kept.map(|e| self.evidence(e))
     }
 
     fn event(&self) -> EventData<'a> {
@@ -443,7 +444,7 @@ struct RuleData<'a> {
 
 /// `topic` is absent for an original, which stays in the node's evidence store.
 #[derive(Debug, Serialize)]
-struct EvidenceData<'a> {
+pub(super) struct EvidenceData<'a> {
     role: &'static str,
     rendition: &'static str,
     stream: StreamRole,

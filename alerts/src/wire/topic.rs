@@ -3,7 +3,7 @@
 //! A camera without a place is filed under its node's area; where only the district is known, the street is the
 //! district's digits and `000`, a code that no street has.
 
-use domain::{CameraId, Cell, Kind, NodeId, Place, Sha256};
+use domain::{CameraId, Cell, Kind, NodeId, Place, Sha256, TicketId};
 
 use super::Node;
 
@@ -41,6 +41,12 @@ pub fn evidence_topic(place: Option<&Place>, node: &Node, camera: &CameraId, sha
 #[must_use]
 pub fn cleared_topic(place: Option<&Place>, node: &Node, camera: &CameraId, kind: &Kind) -> String {
     format!("{}/{camera}/cleared/{kind}", area(place, node))
+}
+
+/// Where the result of a second look goes: `gridwatch/v1/{district}/{street}/ticket/{ticket}/checked`.
+#[must_use]
+pub fn checked_topic(place: Option<&Place>, node: &Node, ticket: TicketId) -> String {
+    format!("{}/ticket/{ticket}/checked", area(place, node))
 }
 
 /// Where a camera's state stands, retained: `gridwatch/v1/{district}/{street}/{camera}/status`.

@@ -6,9 +6,10 @@ use std::{collections::BTreeSet, path::Path, sync::Arc};
 use alerts::{
     deadline::{DeadlineConfig, HolidayYear, WorkCalendar},
     duty::{DutyItem, DutyList, ItemVersion},
+    recheck::{Found, Outcome, Why},
     routed::Routed,
     ticket::{Body, EvidenceRole, OutgoingMessage, Rendition, Ticket},
-    wire::{self, NodeState, cleared_messages, opening_messages},
+    wire::{self, NodeState, checked_messages, cleared_messages, opening_messages},
 };
 use domain::{CameraReport, CameraState, Cell, Codec, Millis, ModelRef, Sha256, Timestamp};
 use serde_json::{Value, json};
@@ -101,7 +102,11 @@ fn tickets() -> Vec<Ticket> {
     for (n, role) in [EvidenceRole::FirstSeen, EvidenceRole::Confirming, EvidenceRole::After].into_iter().enumerate() {
         for rendition in [Rendition::Original, Rendition::Clean, Rendition::Annotated] {
             let sha256 = Sha256::of(format!("{n}{rendition:?}").as_bytes());
-            full.evidence.push(piece(role, rendition, sha256, 1_000));
+            let mut piece = piece(role, rendition, sha256, 1_000);
+            if role == EvidenceRole::After {
+                piece.captured_at = OPENED_AT + Millis::mins(20);
+            }
+            full.evidence.push(piece);
         }
     }
     full.cleared_at = Some(OPENED_AT + Millis::mins(20));
@@ -188,6 +193,14 @@ fn every_ticket_keeps_the_contract() {
     for ticket in tickets() {
         let opening: Vec<_> = opening_messages(&ticket, &node()).iter().map(|m| check_message(&document, m)).collect();
         let cleared: Vec<_> = cleared_messages(&ticket, &node()).iter().map(|m| check_message(&document, m)).collect();
+        let after: Vec<_> = ticket.evidence.iter().filter(|e| e.role == EvidenceRole::After).cloned().collect();
+        for (result, case_no) in [(Found::Cleared, Some("XH-1")), (Found::StillThere, None), (Found::Unclear, None)] {
+            let outcome = Outcome { result, ..outcome() };
+            let checked = checked_messages(&ticket, case_no, &outcome, &after, &node());
+            let names: Vec<_> = checked.iter().map(|m| check_message(&document, m)).collect();
+            assert_eq!(names.last().map(String::as_str), Some("checked"));
+            assert_eq!(names.len() - 1, after.iter().filter(|e| e.rendition != Rendition::Original).count());
+        }
         // Pictures first; originals stay at home.
         let pictures = |after| {
             let leave = ticket.evidence.iter().filter(|e| e.rendition != Rendition::Original);
@@ -210,6 +223,12 @@ fn one_picture_under_two_roles_is_sent_once_and_named_twice() {
     let event: Value = serde_json::from_slice(event).unwrap();
     assert_eq!(event["data"]["evidence"].as_array().unwrap().len(), 2);
     assert_eq!(event["data"]["detection"]["objects"][0]["box"], json!([176, 288, 352, 432]));
+}
+
+fn outcome() -> Outcome {
+    let began_at = OPENED_AT + Millis::mins(20);
+    let checked_at = began_at + Millis::mins(2);
+    Outcome { result: Found::Cleared, why: Why::Clear, looks: 5, clear_looks: 5, began_at, checked_at }
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod contract;
 mod delivery;
 mod fixture;
 mod listener;
+mod platform;
 mod refusal;
 mod subscriber;
 mod tls;

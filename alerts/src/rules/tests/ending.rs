@@ -117,3 +117,38 @@ fn an_open_ticket_outlives_its_hours_and_its_zone() {
     scene.play(Millis::mins(2), |_| vec![]);
     assert_eq!(scene.cleared.len(), 1);
 }
+
+#[test]
+fn a_second_look_sees_the_place_as_it_is() {
+    let mut scene = ticketed();
+    let incident = scene.confirmed[0].clone();
+    let standing = |x: f32| thing("standing", 0.6, x, 0.6, 0.15, 0.12);
+    for (shown, expect) in [
+        (vec![], Sight::Clear),
+        (vec![car(0.41)], Sight::Seen),
+        (vec![person(0.0), thing("vehicle", 0.8, 0.7, 0.15, 0.2, 0.15)], Sight::Clear),
+        (vec![thing("tree", 0.6, 0.38, 0.62, 0.15, 0.2)], Sight::Hidden),
+        (vec![standing(0.42)], Sight::Seen),
+        (vec![standing(0.8)], Sight::Clear),
+    ] {
+        // Once to be seen at all, once more to stand.
+        for _ in 0..3 {
+            scene.look(&shown);
+            scene.wait(Millis::secs(2));
+        }
+        scene.look(&shown);
+        assert_eq!(scene.sight(&incident, &shown), Some(expect), "{shown:?}");
+        scene.wait(Millis::secs(40));
+    }
+}
+
+#[test]
+fn what_just_came_to_the_place_hides_it() {
+    let mut scene = ticketed();
+    let incident = scene.confirmed[0].clone();
+    scene.play(Millis::mins(3), |_| vec![]);
+    // Less than half of the place is covered by what may drive on.
+    let passing = vec![car(0.505)];
+    scene.look(&passing);
+    assert_eq!(scene.sight(&incident, &passing), Some(Sight::Hidden));
+}
