@@ -309,6 +309,16 @@ impl Config {
         self.deadlines.calendar(timezone, &years).map_err(|error| invalid(error.to_string()))
     }
 
+    /// What limits and clocks of cases go by; reads the files of holidays. `path` stands in error messages.
+    ///
+    /// # Errors
+    /// As [`Config::work_calendar`].
+    pub fn timetable(&self, path: &Path) -> Result<alerts::clocks::Timetable, ConfigError> {
+        let invalid = |message: String| ConfigError::Invalid { path: path.into(), key: "deadlines".into(), message };
+        let lights = self.deadlines.lights().map_err(invalid)?;
+        Ok(alerts::clocks::Timetable { calendar: self.work_calendar(path)?, lights, start: self.deadlines.start })
+    }
+
     /// The database, with its password read from where it is kept.
     ///
     /// # Errors

@@ -21,6 +21,7 @@ use alerts::{
     service::{self, Clock, Service, ServiceSetup},
     store::{Database, Store},
     ticket::CameraInfo,
+    timekeeper::Timekeeper,
     wire::Node,
 };
 use anyhow::{Context as _, bail};
@@ -83,6 +84,7 @@ enum Stage {
     Cameras,
     Looks,
     Alerts,
+    Timekeeper,
     Publisher,
     Statuses,
     Console,
@@ -109,7 +111,7 @@ impl Pipeline {
         let node =
             Node { id: config.node.id.clone(), district: config.node.district.clone(), timezone: timezone.clone() };
 
-        let calendar = config.work_calendar(Path::new("the configuration"))?;
+        let timetable = config.timetable(Path::new("the configuration"))?;
         let store = connect(config.database()?, &cancel).await?;
         let evidence = EvidenceStore::open(&config.evidence_dir())?;
         let zones = config.cameras.iter().map(|camera| (camera.id.clone(), camera.zones.clone()));
@@ -164,7 +166,7 @@ impl Pipeline {
             core,
             cameras: camera_infos(&config),
             node: node.clone(),
-            calendar,
+            timetable: timetable.clone(),
             stills: Arc::new(stills.clone()),
             full_resolution: Arc::new(MainStreams::new(ingest.clone(), &config.cameras)),
             paces: Arc::new({
@@ -177,6 +179,15 @@ impl Pipeline {
         stages.spawn(async move {
             service.run(events).await?;
             Ok(Stage::Alerts)
+        });
+
+        let timekeeper = Timekeeper::new(store.clone(), node.clone(), timetable);
+        stages.spawn({
+            let stop = stop.cameras.clone();
+            async move {
+                timekeeper.run(stop).await;
+                Ok(Stage::Timekeeper)
+            }
         });
 
         let publisher = Publisher::new(mqtt, node.clone(), store.clone(), evidence.clone())?;

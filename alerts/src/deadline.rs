@@ -37,6 +37,8 @@ pub enum PauseReason {
     Returned,
     /// 挂账: it cannot be solved for now.
     Suspended,
+    /// 核查: the unit says that it is solved, and that is being checked; its time runs on only if it is not.
+    Checked,
 }
 
 /// A time in which the clock stands, whatever clock it is.
@@ -59,6 +61,18 @@ pub struct Deadline {
     pub limit: Limit,
     /// When it stood; in any order, overlapping or not.
     pub pauses: Vec<Pause>,
+    /// A due time that somebody set instead of the limit's.
+    #[serde(default)]
+    pub set: Option<DueSet>,
+}
+
+/// A due time that was set: at a dispatch, or when the case was given more time (延期).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DueSet {
+    /// When it was set; only what stops the clock after that moves it.
+    pub at: Timestamp,
+    /// When the case is due.
+    pub due: Timestamp,
 }
 
 /// Where a deadline stands at a moment.
@@ -78,7 +92,7 @@ impl Deadline {
     /// A deadline that has not been paused.
     #[must_use]
     pub fn new(started_at: Timestamp, limit: Limit) -> Self {
-        Self { started_at, limit, pauses: Vec::new() }
+        Self { started_at, limit, pauses: Vec::new(), set: None }
     }
 
     /// When it is due; absent while a pause without an end keeps it away.
@@ -86,7 +100,7 @@ impl Deadline {
     /// # Errors
     /// When a work clock runs into a year that the calendar does not have.
     pub fn due(&self, calendar: &WorkCalendar) -> Result<Option<Timestamp>, CalendarError> {
-        self.reaches(calendar.length(self.limit, self.started_at)?, calendar)
+        self.due_after(self.length(calendar)?, calendar)
     }
 
     /// Where it stands at `now`.
@@ -99,8 +113,8 @@ impl Deadline {
         calendar: &WorkCalendar,
         lights: &Lights,
     ) -> Result<Standing, CalendarError> {
-        let length = calendar.length(self.limit, self.started_at)?;
-        let due = self.reaches(length, calendar)?;
+        let length = self.length(calendar)?;
+        let due = self.due_after(length, calendar)?;
         let yellow_at = self.reaches(Millis(length.0 - lights.yellow_left(length).0), calendar)?;
         let is_past = |moment: Option<Timestamp>| moment.is_some_and(|at| now >= at);
         Ok(if is_past(due) {
@@ -109,6 +123,38 @@ impl Deadline {
             let (light, changes_at) = if is_past(yellow_at) { (Light::Yellow, due) } else { (Light::Green, yellow_at) };
             Standing { due, left: Millis(length.0 - self.run(now, calendar)?.0), light, changes_at }
         })
+    }
+
+    /// Whether this is its first moment.
+    #[must_use]
+    pub fn begins_at(&self, at: Timestamp) -> bool {
+        self.started_at == at
+    }
+
+    /// From when it is reckoned.
+    fn begins(&self) -> Timestamp {
+        self.set.map_or(self.started_at, |set| set.at)
+    }
+
+    /// How long the clock may run.
+    fn length(&self, calendar: &WorkCalendar) -> Result<Millis, CalendarError> {
+        match self.set {
+            Some(set) if set.due <= set.at => Ok(Millis::ZERO),
+            Some(set) => calendar.elapsed(self.limit.unit, set.at, set.due),
+            None => calendar.length(self.limit, self.started_at),
+        }
+    }
+
+    /// A due time that was set is kept to the letter, working time or not, unless the clock stood meanwhile.
+    fn due_after(&self, length: Millis, calendar: &WorkCalendar) -> Result<Option<Timestamp>, CalendarError> {
+        match self.set {
+            Some(set)
+                if self.stretches().first().is_some_and(|(_, until)| until.is_none_or(|until| until >= set.due)) =>
+            {
+                Ok(Some(set.due))
+            }
+            _ => self.reaches(length, calendar),
+        }
     }
 
     /// How long the clock has run at `now`.
@@ -144,7 +190,7 @@ impl Deadline {
         let mut pauses = self.pauses.clone();
         pauses.sort_by_key(|pause| pause.from);
         let mut stretches = Vec::new();
-        let mut from = self.started_at;
+        let mut from = self.begins();
         for pause in pauses {
             if pause.from > from {
                 stretches.push((from, Some(pause.from)));

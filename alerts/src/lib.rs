@@ -4,6 +4,7 @@
 
 pub mod annotate;
 pub mod case;
+pub mod clocks;
 pub mod deadline;
 pub mod duty;
 pub mod error;
@@ -20,6 +21,7 @@ pub mod rules;
 pub mod service;
 pub mod store;
 pub mod ticket;
+pub mod timekeeper;
 pub mod wire;
 
 pub use error::AlertsError;
@@ -28,4 +30,5 @@ pub use error::AlertsError;
 pub fn describe_metrics() {
     publisher::describe_metrics();
     service::describe_metrics();
+    timekeeper::describe_metrics();
 }

@@ -28,7 +28,7 @@ use tokio::{
 use crate::{
     AlertsError,
     annotate::Annotator,
-    deadline::WorkCalendar,
+    clocks::Timetable,
     evidence::{EvidenceConfig, EvidenceStore},
     incident::{Effect, Incident, Input, Observation, Pace, SuspectId, Zone},
     rules::Core,
@@ -114,8 +114,8 @@ pub struct ServiceSetup {
     pub cameras: HashMap<CameraId, (CameraInfo, Vec<Zone>)>,
     /// Who signs the messages; its time zone is that of the times written on pictures.
     pub node: Node,
-    /// When people work: limits of tickets are reckoned by it.
-    pub calendar: WorkCalendar,
+    /// What limits and clocks of tickets go by.
+    pub timetable: Timetable,
     /// Decodes first-seen pictures and those in full resolution.
     pub stills: Arc<dyn StillDecoder>,
     /// Takes pictures in full resolution.
@@ -169,7 +169,7 @@ impl Service {
     /// Puts a service together; reads the fonts.
     #[must_use]
     pub fn new(setup: ServiceSetup) -> Self {
-        let router = Router::new(setup.calendar);
+        let router = Router::new(setup.timetable);
         let annotator = Annotator::new(setup.config.font.as_deref(), setup.node.timezone.clone());
         let desk = Desk::new(
             setup.store,

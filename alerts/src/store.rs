@@ -22,6 +22,7 @@ use tokio::sync::{Mutex, watch};
 
 use crate::AlertsError;
 
+mod clocks;
 mod config;
 mod database;
 mod duty;
@@ -47,6 +48,7 @@ mod tests_on_postgres;
 #[allow(clippy::duplicate_mod)]
 mod tests_on_sqlite;
 
+pub use clocks::Rewound;
 pub use config::DatabaseConfig;
 pub use database::{Database, Server};
 pub use outbox::Refused;

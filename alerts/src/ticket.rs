@@ -4,7 +4,7 @@ use bytes::Bytes;
 use domain::{Millis, Place, Sha256, StreamRole, TicketId, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::{incident::Incident, routed::Routed};
+use crate::{clocks::CaseClocks, incident::Incident, routed::Routed};
 
 /// When in a case's life a picture was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -84,6 +84,9 @@ pub struct Ticket {
     /// Who answers for it, as it was decided then; absent for a kind that neither list nor table knows.
     #[serde(default)]
     pub route: Option<Box<Routed>>,
+    /// Its clocks; absent for a ticket without a route, and for older ones.
+    #[serde(default)]
+    pub clocks: Option<Box<CaseClocks>>,
     /// What has become of it.
     pub state: TicketState,
     /// When the problem was last seen.

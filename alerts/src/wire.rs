@@ -6,6 +6,7 @@
 //! A message once built is stored as it is and sent as it is: a resend is the same bytes under the same id.
 
 mod checked;
+mod light;
 mod status;
 mod ticket;
 mod topic;
@@ -15,9 +16,12 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 pub use checked::checked_messages;
+pub use light::light_message;
 pub use status::{CameraStatus, NodeState, NodeStatus, camera_status, is_same_news, node_status};
 pub use ticket::{cleared_messages, opening_messages};
-pub use topic::{camera_status_topic, checked_topic, cleared_topic, evidence_topic, node_status_topic, ticket_topic};
+pub use topic::{
+    camera_status_topic, checked_topic, cleared_topic, evidence_topic, light_topic, node_status_topic, ticket_topic,
+};
 
 /// The content type of a ticket's event (CloudEvents MQTT binding, structured mode).
 pub const CLOUDEVENTS: &str = "application/cloudevents+json";

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use alerts::{
-    deadline::ResponseLevel,
+    clocks::CaseClocks,
+    deadline::{Light, PauseReason, ResponseLevel, Stage},
     duty::{CaseCode, Words},
     incident::{RuleRef, Zone},
     kinds::kind_info,
@@ -67,6 +68,7 @@ struct TicketOut {
     rule: RuleRef,
     model: ModelRef,
     route: Option<RouteOut>,
+    clocks: Option<ClocksOut>,
     evidence: Vec<EvidenceOut>,
 }
 
@@ -101,6 +103,38 @@ struct RouteOut {
     photos_open: u8,
     photos_close: u8,
     why: Words,
+}
+
+#[derive(Serialize)]
+struct ClocksOut {
+    level: ResponseLevel,
+    light: Option<Light>,
+    in_time: Option<bool>,
+    clocks: Vec<ClockOut>,
+}
+
+#[derive(Serialize)]
+struct ClockOut {
+    clock: Stage,
+    limit: String,
+    light: Light,
+    due: Option<String>,
+    stopped_at: Option<String>,
+    stands: Option<PauseReason>,
+}
+
+impl ClocksOut {
+    fn new(clocks: &CaseClocks, zone: &TimeZone) -> Self {
+        let each = clocks.shown().into_iter().map(|shown| ClockOut {
+            clock: shown.clock,
+            limit: shown.limit.to_string(),
+            light: shown.light,
+            due: shown.due.map(|due| rfc3339(due, zone)),
+            stopped_at: shown.stopped_at.map(|at| rfc3339(at, zone)),
+            stands: shown.stands,
+        });
+        Self { level: clocks.level(), light: clocks.light(), in_time: clocks.is_in_time(), clocks: each.collect() }
+    }
 }
 
 impl RouteOut {
@@ -198,6 +232,7 @@ impl TicketOut {
             rule: incident.rule,
             model: incident.model,
             route: ticket.route.map(|route| RouteOut::new(*route, zone)),
+            clocks: ticket.clocks.map(|clocks| ClocksOut::new(&clocks, zone)),
             evidence: ticket.evidence.into_iter().map(|e| EvidenceOut::new(e, zone)).collect(),
         }
     }

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 
 use alerts::{
+    deadline::{Light, PauseReason},
     incident::ZonePurpose,
     ticket::{EvidenceRole, Rendition, TicketState},
 };
@@ -172,6 +173,15 @@ texts! {
     Codes: "案件代码", "Case codes";
     Arrive: "到场时限", "To arrive";
     Solve: "处置时限", "To solve";
+    GreenLight: "绿灯", "Green";
+    YellowLight: "黄灯", "Yellow";
+    RedLight: "红灯", "Red";
+    StoppedAt: "已于 {} 停止计时", "stopped at {}";
+    DueUnknown: "时限未知（缺少该年节假日）", "due time unknown (a year without holidays)";
+    ClockReturned: "退单，停止计时", "stands: returned";
+    ClockSuspended: "挂账，停止计时", "stands: suspended";
+    ClockChecked: "核查中，停止计时", "stands: being checked";
+    LiftedTo: "已升级为{}", "Lifted to {}";
     DueBy: "应于 {} 前", "by {}";
     Copies: "抄报", "Copies to";
     PhotosNeeded: "立案 / 结案所需照片", "Pictures to open / to close";
@@ -301,6 +311,26 @@ impl From<Rendition> for Text {
             Rendition::Original => Self::RenditionOriginal,
             Rendition::Clean => Self::RenditionClean,
             Rendition::Annotated => Self::RenditionAnnotated,
+        }
+    }
+}
+
+impl From<Light> for Text {
+    fn from(light: Light) -> Self {
+        match light {
+            Light::Green => Self::GreenLight,
+            Light::Yellow => Self::YellowLight,
+            Light::Red => Self::RedLight,
+        }
+    }
+}
+
+impl From<PauseReason> for Text {
+    fn from(reason: PauseReason) -> Self {
+        match reason {
+            PauseReason::Returned => Self::ClockReturned,
+            PauseReason::Suspended => Self::ClockSuspended,
+            PauseReason::Checked => Self::ClockChecked,
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use alerts::{
+    clocks::{CaseClocks, Shown},
     deadline::Limit,
     duty::Words,
     routed::Routed,
@@ -20,7 +21,7 @@ use crate::{
     console::{Console, Desk},
     i18n::{Lang, Text},
     layout::{Frame, Section, fact, page, place_facts},
-    tickets::{camera_title, delivery, kind_name, place_line, state_badge, zone_title},
+    tickets::{camera_title, delivery, kind_name, light_badge, place_line, state_badge, zone_title},
     times::{length, moment, rfc3339, wall},
     visit::Visit,
 };
@@ -67,7 +68,7 @@ pub(crate) async fn show(
             }
             (pictures(console, &visit, &ticket))
             (facts(console, &visit, &ticket))
-            @if let Some(route) = &ticket.route { (routing(console, &visit, route)) }
+            @if let Some(route) = &ticket.route { (routing(console, &visit, route, ticket.clocks.as_deref())) }
             (files(console, &visit, &ticket))
         },
     ))
@@ -182,7 +183,7 @@ fn facts(console: &Console, visit: &Visit, ticket: &Ticket) -> Markup {
 }
 
 /// Who answers for it, how and by when, and why so.
-fn routing(console: &Console, visit: &Visit, route: &Routed) -> Markup {
+fn routing(console: &Console, visit: &Visit, route: &Routed, clocks: Option<&CaseClocks>) -> Markup {
     let lang = visit.lang;
     let said = |words: &Words| match lang {
         Lang::Zh => words.zh().to_owned(),
@@ -198,6 +199,14 @@ fn routing(console: &Console, visit: &Visit, route: &Routed) -> Markup {
         section {
             h2 { (Text::Routing.of(lang)) }
             p { (said(&route.why)) }
+            @if let Some(clocks) = clocks {
+                ul.lights {
+                    @for shown in clocks.shown() { li { (clock(console, visit, &shown)) } }
+                }
+                @if clocks.level() != route.level {
+                    p { (Text::LiftedTo.with(lang, match lang { Lang::Zh => clocks.level().zh(), Lang::En => clocks.level().en() })) }
+                }
+            }
             dl.facts {
                 (fact(Text::Dept, lang, &html! { (said(&route.dept)) }))
                 (fact(Text::Level, lang, &html! { (match lang { Lang::Zh => route.level.zh(), Lang::En => route.level.en() }) }))
@@ -224,6 +233,24 @@ fn routing(console: &Console, visit: &Visit, route: &Routed) -> Markup {
                 h3 { (Text::Steps.of(lang)) }
                 ol { @for step in &route.steps { li { (said(step)) } } }
             }
+        }
+    }
+}
+
+/// One clock: its light in colour and in words, and by when.
+fn clock(console: &Console, visit: &Visit, shown: &Shown) -> Markup {
+    let lang = visit.lang;
+    let name = match lang {
+        Lang::Zh => shown.clock.zh(),
+        Lang::En => shown.clock.en(),
+    };
+    html! {
+        (name) " " (light_badge(shown.light, lang)) " "
+        @match (shown.stopped_at, shown.due, shown.stands) {
+            (Some(at), ..) => { (Text::StoppedAt.with(lang, wall(at, &console.time_zone))) },
+            (None, Some(due), _) => { (Text::DueBy.with(lang, wall(due, &console.time_zone))) },
+            (None, None, Some(reason)) => { (Text::from(reason).of(lang)) },
+            (None, None, None) => { (Text::DueUnknown.of(lang)) },
         }
     }
 }

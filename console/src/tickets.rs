@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use alerts::{
+    deadline::Light,
     incident::Zone,
     kinds::{KINDS, KindInfo, kind_info},
     store::TicketFilter,
@@ -237,7 +238,9 @@ fn row(console: &Console, visit: &Visit, ticket: &Ticket) -> Markup {
                 }
             }
             div.what {
-                h2 { a href={ "/tickets/" (ticket.id()) } { (name) } " " (state_badge(ticket.state, lang)) }
+                h2 { a href={ "/tickets/" (ticket.id()) } { (name) } " " (state_badge(ticket.state, lang))
+                    @if let Some(light) = ticket.clocks.as_ref().and_then(|clocks| clocks.light()) { " " (light_badge(light, lang)) }
+                }
                 p.where {
                     a href={ "/cameras/" (incident.camera) } { (camera) }
                     @if let Some(place) = &ticket.camera.place { " · " (place_line(place)) }
@@ -281,6 +284,18 @@ pub(crate) fn state_badge(state: TicketState, lang: Lang) -> Markup {
     };
     html! {
         span class={ "state " (class) } { span aria-hidden="true" { (icon) } " " (Text::from(state).of(lang)) }
+    }
+}
+
+/// A light in its colour, its shape and its name.
+pub(crate) fn light_badge(light: Light, lang: Lang) -> Markup {
+    let (class, icon) = match light {
+        Light::Green => ("ok", "●"),
+        Light::Yellow => ("warn", "◆"),
+        Light::Red => ("bad", "▲"),
+    };
+    html! {
+        span class={ "state " (class) } { span aria-hidden="true" { (icon) } " " (Text::from(light).of(lang)) }
     }
 }
 

@@ -8,6 +8,7 @@ use std::{
 };
 
 use alerts::{
+    clocks::{ClockStart, Timetable},
     deadline::DeadlineConfig,
     evidence::{EvidenceConfig, EvidenceStore},
     incident::Pace,
@@ -122,7 +123,11 @@ impl Player {
                 district: Cell::try_from("310104".to_owned()).expect("a district"),
                 timezone: scene.time_zone()?,
             },
-            calendar: DeadlineConfig::default().calendar(scene.time_zone()?, &[])?,
+            timetable: Timetable {
+                calendar: DeadlineConfig::default().calendar(scene.time_zone()?, &[])?,
+                lights: DeadlineConfig::default().lights().map_err(anyhow::Error::msg)?,
+                start: ClockStart::Filed,
+            },
             stills: Arc::new(Stills::new(Decoder::new(&self.decoders)?)),
             full_resolution: Arc::new(NoMainStream),
             paces: Arc::new({

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use alerts::{
+    deadline::Light,
     evidence::EvidenceStore,
     incident::Incident,
     kinds::kind_info,
@@ -39,7 +40,7 @@ pub async fn run_list(config: &Path, camera: Option<CameraId>, limit: u32, json:
         }
         return Ok(());
     }
-    let mut listing = table(&["ticket", "confirmed", "kind", "camera", "zone", "state", "delivered"]);
+    let mut listing = table(&["ticket", "confirmed", "kind", "camera", "zone", "state", "light", "delivered"]);
     for ticket in &tickets {
         let Incident { kind, camera, zone, confirmed_at, .. } = &ticket.incident;
         listing.add_row([
@@ -49,11 +50,32 @@ pub async fn run_list(config: &Path, camera: Option<CameraId>, limit: u32, json:
             camera.to_string(),
             zone.to_string(),
             state(ticket).into(),
+            ticket
+                .clocks
+                .as_ref()
+                .and_then(|clocks| clocks.light())
+                .map_or_else(|| "-".into(), |light| light_en(light).into()),
             ticket.delivered_at.map_or_else(|| "waiting".into(), |at| local_time(at, &timezone)),
         ]);
     }
     println!("{listing}");
     Ok(())
+}
+
+fn light_zh(light: Light) -> &'static str {
+    match light {
+        Light::Green => "绿灯",
+        Light::Yellow => "黄灯",
+        Light::Red => "红灯",
+    }
+}
+
+fn light_en(light: Light) -> &'static str {
+    match light {
+        Light::Green => "green",
+        Light::Yellow => "yellow",
+        Light::Red => "red",
+    }
 }
 
 fn state(ticket: &Ticket) -> &'static str {
@@ -91,6 +113,9 @@ pub async fn run_show(config: &Path, id: TicketId, json: bool, export: Option<&P
         println!("rule       {} version {}", incident.rule.id, incident.rule.version);
         println!("model      {} {}", incident.model.name, incident.model.sha256);
         if let Some(route) = &ticket.route {
+            if let Some(clocks) = ticket.clocks.as_ref().filter(|clocks| clocks.level() != route.level) {
+                println!("lifted to  {} {}", clocks.level().zh(), clocks.level().en());
+            }
             let due = |due: Option<Timestamp>| due.map_or_else(|| "-".into(), |due| local_time(due, &timezone));
             println!("answers    {} {}", route.dept.zh, route.dept.en);
             println!("routed     {}", route.why.zh);
@@ -100,6 +125,20 @@ pub async fn run_show(config: &Path, id: TicketId, json: bool, export: Option<&P
                 println!("arrive     {} {}: by {}", limit.zh(), limit.en(), due(route.arrive_due));
             }
             println!("solve      {} {}: by {}", route.solve.zh(), route.solve.en(), due(route.solve_due));
+        }
+        for shown in ticket.clocks.iter().flat_map(|clocks| clocks.shown()) {
+            let due = match (shown.stopped_at, shown.due, shown.stands) {
+                (Some(at), ..) => format!("stopped {}", local_time(at, &timezone)),
+                (None, Some(due), _) => format!("due {}", local_time(due, &timezone)),
+                (None, None, Some(reason)) => format!("stands: {reason:?}").to_lowercase(),
+                (None, None, None) => "due -".into(),
+            };
+            println!(
+                "{:<10} {} {}, {due}",
+                format!("{:?}", shown.clock).to_lowercase(),
+                light_zh(shown.light),
+                light_en(shown.light)
+            );
         }
         println!("delivered  {}", ticket.delivered_at.map_or_else(|| "not yet".into(), |at| local_time(at, &timezone)));
         for evidence in &ticket.evidence {

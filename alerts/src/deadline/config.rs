@@ -7,7 +7,10 @@ use jiff::tz::TimeZone;
 use serde::Deserialize;
 
 use super::{CalendarError, HolidayYear, Lights, WorkCalendar};
-use crate::rules::{Day, Hours};
+use crate::{
+    clocks::ClockStart,
+    rules::{Day, Hours},
+};
 
 /// How deadlines are reckoned.
 #[derive(Debug, Clone, Deserialize)]
@@ -23,6 +26,8 @@ pub struct DeadlineConfig {
     pub yellow_share: f64,
     /// ... so much time, whichever is more.
     pub yellow_left: Millis,
+    /// From when the clocks of a case run.
+    pub start: ClockStart,
 }
 
 impl Default for DeadlineConfig {
@@ -33,6 +38,7 @@ impl Default for DeadlineConfig {
             holidays: Vec::new(),
             yellow_share: 0.2,
             yellow_left: Millis::mins(30),
+            start: ClockStart::Filed,
         }
     }
 }

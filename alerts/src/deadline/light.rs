@@ -81,6 +81,12 @@ impl Default for Lamp {
 }
 
 impl Lamp {
+    /// The light that was told last; green before any.
+    #[must_use]
+    pub fn light(&self) -> Light {
+        self.told
+    }
+
     /// What the deadline's standing asks for beyond what was told. A longer limit may turn a light back; nobody is told
     /// of that, and the next yellow or red is told anew.
     pub fn turn(&mut self, stage: Stage, level: ResponseLevel, standing: &Standing) -> Option<LightChange> {
@@ -132,14 +138,18 @@ impl LightChange {
 }
 
 impl Stage {
-    fn zh(self) -> &'static str {
+    /// In Chinese.
+    #[must_use]
+    pub fn zh(self) -> &'static str {
         match self {
             Self::Arrive => "到场",
             Self::Solve => "处置",
         }
     }
 
-    fn en(self) -> &'static str {
+    /// In English.
+    #[must_use]
+    pub fn en(self) -> &'static str {
         match self {
             Self::Arrive => "arrive",
             Self::Solve => "solve",

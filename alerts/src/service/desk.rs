@@ -118,6 +118,7 @@ impl Desk {
                 Err(error) => self.after_failure(&mut attempts, &error).await,
             }
         };
+        ticket.clocks = self.router.clocks(&ticket).map(Box::new);
         let messages = wire::opening_messages(&ticket, &self.node);
         let opened = loop {
             let written = match put(&self.evidence, &pieces).await {
@@ -153,6 +154,7 @@ impl Desk {
             cleared_at: None,
             delivered_at: None,
             route: None,
+            clocks: None,
             evidence: Vec::new(),
             incident,
             camera,

@@ -1,20 +1,26 @@
 //! Routes tickets by the responsibility list that is in force, read anew whenever an import has added to it.
 
 use crate::{
-    AlertsError, deadline::WorkCalendar, duty::DutyList, routed::Routed, store::Store, ticket::Ticket, wire::Node,
+    AlertsError,
+    clocks::{CaseClocks, ClockEvent, Timetable},
+    duty::DutyList,
+    routed::Routed,
+    store::Store,
+    ticket::Ticket,
+    wire::Node,
 };
 
 /// Knows the list as of the last look at the database.
 pub(super) struct Router {
-    calendar: WorkCalendar,
+    timetable: Timetable,
     list: DutyList,
     /// How many versions the list had when it was read.
     read: Option<i64>,
 }
 
 impl Router {
-    pub(super) fn new(calendar: WorkCalendar) -> Self {
-        Self { calendar, list: DutyList::default(), read: None }
+    pub(super) fn new(timetable: Timetable) -> Self {
+        Self { timetable, list: DutyList::default(), read: None }
     }
 
     /// Who answers for a ticket that opens; its place is its camera's, or the node's district. A damaged list does not
@@ -31,7 +37,8 @@ impl Router {
         self.refresh(store).await?;
         let incident = &ticket.incident;
         let place = ticket.camera.place.as_ref().map_or(&node.district, |place| &place.grid);
-        let decided = Routed::decide(&self.list, &incident.kind, place, incident.confirmed_at, &self.calendar);
+        let decided =
+            Routed::decide(&self.list, &incident.kind, place, incident.confirmed_at, &self.timetable.calendar);
         Ok(decided.map(|(routed, unknown)| {
             if let Some(error) = unknown {
                 metrics::counter!("gridwatch_routing_failures_total", "reason" => "calendar").increment(1);
@@ -39,6 +46,15 @@ impl Router {
             }
             routed
         }))
+    }
+
+    /// The clocks of a ticket that is filed as it opens.
+    pub(super) fn clocks(&self, ticket: &Ticket) -> Option<CaseClocks> {
+        let at = ticket.incident.confirmed_at;
+        let mut clocks = CaseClocks::new(ticket.route.as_deref()?, self.timetable.start);
+        // No light can have changed at the first moment; a due time that is not known was told of when it was routed.
+        clocks.apply(at, ClockEvent::Filed, at, self.timetable.terms());
+        Some(clocks)
     }
 
     async fn refresh(&mut self, store: &Store) -> Result<(), AlertsError> {

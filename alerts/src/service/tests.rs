@@ -141,8 +141,10 @@ fn zone() -> Zone {
     }
 }
 
-fn calendar() -> WorkCalendar {
-    crate::deadline::DeadlineConfig::default().calendar(TimeZone::UTC, &[]).expect("a calendar")
+fn timetable() -> Timetable {
+    let config = crate::deadline::DeadlineConfig::default();
+    let calendar = config.calendar(TimeZone::UTC, &[]).expect("a calendar");
+    Timetable { calendar, lights: config.lights().expect("lights"), start: config.start }
 }
 
 /// A place on disk with a service that can be started on it again and again.
@@ -179,7 +181,7 @@ impl Site {
                 district: Cell::try_from("310104".to_owned()).expect("cell"),
                 timezone: TimeZone::UTC,
             },
-            calendar: calendar(),
+            timetable: timetable(),
             stills: Arc::new(stills),
             full_resolution: Arc::new(main),
             paces: Arc::new(|_, _| {}),
@@ -428,7 +430,7 @@ async fn a_ticket_is_routed_by_the_list_in_force_and_keeps_what_was_decided() {
 
     // An import while the service runs counts for the next ticket, and changes none that is there.
     let node = site.setup(RealJpegs, MainStream::None).await.node;
-    let mut router = Router::new(calendar());
+    let mut router = Router::new(timetable());
     let mut routed = async || router.route(ticket, &node, &site.store).await.expect("read").expect("somebody");
     assert_eq!(Some(&routed().await), ticket.route.as_deref());
     for version in 1..=2 {

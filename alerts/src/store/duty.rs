@@ -46,7 +46,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn duty_version_count(&self) -> Result<i64, AlertsError> {
-        sqlx::query_scalar("SELECT COUNT(*) FROM duty_items")
+        sqlx::query_scalar("SELECT CAST(COUNT(*) AS BIGINT) FROM duty_items")
             .fetch_one(&self.readers)
             .await
             .map_err(self.failed("count the responsibility list"))

@@ -56,6 +56,7 @@ pub(super) fn ticket(camera: &str, at: i64) -> Ticket {
         cleared_at: None,
         delivered_at: None,
         route: None,
+        clocks: None,
         evidence: vec![
             evidence(EvidenceRole::FirstSeen, Rendition::Original),
             evidence(EvidenceRole::Confirming, Rendition::Clean),

@@ -24,6 +24,8 @@ pub(super) enum Purpose {
     Open,
     /// Says that its problem is gone.
     Clear,
+    /// Says that a light of its case changed.
+    Light,
 }
 
 impl Purpose {
@@ -31,6 +33,7 @@ impl Purpose {
         match self {
             Self::Open => "open",
             Self::Clear => "clear",
+            Self::Light => "light",
         }
     }
 }

@@ -93,6 +93,7 @@ impl<'r> TicketRow<'r> {
             camera: self.json("camera_info")?,
             zone: self.json("zone_info")?,
             route: self.optional_json("route")?,
+            clocks: self.optional_json("clocks")?,
             state: self.word("state")?,
             last_seen: self.time("last_seen")?,
             cleared_at: self.optional_time("cleared_at")?,

@@ -7,6 +7,7 @@ use sqlx::AnyConnection;
 
 use super::{
     Store,
+    clocks::insert_clocks,
     outbox::{Purpose, enqueue},
     row::{TicketRow, json, word},
     sql::Sql,
@@ -17,8 +18,8 @@ use crate::{
     ticket::{Evidence, OutgoingMessage, Ticket, TicketState},
 };
 
-const TICKET_COLUMNS: &str =
-    "SELECT id, state, last_seen, cleared_at, delivered_at, incident, camera_info, zone_info, route FROM tickets";
+pub(super) const TICKET_COLUMNS: &str = "SELECT id, state, last_seen, cleared_at, delivered_at, incident, camera_info, \
+     zone_info, route, (SELECT clocks.state FROM clocks WHERE clocks.ticket = tickets.id) AS clocks FROM tickets";
 
 const EVIDENCE_COLUMNS: &str =
     "SELECT ticket, role, rendition, stream, sha256, media_type, bytes, width, height, captured_at FROM evidence";
@@ -120,6 +121,9 @@ impl Store {
             return Ok(Opened::AlreadyThere);
         }
         insert_evidence(&mut tx, id, &ticket.evidence).await.map_err(&failed)?;
+        if let Some(clocks) = &ticket.clocks {
+            insert_clocks(&mut tx, id, clocks).await.map_err(&failed)?;
+        }
         enqueue(&mut tx, id, Purpose::Open, messages).await.map_err(&failed)?;
         tx.commit().await.map_err(&failed)?;
         self.outbox_grew(messages.len());
@@ -317,7 +321,7 @@ impl Store {
         Ok(Counts { open, cleared, undelivered, queued_messages, refused_messages })
     }
 
-    async fn load(&self, query: Sql) -> Result<Vec<Ticket>, AlertsError> {
+    pub(super) async fn load(&self, query: Sql) -> Result<Vec<Ticket>, AlertsError> {
         const DOING: &str = "read tickets";
         let failed = self.failed(DOING);
         // One moment, so that a ticket's evidence is as old as the ticket.

@@ -49,6 +49,12 @@ pub fn checked_topic(place: Option<&Place>, node: &Node, ticket: TicketId) -> St
     format!("{}/ticket/{ticket}/checked", area(place, node))
 }
 
+/// Where changes of a case's lights go: `gridwatch/v1/{district}/{street}/ticket/{ticket}/light`.
+#[must_use]
+pub fn light_topic(place: Option<&Place>, node: &Node, ticket: TicketId) -> String {
+    format!("{}/ticket/{ticket}/light", area(place, node))
+}
+
 /// Where a camera's state stands, retained: `gridwatch/v1/{district}/{street}/{camera}/status`.
 #[must_use]
 pub fn camera_status_topic(place: Option<&Place>, node: &Node, camera: &CameraId) -> String {

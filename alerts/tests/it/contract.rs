@@ -4,7 +4,8 @@
 use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 use alerts::{
-    deadline::{DeadlineConfig, HolidayYear, WorkCalendar},
+    clocks::LightTurn,
+    deadline::{DeadlineConfig, HolidayYear, Light, ResponseLevel, Stage, WorkCalendar},
     duty::{DutyItem, DutyList, ItemVersion},
     recheck::{Found, Outcome, Why},
     routed::Routed,
@@ -185,6 +186,33 @@ fn a_ticket_suggests_who_answers_and_by_when() {
             {"scheme": "SH-GRID", "name": "机动车乱停放、非机动车乱停放"},
         ])
     );
+}
+
+#[test]
+fn every_change_of_a_light_keeps_the_contract() {
+    let document = document();
+    let ticket = ticket(1);
+    let (level, due) = (ResponseLevel::Community, Some(OPENED_AT));
+    let turn = |number, light, escalated_to, due, stopped_at| LightTurn {
+        number,
+        clock: if number % 2 == 0 { Stage::Arrive } else { Stage::Solve },
+        light,
+        due,
+        level,
+        escalated_to,
+        stopped_at,
+    };
+    for turn in [
+        turn(1, Light::Yellow, None, due, None),
+        turn(2, Light::Red, level.above(), due, None),
+        turn(3, Light::Red, None, due, Some(OPENED_AT)),
+        turn(4, Light::Green, None, None, None),
+        turn(5, Light::Green, None, due, Some(OPENED_AT)),
+    ] {
+        let message = wire::light_message(&ticket, &turn, OPENED_AT, &node());
+        assert_eq!(check_message(&document, &message), "light");
+        assert!(message.topic.ends_with(&format!("/310104007/ticket/{}/light", ticket.id())), "{}", message.topic);
+    }
 }
 
 #[test]

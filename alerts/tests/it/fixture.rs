@@ -174,6 +174,7 @@ pub(crate) fn ticket(n: u32) -> Ticket {
         cleared_at: None,
         delivered_at: None,
         route: None,
+        clocks: None,
         evidence: Vec::new(),
     }
 }

@@ -6,6 +6,7 @@ mod broker;
 mod contract;
 mod delivery;
 mod fixture;
+mod lights;
 mod listener;
 mod platform;
 mod refusal;

@@ -7,6 +7,7 @@ use std::{
 
 use alerts::{
     annotate::{Annotator, Scene},
+    clocks::{CaseClocks, ClockEvent, ClockStart, Terms},
     deadline::DeadlineConfig,
     duty::DutyList,
     evidence::EvidenceStore,
@@ -175,6 +176,7 @@ pub(crate) fn ticket(camera: &CameraView, kind: &str, at: Timestamp) -> Ticket {
         last_seen: at,
         cleared_at: None,
         delivered_at: None,
+        clocks: route(kind, at).map(|route| Box::new(clocks(&route, at))),
         route: route(kind, at),
         evidence: Vec::new(),
     }
@@ -186,6 +188,16 @@ fn route(kind: &str, at: Timestamp) -> Option<Box<Routed>> {
     let place = place().grid;
     let decided = Routed::decide(&DutyList::default(), &kind.parse().expect("a kind"), &place, at, &calendar);
     decided.map(|(routed, _)| Box::new(routed))
+}
+
+/// Clocks that run since the ticket opened.
+fn clocks(route: &Routed, at: Timestamp) -> CaseClocks {
+    let config = DeadlineConfig::default();
+    let calendar = config.calendar(TimeZone::UTC, &[]).expect("a calendar");
+    let lights = config.lights().expect("lights");
+    let mut clocks = CaseClocks::new(route, ClockStart::Filed);
+    clocks.apply(at, ClockEvent::Filed, at, Terms { calendar: &calendar, lights: &lights });
+    clocks
 }
 
 /// Stores all renditions of a picture of `ticket` and names them on it.
