@@ -186,6 +186,15 @@ pub enum CamerasCommand {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Have the running gridwatch take in changed cameras now, and say what differed.
+    ///
+    /// It notices changed files by itself after a few seconds; a configuration that cannot be used is refused, and the cameras
+    /// stay as they are.
+    Reload {
+        /// The configuration file, which says where the console is.
+        #[command(flatten)]
+        config: ConfigArg,
+    },
     /// List the configured cameras.
     List {
         /// The configuration file.

@@ -42,6 +42,9 @@ pub struct Config {
     pub permits: Vec<alerts::rules::Permit>,
     /// The cameras.
     pub cameras: Vec<CameraConfig>,
+    /// The file that this was read from, which a running gridwatch watches.
+    #[serde(skip)]
+    pub origin: Option<PathBuf>,
 }
 
 /// This process among its peers, and where it keeps its data.
@@ -84,7 +87,7 @@ impl Default for BrokerConfig {
 }
 
 /// One camera.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CameraConfig {
     /// Its id: the 20-digit GB/T 28181 id, or any name of letters, digits, `-`, `_`, `.`.
@@ -205,6 +208,7 @@ impl Config {
         config.check_models(path)?;
         config.resolve_paths(&base);
         config.work_calendar(path)?;
+        config.origin = Some(path.to_owned());
         Ok(config)
     }
 
@@ -222,9 +226,26 @@ impl Config {
     /// # Errors
     /// As [`Config::load`].
     pub fn included_files(path: &Path) -> Result<Vec<PathBuf>, ConfigError> {
-        let (config, base) = Self::load_main(path)?;
-        config.include.iter().try_fold(Vec::new(), |mut files, pattern| {
-            files.extend(expand(path, &base, pattern)?);
+        let (config, _) = Self::load_main(path)?;
+        Ok(Self::files(path, &config.include)?.split_off(1))
+    }
+
+    /// Where the console of the configuration file `path` listens, whether or not its cameras are good.
+    ///
+    /// # Errors
+    /// When the file does not read.
+    pub fn console(path: &Path) -> Result<SocketAddr, ConfigError> {
+        Ok(parse_file::<Self>(path)?.console.listen)
+    }
+
+    /// The configuration file `path` and the files that the patterns `include` name from its folder.
+    ///
+    /// # Errors
+    /// When a pattern is none.
+    pub fn files(path: &Path, include: &[String]) -> Result<Vec<PathBuf>, ConfigError> {
+        let base = path.parent().unwrap_or(Path::new(""));
+        include.iter().try_fold(vec![path.to_owned()], |mut files, pattern| {
+            files.extend(expand(path, base, pattern)?);
             Ok(files)
         })
     }

@@ -2,7 +2,6 @@
 //! configuration.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
     error::Error,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -10,11 +9,14 @@ use std::{
 
 use alerts::service::{FullResolution, Grab, StillDecoder};
 use bytes::Bytes;
-use console::{CameraView, StillError, StillFuture};
+use console::{CameraChanges, CameraView, ReloadFuture, StillError, StillFuture};
 use domain::{AccessUnit, CameraId, Picture, StreamRole};
 use ingest::{Decoder, Ingest};
 
-use crate::config::CameraConfig;
+use crate::{
+    reload::Reloads,
+    roster::{Cameras, Changes, Roster},
+};
 
 /// JPEG quality of the console's live pictures; evidence has its own.
 const LIVE_QUALITY: u8 = 80;
@@ -48,25 +50,24 @@ impl StillDecoder for Stills {
 /// Takes evidence in full resolution from the main streams of cameras that are looked at in their sub streams.
 pub struct MainStreams {
     ingest: Ingest,
-    /// Cameras that have both streams.
-    cameras: BTreeSet<CameraId>,
+    roster: Roster,
 }
 
 /// A main stream that needs longer than this for a keyframe is of no use to a ticket that waits for it.
 const GRAB_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl MainStreams {
-    /// Those of `cameras` that have both streams.
+    /// Those of the roster's cameras that have both streams.
     #[must_use]
-    pub fn new(ingest: Ingest, cameras: &[CameraConfig]) -> Self {
-        let both = cameras.iter().filter(|camera| camera.stream.main.is_some() && camera.stream.sub.is_some());
-        Self { ingest, cameras: both.map(|camera| camera.id.clone()).collect() }
+    pub fn new(ingest: Ingest, roster: Roster) -> Self {
+        Self { ingest, roster }
     }
 }
 
 impl FullResolution for MainStreams {
     fn grab(&self, camera: &CameraId) -> Option<Grab> {
-        let (camera, ingest) = (self.cameras.get(camera)?.clone(), self.ingest.clone());
+        self.roster.now().get(camera).filter(|known| known.stream.main.is_some() && known.stream.sub.is_some())?;
+        let (camera, ingest) = (camera.clone(), self.ingest.clone());
         Some(Box::pin(async move {
             let grabbed = ingest.grab(&camera, StreamRole::Main, GRAB_TIMEOUT).await;
             grabbed.map_err(|error| error.to_string())
@@ -78,18 +79,20 @@ impl FullResolution for MainStreams {
 pub struct Fleet {
     ingest: Ingest,
     stills: Stills,
-    cameras: BTreeMap<CameraId, CameraConfig>,
+    roster: Roster,
+    /// None where the cameras come from no file.
+    reloads: Option<Reloads>,
 }
 
 impl Fleet {
     /// Joins what runs with what was configured.
     #[must_use]
-    pub fn new(ingest: Ingest, stills: Stills, cameras: impl IntoIterator<Item = CameraConfig>) -> Self {
-        Self { ingest, stills, cameras: cameras.into_iter().map(|camera| (camera.id.clone(), camera)).collect() }
+    pub fn new(ingest: Ingest, stills: Stills, roster: Roster, reloads: Option<Reloads>) -> Self {
+        Self { ingest, stills, roster, reloads }
     }
 
-    fn view(&self, report: domain::CameraReport) -> Option<CameraView> {
-        let camera = self.cameras.get(&report.id)?;
+    fn view(cameras: &Cameras, report: domain::CameraReport) -> Option<CameraView> {
+        let camera = cameras.get(&report.id)?;
         Some(CameraView {
             report,
             name: camera.display_name().to_owned(),
@@ -101,11 +104,22 @@ impl Fleet {
 
 impl console::Fleet for Fleet {
     fn cameras(&self) -> Vec<CameraView> {
-        self.ingest.reports().into_iter().filter_map(|report| self.view(report)).collect()
+        let cameras = self.roster.now();
+        self.ingest.reports().into_iter().filter_map(|report| Self::view(&cameras, report)).collect()
     }
 
     fn camera(&self, id: &CameraId) -> Option<CameraView> {
-        self.ingest.report(id).and_then(|report| self.view(report))
+        self.ingest.report(id).and_then(|report| Self::view(&self.roster.now(), report))
+    }
+
+    fn reload(&self) -> ReloadFuture<'_> {
+        Box::pin(async {
+            let Some(reloads) = &self.reloads else {
+                return Err("these cameras come from no configuration file".to_owned());
+            };
+            let Changes { added, changed, removed, unchanged } = reloads.reload().await?;
+            Ok(CameraChanges { added, changed, removed, unchanged })
+        })
     }
 
     fn still(&self, id: &CameraId) -> StillFuture<'_> {

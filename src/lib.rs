@@ -18,6 +18,8 @@ pub mod holidays;
 pub mod logging;
 pub mod looker;
 pub mod pipeline;
+pub mod reload;
+pub mod roster;
 pub mod sheet;
 pub mod still;
 pub mod telemetry;

@@ -3,16 +3,16 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
 };
 
 use alerts::incident::Zone;
 use detect::{
-    CloseUps, DetectConfig, DetectError, Detectors, Sampler, Scene, SceneConfig,
+    CloseUps, DetectConfig, DetectError, Detectors, Manner, Sampler, Scene, SceneConfig,
     scene::{Need, Outcome, Seen},
 };
-use domain::{CameraId, Frame, Look, LookSource};
-use ingest::Occasion;
+use domain::{CameraId, Frame, Look, LookSource, Polygon};
+use ingest::{Occasion, StreamConfig};
 use metrics::counter;
 use tracing::info;
 
@@ -23,23 +23,72 @@ fn models_of<'a>(config: &'a DetectConfig, camera: &'a CameraConfig) -> &'a [Str
     camera.models.as_deref().filter(|models| !models.is_empty()).unwrap_or(std::slice::from_ref(&config.model))
 }
 
-/// Every model that some camera needs.
+/// Every model that some camera needs, and the one for those that are still to come.
 #[must_use]
 pub fn models(config: &DetectConfig, cameras: &[CameraConfig]) -> BTreeSet<String> {
-    cameras.iter().flat_map(|camera| models_of(config, camera)).cloned().collect()
+    cameras.iter().flat_map(|camera| models_of(config, camera)).chain([&config.model]).cloned().collect()
 }
 
 /// What one thread needs to look.
 pub struct Looker {
     detectors: Detectors,
     sampler: Sampler,
-    cameras: Arc<HashMap<CameraId, Sight>>,
+    sights: Sights,
+}
+
+/// How each camera is looked at and what is known of its view, for all lookers of one [`Looker::load`]; clones are the same.
+#[derive(Clone)]
+pub struct Sights {
+    config: Arc<DetectConfig>,
+    /// The models that are open.
+    models: Arc<BTreeSet<String>>,
+    by_camera: Arc<RwLock<HashMap<CameraId, Arc<Sight>>>>,
+}
+
+/// A camera that needs a model which is not open.
+#[derive(Debug, thiserror::Error)]
+#[error("cameras.{camera}.models: the running gridwatch has not opened \"{model}\"; restart it to take that model in")]
+pub struct ModelNotOpen {
+    camera: CameraId,
+    model: String,
+}
+
+impl Sights {
+    /// Whether these cameras can be looked at with the models that are open.
+    ///
+    /// # Errors
+    /// Names the first that cannot.
+    pub fn check(&self, cameras: &[CameraConfig]) -> Result<(), ModelNotOpen> {
+        let missing = cameras.iter().find_map(|camera| {
+            let model = models_of(&self.config, camera).iter().find(|model| !self.models.contains(*model))?;
+            Some(ModelNotOpen { camera: camera.id.clone(), model: model.clone() })
+        });
+        missing.map_or(Ok(()), Err)
+    }
+
+    /// Makes these the cameras from now on. What is known of a view stays with a camera whose stream, models and close-ups
+    /// stay.
+    pub fn set(&self, cameras: &[CameraConfig]) {
+        let mut by_camera = self.by_camera.write().unwrap_or_else(PoisonError::into_inner);
+        let mut before = std::mem::take(&mut *by_camera);
+        for camera in cameras {
+            let next = Sight::new(&self.config, camera);
+            let sight = before.remove(&camera.id).filter(|sight| sight.is_like(&next));
+            by_camera.insert(camera.id.clone(), sight.unwrap_or_else(|| Arc::new(next)));
+        }
+    }
+
+    fn get(&self, camera: &CameraId) -> Option<Arc<Sight>> {
+        self.by_camera.read().unwrap_or_else(PoisonError::into_inner).get(camera).cloned()
+    }
 }
 
 /// How a camera is looked at, and what is known of its view by whichever thread looked last. The lock is held during a
 /// look, of which a camera has one at a time.
 struct Sight {
+    stream: StreamConfig,
     models: Vec<String>,
+    close_ups: Vec<(Polygon, Manner)>,
     scene: SceneConfig,
     view: Mutex<View>,
 }
@@ -52,10 +101,20 @@ struct View {
 impl Sight {
     fn new(config: &DetectConfig, camera: &CameraConfig) -> Self {
         let close_up = |zone: &Zone| Some((zone.polygon.clone(), *camera.close_ups.get(&zone.id)?));
-        let zones = camera.zones.iter().filter_map(close_up).collect();
-        let close_ups = CloseUps::new(zones, config.close_ups_per_look);
+        let zones: Vec<_> = camera.zones.iter().filter_map(close_up).collect();
+        let close_ups = CloseUps::new(zones.clone(), config.close_ups_per_look);
         let view = View { close_ups, scene: Scene::new(config.scene()) };
-        Self { models: models_of(config, camera).to_vec(), scene: config.scene(), view: Mutex::new(view) }
+        Self {
+            stream: camera.stream.clone(),
+            models: models_of(config, camera).to_vec(),
+            close_ups: zones,
+            scene: config.scene(),
+            view: Mutex::new(view),
+        }
+    }
+
+    fn is_like(&self, other: &Self) -> bool {
+        self.stream.connects_like(&other.stream) && self.models == other.models && self.close_ups == other.close_ups
     }
 
     fn lock(&self) -> MutexGuard<'_, View> {
@@ -76,10 +135,18 @@ impl Looker {
     /// # Errors
     /// When ONNX Runtime or a model cannot be used.
     pub fn load(config: &DetectConfig, cameras: &[CameraConfig], n: usize) -> Result<Vec<Self>, DetectError> {
-        let sight = |camera: &CameraConfig| (camera.id.clone(), Sight::new(config, camera));
-        let sights: Arc<HashMap<_, _>> = Arc::new(cameras.iter().map(sight).collect());
-        let looker = |detectors| Self { detectors, sampler: Sampler::default(), cameras: Arc::clone(&sights) };
-        Ok(Detectors::load(config, &models(config, cameras), n)?.into_iter().map(looker).collect())
+        let models = models(config, cameras);
+        let detectors = Detectors::load(config, &models, n)?;
+        let sights = Sights { config: Arc::new(config.clone()), models: Arc::new(models), by_camera: Arc::default() };
+        sights.set(cameras);
+        let looker = |detectors| Self { detectors, sampler: Sampler::default(), sights: sights.clone() };
+        Ok(detectors.into_iter().map(looker).collect())
+    }
+
+    /// How each camera is looked at, to be changed while lookers look.
+    #[must_use]
+    pub fn sights(&self) -> Sights {
+        self.sights.clone()
     }
 
     /// Looks at one picture. `frame.sampled_at` is the scene's time, which may run faster than anybody's clock; `occasion`
@@ -90,7 +157,7 @@ impl Looker {
     /// When the camera is none of those that it was loaded for, the picture's planes do not hold what its size says, or a
     /// run fails. The looker stays usable.
     pub fn look(&mut self, frame: Frame, occasion: Occasion) -> Result<Look, DetectError> {
-        let Some(sight) = self.cameras.get(&frame.camera) else {
+        let Some(sight) = self.sights.get(&frame.camera) else {
             return Err(DetectError::UnknownCamera { camera: frame.camera });
         };
         let mut view = sight.lock();

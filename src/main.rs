@@ -50,6 +50,7 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
             let write = if dry_run { Write::DryRun } else { Write::Commit };
             commands::cameras::run_import(&config.path, &file, into.as_deref(), write)
         }
+        Command::Cameras(CamerasCommand::Reload { config }) => commands::cameras::run_reload(&config.path).await,
         Command::Cameras(CamerasCommand::List { config }) => commands::cameras::run_list(&config.path),
         Command::Duty(DutyCommand::Import { config, file, dry_run }) => {
             let write = if dry_run { Write::DryRun } else { Write::Commit };

@@ -26,7 +26,7 @@ use alerts::{
 };
 use anyhow::{Context as _, bail};
 use console::{Console, Vitals};
-use domain::{CameraId, Frame, Millis, Place, Timestamp};
+use domain::{CameraId, Frame, Millis, Timestamp};
 use ingest::{CameraEvent, CameraSource, Decoder, Ingest, LookPace, LookQueue};
 use metrics::counter;
 use tokio::{sync::mpsc, task::JoinSet};
@@ -35,9 +35,11 @@ use tracing::{debug, error, info, warn};
 
 use crate::{
     broker::Broker,
-    config::Config,
+    config::{CameraConfig, Config},
     fleet::{Fleet, MainStreams, Stills},
     looker::Looker,
+    reload::Reloader,
+    roster::Roster,
     telemetry,
 };
 
@@ -87,6 +89,7 @@ enum Stage {
     Timekeeper,
     Publisher,
     Statuses,
+    Reloads,
     Console,
 }
 
@@ -108,6 +111,7 @@ impl Pipeline {
         let timezone = config.timezone()?;
         let lock = lock_data_folder(&config.node.data_dir)?;
         let lookers = load_lookers(&config).await?;
+        let (roster, sights) = (Roster::new(&config.cameras), lookers[0].sights());
         let node =
             Node { id: config.node.id.clone(), district: config.node.district.clone(), timezone: timezone.clone() };
 
@@ -157,6 +161,20 @@ impl Pipeline {
             });
         }
         drop(queue);
+        let (reloader, reloads) = match &config.origin {
+            Some(path) => {
+                let parts = Reloader::new(path, &config, roster.clone(), sights, ingest.clone(), &looks);
+                (Some(parts.0), Some(parts.1))
+            }
+            None => (None, None),
+        };
+        if let Some(reloader) = reloader {
+            let stop = stop.cameras.clone();
+            stages.spawn(async move {
+                reloader.run(stop).await?;
+                Ok(Stage::Reloads)
+            });
+        }
         stages.spawn(forward_camera_events(lost_cameras, looks));
 
         let stills = Stills::new(Decoder::new(&config.ingest.decoders)?);
@@ -164,11 +182,11 @@ impl Pipeline {
             store: store.clone(),
             evidence: evidence.clone(),
             core,
-            cameras: camera_infos(&config),
+            cameras: camera_infos(&config.cameras),
             node: node.clone(),
             timetable: timetable.clone(),
             stills: Arc::new(stills.clone()),
-            full_resolution: Arc::new(MainStreams::new(ingest.clone(), &config.cameras)),
+            full_resolution: Arc::new(MainStreams::new(ingest.clone(), roster.clone())),
             paces: Arc::new({
                 let ingest = ingest.clone();
                 move |camera: &CameraId, pace| ingest.set_pace(camera, look_pace(pace))
@@ -199,11 +217,16 @@ impl Pipeline {
                 Ok(Stage::Publisher)
             }
         });
-        let places = config.cameras.iter().map(|camera| (camera.id.clone(), camera.place.clone())).collect();
         let rate = Arc::new(LookRate::default());
-        stages.spawn(post_camera_states(ingest.clone(), board, places, Arc::clone(&rate), stop.publisher.clone()));
+        stages.spawn(post_camera_states(
+            ingest.clone(),
+            board,
+            roster.clone(),
+            Arc::clone(&rate),
+            stop.publisher.clone(),
+        ));
 
-        let fleet = Arc::new(Fleet::new(ingest.clone(), stills, config.cameras.clone()));
+        let fleet = Arc::new(Fleet::new(ingest.clone(), stills, roster, reloads));
         let listener = tokio::net::TcpListener::bind(config.console.listen).await.with_context(|| {
             format!("console.listen {}: cannot listen; is another gridwatch running?", config.console.listen)
         })?;
@@ -358,12 +381,10 @@ async fn load_lookers(config: &Config) -> anyhow::Result<Vec<Looker>> {
     Ok(tokio::task::spawn_blocking(move || Looker::load(&detect, &cameras, workers)).await??)
 }
 
-fn camera_infos(config: &Config) -> HashMap<CameraId, (CameraInfo, Vec<alerts::incident::Zone>)> {
-    let info = |camera: &crate::config::CameraConfig| CameraInfo {
-        name: camera.display_name().to_owned(),
-        place: camera.place.clone(),
-    };
-    config.cameras.iter().map(|camera| (camera.id.clone(), (info(camera), camera.zones.clone()))).collect()
+pub(crate) fn camera_infos(cameras: &[CameraConfig]) -> HashMap<CameraId, (CameraInfo, Vec<alerts::incident::Zone>)> {
+    let info =
+        |camera: &CameraConfig| CameraInfo { name: camera.display_name().to_owned(), place: camera.place.clone() };
+    cameras.iter().map(|camera| (camera.id.clone(), (info(camera), camera.zones.clone()))).collect()
 }
 
 fn look_pace(pace: alerts::incident::Pace) -> LookPace {
@@ -396,6 +417,11 @@ impl LookWorker {
             let frame = Frame { camera, sampled_at: access_unit.received_at, access_unit, picture };
             let look = match self.looker.look(frame, due.occasion) {
                 Ok(look) => look,
+                Err(detect::DetectError::UnknownCamera { camera }) => {
+                    debug!(%camera, "a camera has just been removed");
+                    due.done(Ok(size));
+                    continue;
+                }
                 Err(error) => {
                     counter!("gridwatch_looks_failed_total", "reason" => "inference").increment(1);
                     warn!(camera = %due.camera, %error, "a look failed");
@@ -433,7 +459,7 @@ async fn forward_camera_events(
 async fn post_camera_states(
     ingest: Ingest,
     board: CameraBoard,
-    places: HashMap<CameraId, Option<Place>>,
+    roster: Roster,
     rate: Arc<LookRate>,
     stop: CancellationToken,
 ) -> anyhow::Result<Stage> {
@@ -446,9 +472,13 @@ async fn post_camera_states(
             totals.pop_front();
         }
         rate.set(&totals);
+        let cameras = roster.now();
         for report in reports {
-            board.post(&report, places.get(&report.id).and_then(Option::as_ref));
+            if let Some(camera) = cameras.get(&report.id) {
+                board.post(&report, camera.place.as_ref());
+            }
         }
+        board.retain(|camera| cameras.contains_key(camera));
     }
     Ok(Stage::Statuses)
 }

@@ -24,5 +24,6 @@ pub fn install() -> anyhow::Result<PrometheusHandle> {
     ingest::describe_metrics();
     detect::describe_metrics();
     alerts::describe_metrics();
+    crate::reload::describe_metrics();
     Ok(RECORDER.get_or_init(|| handle).clone())
 }

@@ -4,6 +4,8 @@ use std::{io, path::PathBuf};
 
 use domain::{CameraId, Sha256, TicketId, ZoneId};
 
+use crate::rules::RulesError;
+
 /// An error of another crate whose type is no part of this one's interface.
 pub type Source = Box<dyn std::error::Error + Send + Sync>;
 
@@ -142,6 +144,9 @@ pub enum AlertsError {
     /// A ticket that the database does not hold.
     #[error("there is no ticket {0} in the database")]
     UnknownTicket(TicketId),
+    /// Zones or permits that the rules do not take.
+    #[error("the rules do not take the new cameras: {0}")]
+    Rules(#[source] RulesError),
     /// A zone that the rules know and the service does not.
     #[error("the rules opened a ticket in zone {zone} of camera {camera}, which is not configured")]
     UnknownZone {

@@ -27,6 +27,7 @@ use crate::{
 };
 
 pub use cameras::CameraBoard;
+use cameras::Status;
 use queue::{Outcome, Queue};
 
 /// The pause between attempts to connect while stopping.
@@ -404,12 +405,17 @@ impl Publisher {
     }
 
     fn send_cameras(&mut self, link: &mut Link<Token>) {
-        for (report, place) in self.cameras.take(link.room()) {
-            let status = wire::camera_status(&report, &self.node);
-            let topic = wire::camera_status_topic(place.as_ref(), &self.node, &report.id);
-            if let Err((verdict, token)) =
-                link.publish(status_message(topic, status.payload()), Token::Camera(report.id))
-            {
+        for status in self.cameras.take(link.room()) {
+            let (camera, place, payload) = match status {
+                Status::State(report, place) => {
+                    let payload = wire::camera_status(&report, &self.node).payload();
+                    (report.id, place, payload)
+                }
+                // An empty retained message takes the one before back (MQTT 5, 3.3.1.3).
+                Status::Gone(camera, place) => (camera, place, Bytes::new()),
+            };
+            let topic = wire::camera_status_topic(place.as_ref(), &self.node, &camera);
+            if let Err((verdict, token)) = link.publish(status_message(topic, payload), Token::Camera(camera)) {
                 self.settle(token, verdict);
             }
         }

@@ -31,7 +31,7 @@ use crate::{
     clocks::Timetable,
     evidence::{EvidenceConfig, EvidenceStore},
     incident::{Effect, Incident, Input, Observation, Pace, SuspectId, Zone},
-    rules::Core,
+    rules::{Core, Permit},
     store::{Store, Touch},
     ticket::CameraInfo,
     wire::Node,
@@ -89,8 +89,19 @@ pub enum Event {
     Look(Box<Look>),
     /// A camera lost its stream, and when.
     Lost(CameraId, Timestamp),
+    /// Other cameras are watched from now on.
+    Cameras(Box<CameraSet>),
     /// Somebody wants to know when all events before this one have been judged; their cases may still be under way.
     Judged(oneshot::Sender<()>),
+}
+
+/// Cameras, and what is allowed on their views.
+#[derive(Debug)]
+pub struct CameraSet {
+    /// Each camera's description and zones.
+    pub cameras: HashMap<CameraId, (CameraInfo, Vec<Zone>)>,
+    /// Permits that are laid over the zones.
+    pub permits: Vec<Permit>,
 }
 
 /// Whose time it is that passes.
@@ -246,6 +257,7 @@ impl Watch {
                     let effects = self.core.apply(at, Input::CameraLost(&camera));
                     self.carry_out(effects, None)?
                 }
+                Heard::Event(Event::Cameras(set)) => self.set_cameras(*set)?,
                 Heard::Event(Event::Judged(answer)) => {
                     // Whoever asked may have gone away.
                     let _ = answer.send(());
@@ -274,6 +286,15 @@ impl Watch {
         // The desk goes on until this sender is gone; it cannot have ended before.
         let _ = cases.send(last).await;
         Ok(())
+    }
+
+    /// Suspects in zones that are gone are dropped; open tickets stay.
+    fn set_cameras(&mut self, set: CameraSet) -> Result<Vec<Case>, AlertsError> {
+        self.core.set_permits(set.permits).map_err(AlertsError::Rules)?;
+        let zones = set.cameras.iter().map(|(camera, (_, zones))| (camera.clone(), zones.clone()));
+        let effects = self.core.set_cameras(SystemTime::now().into(), zones).map_err(AlertsError::Rules)?;
+        self.cameras = set.cameras;
+        self.carry_out(effects, None)
     }
 
     fn look(&mut self, look: Box<Look>) -> Result<Vec<Case>, AlertsError> {

@@ -14,7 +14,7 @@ use alerts::{
 use axum::{
     Extension,
     extract::{Path, State},
-    http::StatusCode,
+    http::{HeaderMap, StatusCode, header},
     response::Response,
 };
 use domain::{
@@ -335,4 +335,21 @@ pub(crate) async fn cameras(
 pub(crate) async fn camera(State(desk): State<Arc<Desk>>, Path(id): Path<String>) -> Result<Response, Fault> {
     let camera = camera_page::find(&desk.console, &id)?;
     Ok(json(StatusCode::OK, &CameraOut::new(camera, &desk.console.time_zone)))
+}
+
+/// A page of another site must not do in a visitor's name what is the operator's to do.
+fn from_here(headers: &HeaderMap) -> Result<(), Fault> {
+    let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let site = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, site)| site);
+    if site.is_some() && site == host {
+        return Ok(());
+    }
+    Err(Fault::bad(origin.to_str().unwrap_or("origin"), "expected a request from the console itself"))
+}
+
+pub(crate) async fn reload(State(desk): State<Arc<Desk>>, headers: HeaderMap) -> Result<Response, Fault> {
+    from_here(&headers)?;
+    let changes = desk.console.fleet.reload().await.map_err(Fault::BadRequest)?;
+    Ok(json(StatusCode::OK, &changes))
 }

@@ -5,6 +5,7 @@ use std::{error::Error, pin::Pin};
 use alerts::incident::Zone;
 use bytes::Bytes;
 use domain::{CameraId, CameraReport, Place};
+use serde::Serialize;
 
 /// A camera as the console shows it.
 #[derive(Debug, Clone)]
@@ -41,6 +42,22 @@ pub struct StillError {
 /// A latest picture on its way: JPEG bytes, or none while the camera has sent no keyframe.
 pub type StillFuture<'a> = Pin<Box<dyn Future<Output = Result<Option<Bytes>, StillError>> + Send + 'a>>;
 
+/// What a reload changed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct CameraChanges {
+    /// Cameras that were not there.
+    pub added: Vec<CameraId>,
+    /// Cameras at which anything differs.
+    pub changed: Vec<CameraId>,
+    /// Cameras that are gone.
+    pub removed: Vec<CameraId>,
+    /// Cameras at which nothing differs.
+    pub unchanged: usize,
+}
+
+/// A reload under way; fails with what is wrong with the configuration, in words for whoever wrote it.
+pub type ReloadFuture<'a> = Pin<Box<dyn Future<Output = Result<CameraChanges, String>> + Send + 'a>>;
+
 /// The cameras that this process watches.
 pub trait Fleet: Send + Sync + 'static {
     /// All cameras, in the order in which they should be listed.
@@ -51,4 +68,7 @@ pub trait Fleet: Send + Sync + 'static {
 
     /// The camera's latest picture as JPEG, decoded on demand. Called for at most four cameras at a time.
     fn still<'a>(&'a self, id: &'a CameraId) -> StillFuture<'a>;
+
+    /// Reads the configuration anew and takes in what differs; all or nothing.
+    fn reload(&self) -> ReloadFuture<'_>;
 }

@@ -27,5 +27,5 @@ mod visit;
 
 pub use config::ConsoleConfig;
 pub use console::{Console, Vitals};
-pub use fleet::{CameraView, Fleet, StillError, StillFuture};
+pub use fleet::{CameraChanges, CameraView, Fleet, ReloadFuture, StillError, StillFuture};
 pub use server::{ConsoleError, describe_metrics, router, serve};

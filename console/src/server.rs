@@ -12,7 +12,7 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 use metrics::{counter, describe_counter, describe_histogram, histogram};
 use tokio::{net::TcpListener, time::timeout};
@@ -65,6 +65,7 @@ pub fn router(console: Console) -> Router {
         .route("/api/tickets/{id}", get(api::ticket))
         .route("/api/cameras", get(api::cameras))
         .route("/api/cameras/{id}", get(api::camera))
+        .route("/api/reload", post(api::reload))
         .route("/healthz", get(health::healthz))
         .route("/metrics", get(health::metrics))
         .route("/assets/{name}", get(assets::asset))

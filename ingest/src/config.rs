@@ -178,7 +178,7 @@ impl fmt::Debug for StreamConfig {
 impl StreamConfig {
     /// Whether a session with `self` may go on as one with `other`: all but the pace of looks is alike.
     #[must_use]
-    pub(crate) fn connects_like(&self, other: &Self) -> bool {
+    pub fn connects_like(&self, other: &Self) -> bool {
         let (look_interval, active_interval) = (self.look_interval, self.active_interval);
         *self == Self { look_interval, active_interval, ..other.clone() }
     }

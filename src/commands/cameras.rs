@@ -1,8 +1,10 @@
-//! `gridwatch cameras import|list`.
+//! `gridwatch cameras import|reload|list`.
 
 use std::{
     collections::BTreeMap,
+    net::Ipv4Addr,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use anyhow::{Context as _, bail};
@@ -13,6 +15,9 @@ use crate::{
     cameras::{RowResult, Write, import},
     config::{CameraConfig, Config},
 };
+
+/// Thousands of cameras are read and compared within seconds.
+const RELOAD_WITHIN: Duration = Duration::from_secs(20);
 
 /// Imports `csv`; prints a line for each row that is not unchanged, and a summary.
 ///
@@ -59,6 +64,40 @@ pub fn run_import(config_path: &Path, csv: &Path, into: Option<&Path>, write: Wr
     if bad > 0 {
         bail!("{bad} of {} rows are bad: correct them and import the file again; the good ones are done", rows.len());
     }
+    Ok(())
+}
+
+/// Has the gridwatch that runs with this configuration read it anew.
+///
+/// # Errors
+/// When it does not run, or refuses the configuration.
+pub async fn run_reload(config_path: &Path) -> anyhow::Result<()> {
+    let mut console = Config::console(config_path)?;
+    if console.ip().is_unspecified() {
+        console.set_ip(Ipv4Addr::LOCALHOST.into());
+    }
+    let url = format!("http://{console}/api/reload");
+    let asked = reqwest::Client::new().post(&url).timeout(RELOAD_WITHIN).send().await;
+    let answer = asked.with_context(|| format!("{url}: no answer; does gridwatch run with this configuration?"))?;
+    let status = answer.status();
+    let body: serde_json::Value = serde_json::from_str(&answer.text().await?)
+        .with_context(|| format!("{url} answers {status}, which is no answer of gridwatch's"))?;
+    if !status.is_success() {
+        bail!("refused: {}", body["detail"].as_str().unwrap_or(status.as_str()));
+    }
+    for what in ["added", "changed", "removed"] {
+        for camera in body[what].as_array().into_iter().flatten() {
+            println!("{what:<10} {}", camera.as_str().unwrap_or_default());
+        }
+    }
+    let count = |what: &str| body[what].as_array().map_or(0, Vec::len);
+    println!(
+        "{} added, {} changed, {} removed, {} unchanged",
+        count("added"),
+        count("changed"),
+        count("removed"),
+        body["unchanged"]
+    );
     Ok(())
 }
 

@@ -18,8 +18,31 @@ pub struct CameraBoard {
 
 #[derive(Debug, Default)]
 struct Inner {
-    slots: Mutex<BTreeMap<CameraId, Slot>>,
+    slots: Mutex<Slots>,
     news: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Slots {
+    cameras: BTreeMap<CameraId, Slot>,
+    /// What is no longer said where: its retained message is to be taken back.
+    gone: Vec<Gone>,
+}
+
+#[derive(Debug)]
+struct Gone {
+    camera: CameraId,
+    place: Option<Place>,
+    unsaid: bool,
+}
+
+/// What the broker is to be told.
+#[derive(Debug)]
+pub(super) enum Status {
+    /// A camera's state, and where it stands.
+    State(Box<CameraReport>, Option<Place>),
+    /// Nothing is to be retained of this camera at this place.
+    Gone(CameraId, Option<Place>),
 }
 
 #[derive(Debug)]
@@ -34,37 +57,67 @@ impl CameraBoard {
     /// may be called with every report.
     pub fn post(&self, report: &CameraReport, place: Option<&Place>) {
         let mut slots = self.slots();
-        if let Some(slot) = slots.get_mut(&report.id) {
+        let Slots { cameras, gone } = &mut *slots;
+        gone.retain(|gone| gone.camera != report.id || gone.place.as_ref() != place);
+        if let Some(slot) = cameras.get_mut(&report.id) {
             let is_news = !wire::is_same_news(&slot.report, report) || slot.place.as_ref() != place;
             slot.report = report.clone();
             if !is_news {
                 return;
             }
-            slot.place = place.cloned();
+            if slot.place.as_ref() != place {
+                let place = std::mem::replace(&mut slot.place, place.cloned());
+                gone.push(Gone { camera: report.id.clone(), place, unsaid: true });
+            }
             slot.unsaid = true;
         } else {
             let slot = Slot { report: report.clone(), place: place.cloned(), unsaid: true };
-            slots.insert(report.id.clone(), slot);
+            cameras.insert(report.id.clone(), slot);
         }
         drop(slots);
         self.inner.news.notify_one();
     }
 
-    /// Up to `limit` states that the broker has not heard of; it is taken to have heard of them now.
-    pub(super) fn take(&self, limit: usize) -> Vec<(CameraReport, Option<Place>)> {
+    /// Takes back what was said of cameras that `stays` does not know any more.
+    pub fn retain(&self, stays: impl Fn(&CameraId) -> bool) {
         let mut slots = self.slots();
-        let unsaid = slots.values_mut().filter(|slot| slot.unsaid).take(limit);
-        unsaid
-            .map(|slot| {
-                slot.unsaid = false;
-                (slot.report.clone(), slot.place.clone())
-            })
-            .collect()
+        let Slots { cameras, gone } = &mut *slots;
+        let before = gone.len();
+        cameras.retain(|camera, slot| {
+            let stays = stays(camera);
+            if !stays {
+                gone.push(Gone { camera: camera.clone(), place: slot.place.take(), unsaid: true });
+            }
+            stays
+        });
+        let news = gone.len() > before;
+        drop(slots);
+        if news {
+            self.inner.news.notify_one();
+        }
+    }
+
+    /// Up to `limit` things that the broker has not heard of; it is taken to have heard of them now. What is gone comes
+    /// first: a camera may have moved to where another one was.
+    pub(super) fn take(&self, limit: usize) -> Vec<Status> {
+        let mut slots = self.slots();
+        let Slots { cameras, gone } = &mut *slots;
+        let gone = gone.iter_mut().filter(|gone| gone.unsaid).map(|gone| {
+            gone.unsaid = false;
+            Status::Gone(gone.camera.clone(), gone.place.clone())
+        });
+        let states = cameras.values_mut().filter(|slot| slot.unsaid).map(|slot| {
+            slot.unsaid = false;
+            Status::State(Box::new(slot.report.clone()), slot.place.clone())
+        });
+        gone.chain(states).take(limit).collect()
     }
 
     /// A broker that was away may have forgotten everything.
     pub(super) fn say_all_again(&self) {
-        self.slots().values_mut().for_each(|slot| slot.unsaid = true);
+        let mut slots = self.slots();
+        slots.cameras.values_mut().for_each(|slot| slot.unsaid = true);
+        slots.gone.iter_mut().for_each(|gone| gone.unsaid = true);
     }
 
     /// Ends when there may be something to take. Loses nothing when cancelled.
@@ -72,7 +125,7 @@ impl CameraBoard {
         self.inner.news.notified().await;
     }
 
-    fn slots(&self) -> MutexGuard<'_, BTreeMap<CameraId, Slot>> {
+    fn slots(&self) -> MutexGuard<'_, Slots> {
         // A slot is always whole, so a panic elsewhere leaves nothing half-done here.
         self.inner.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -93,6 +93,7 @@ impl View {
 
     /// Drops all suspects, for a camera that is no longer watched.
     pub(super) fn retire(&mut self, now: Timestamp, book: &Book, out: &mut Vec<Effect>) {
+        self.zones.clear();
         self.each(now, book, out, |_, _| Event::Dropped("zone_removed"));
         self.settle_pace(now, book, out);
     }

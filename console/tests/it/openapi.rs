@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use domain::{CameraState, Millis};
-use reqwest::header;
+use reqwest::{Method, header};
 use serde_json::{Value, json};
 
 use crate::{
@@ -25,9 +25,11 @@ fn resolved<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
 
 /// Asks `path` and holds the answer to what the document says of `template`.
 async fn check(house: &House, document: &Value, template: &str, path: &str, status: u16) {
-    let answer = house.get(path).await;
+    let item = &document["paths"][template];
+    let (method, operation) =
+        if item["post"].is_object() { (Method::POST, &item["post"]) } else { (Method::GET, &item["get"]) };
+    let answer = house.ask(method, path, &[]).await;
     assert_eq!(answer.status().as_u16(), status, "{path}");
-    let operation = &document["paths"][template]["get"];
     let response = resolved(document, &operation["responses"][status.to_string()]);
     assert!(response.is_object(), "{template} does not document {status}");
     let media_type =
@@ -92,6 +94,7 @@ async fn the_api_answers_as_its_document_says() {
         ("/evidence/{sha256}", format!("/evidence/{}", t.evidence[0].sha256), 200),
         ("/evidence/{sha256}", format!("/evidence/{}", t.evidence[1].sha256), 200),
         ("/evidence/{sha256}", "/evidence/77".to_owned(), 400),
+        ("/api/reload", "/api/reload".to_owned(), 200),
         ("/healthz", "/healthz".to_owned(), 200),
         ("/metrics", "/metrics".to_owned(), 200),
     ];
@@ -118,5 +121,19 @@ async fn the_document_names_the_parameters_that_the_api_takes() {
         documented.sort_unstable();
         taken.sort_unstable();
         assert_eq!(documented, taken, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_reload_is_refused_with_its_reason_and_never_asked_for_by_another_site() {
+    let (document, house) = (document(), House::open().await);
+    check(&house, &document, "/api/reload", "/api/reload", 400).await;
+    let body = house.ask(Method::POST, "/api/reload", &[]).await.text().await.expect("a body");
+    assert!(body.contains("cameras.gate.stream: has no source"), "{body}");
+    house.with_a_ticket().await;
+    let own = format!("http://{}", house.address);
+    for (origin, status) in [(own.as_str(), 200), ("http://elsewhere.example", 400), ("null", 400)] {
+        let answer = house.ask(Method::POST, "/api/reload", &[(header::ORIGIN, origin)]).await;
+        assert_eq!(answer.status().as_u16(), status, "{origin}");
     }
 }

@@ -18,7 +18,7 @@ use alerts::{
     ticket::{CameraInfo, Evidence, EvidenceRole, Rendition, Ticket, TicketState},
 };
 use bytes::Bytes;
-use console::{CameraView, Console, Fleet, StillError, StillFuture, Vitals};
+use console::{CameraChanges, CameraView, Console, Fleet, ReloadFuture, StillError, StillFuture, Vitals};
 use domain::{
     CameraId, CameraReport, CameraState, Cell, Codec, Detection, Label, Millis, ModelRef, Picture, Place, Point,
     Polygon, Rect, Sha256, StreamRole, TicketId, Timestamp,
@@ -64,6 +64,16 @@ impl Fleet for Cameras {
                 }
                 other => Ok(other),
             }
+        })
+    }
+
+    fn reload(&self) -> ReloadFuture<'_> {
+        let changed: Vec<_> = self.cameras().into_iter().map(|camera| camera.report.id).collect();
+        Box::pin(async {
+            if changed.is_empty() {
+                return Err("cameras.gate.stream: has no source".to_owned());
+            }
+            Ok(CameraChanges { changed, ..CameraChanges::default() })
         })
     }
 }

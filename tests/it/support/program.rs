@@ -80,6 +80,12 @@ impl Program {
         self.child.wait().expect("a child to wait for");
     }
 
+    /// Asks it to read its configuration anew, as systemd does.
+    pub fn hang_up(&self) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-HUP", &pid]).status().expect("kill").success());
+    }
+
     /// Asks it to stop, as systemd does, and gives its exit status.
     pub fn stop(&mut self) -> std::process::ExitStatus {
         let pid = self.child.id().to_string();

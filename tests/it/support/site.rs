@@ -56,6 +56,11 @@ impl Site {
         self
     }
 
+    pub fn no_cameras(&mut self) -> &mut Self {
+        self.cameras.clear();
+        self
+    }
+
     pub fn config(&self) -> PathBuf {
         let path = self.path("gridwatch.toml");
         let text = format!(

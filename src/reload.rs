@@ -1,0 +1,248 @@
+//! A running gridwatch takes in changed cameras: when its configuration's files change, on SIGHUP, or when somebody asks.
+//!
+//! The whole configuration is read and checked first; what cannot be is refused with the place and the remedy, and the
+//! cameras stay as they are. Cameras, their zones and permits are taken in; all else needs a restart.
+
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime},
+};
+
+use alerts::{
+    rules::Core,
+    service::{CameraSet, Event},
+};
+use anyhow::{Context as _, bail};
+use ingest::{CameraSource, Ingest};
+use metrics::counter;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::{mpsc, oneshot},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::{
+    config::Config,
+    looker::Sights,
+    pipeline::camera_infos,
+    roster::{Changes, Roster},
+};
+
+/// How often the configuration's files are looked at.
+const LOOK_AT_FILES: Duration = Duration::from_secs(2);
+
+/// Wishes on their way; when full, whoever wishes waits.
+const WISHES: usize = 4;
+
+/// Says what this module's metrics mean.
+pub(crate) fn describe_metrics() {
+    metrics::describe_counter!("gridwatch_reloads_total", "changed configurations, by result (applied, refused)");
+}
+
+/// Where a reload can be asked for; clones are the same.
+#[derive(Debug, Clone)]
+pub struct Reloads(mpsc::Sender<Wish>);
+
+type Wish = oneshot::Sender<Result<Changes, String>>;
+
+impl Reloads {
+    /// Has the configuration read anew; what changed, or why it was refused.
+    ///
+    /// # Errors
+    /// Why the cameras stay as they are, in words for whoever wrote the configuration.
+    pub async fn reload(&self) -> Result<Changes, String> {
+        let ended = || "gridwatch is stopping".to_owned();
+        let (wish, answer) = oneshot::channel();
+        self.0.send(wish).await.map_err(|_| ended())?;
+        answer.await.map_err(|_| ended())?
+    }
+}
+
+/// Takes in changed cameras.
+pub struct Reloader {
+    path: PathBuf,
+    files: Files,
+    roster: Roster,
+    sights: Sights,
+    ingest: Ingest,
+    /// Does not keep alerts from ending.
+    looks: mpsc::WeakSender<Event>,
+    wishes: mpsc::Receiver<Wish>,
+}
+
+enum Heard {
+    Hangup,
+    Files,
+    Wish(Wish),
+    End,
+}
+
+impl Reloader {
+    /// A reloader of the configuration file `path`, whose cameras are those of `config` so far.
+    #[must_use]
+    pub fn new(
+        path: &Path,
+        config: &Config,
+        roster: Roster,
+        sights: Sights,
+        ingest: Ingest,
+        looks: &mpsc::Sender<Event>,
+    ) -> (Self, Reloads) {
+        let (sender, wishes) = mpsc::channel(WISHES);
+        let files = Files { include: config.include.clone(), seen: Vec::new(), settled: true };
+        let looks = looks.downgrade();
+        (Self { path: path.to_owned(), files, roster, sights, ingest, looks, wishes }, Reloads(sender))
+    }
+
+    /// Runs until `stop`.
+    ///
+    /// # Errors
+    /// When the signal cannot be listened to.
+    pub async fn run(mut self, stop: CancellationToken) -> anyhow::Result<()> {
+        let mut hangup = signal(SignalKind::hangup())?;
+        let mut ticks = tokio::time::interval(LOOK_AT_FILES);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        self.files.seen = self.stamps().await?;
+        loop {
+            let heard = tokio::select! {
+                () = stop.cancelled() => Heard::End,
+                Some(()) = hangup.recv() => Heard::Hangup,
+                Some(wish) = self.wishes.recv() => Heard::Wish(wish),
+                _ = ticks.tick() => Heard::Files,
+            };
+            match heard {
+                Heard::End => return Ok(()),
+                Heard::Hangup => drop(self.take_in("a hangup signal").await),
+                Heard::Wish(wish) => {
+                    let result = self.take_in("a request").await;
+                    // Whoever asked may have gone away.
+                    let _ = wish.send(result.map_err(|error| format!("{error:#}")));
+                }
+                Heard::Files => {
+                    let stamps = self.stamps().await?;
+                    if self.files.changed(stamps) {
+                        drop(self.take_in("changed files").await);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn stamps(&self) -> anyhow::Result<Vec<Stamp>> {
+        let (path, include) = (self.path.clone(), self.files.include.clone());
+        Ok(tokio::task::spawn_blocking(move || stamps(&path, &include)).await?)
+    }
+
+    async fn take_in(&mut self, because: &str) -> anyhow::Result<Changes> {
+        let result = self.apply().await;
+        match &result {
+            Ok(changes) => {
+                counter!("gridwatch_reloads_total", "result" => "applied").increment(1);
+                let Changes { added, changed, removed, unchanged } = changes;
+                let (added, changed, removed) = (added.len(), changed.len(), removed.len());
+                info!(because, added, changed, removed, unchanged, "cameras taken in anew");
+            }
+            Err(error) => {
+                counter!("gridwatch_reloads_total", "result" => "refused").increment(1);
+                warn!(
+                    because,
+                    error = format!("{error:#}"),
+                    "the configuration is refused; the cameras stay as they are"
+                );
+            }
+        }
+        result
+    }
+
+    async fn apply(&mut self) -> anyhow::Result<Changes> {
+        let (path, stamps_of) = (self.path.clone(), self.files.include.clone());
+        let loading = move || -> anyhow::Result<_> {
+            let before = stamps(&path, &stamps_of);
+            let config = Config::load(&path)?;
+            // As at a start: what the rules do not take is refused before anything changes.
+            let zones = config.cameras.iter().map(|camera| (camera.id.clone(), camera.zones.clone()));
+            Core::new(&config.rules, config.timezone()?, zones)?.set_permits(config.permits.clone())?;
+            Ok((config, before))
+        };
+        let (config, stamps) = tokio::task::spawn_blocking(loading).await??;
+        self.sights.check(&config.cameras)?;
+        let Some(looks) = self.looks.upgrade() else { bail!("gridwatch is stopping") };
+        self.files.include.clone_from(&config.include);
+        self.files.seen = stamps;
+
+        // New cameras are known to all who hear of them before they are connected to.
+        self.sights.set(&config.cameras);
+        let changes = self.roster.set(&config.cameras);
+        let set = CameraSet { cameras: camera_infos(&config.cameras), permits: config.permits.clone() };
+        looks.send(Event::Cameras(Box::new(set))).await.context("gridwatch is stopping")?;
+        let source = |camera: &crate::config::CameraConfig| CameraSource {
+            id: camera.id.clone(),
+            stream: camera.stream.clone(),
+        };
+        self.ingest.set_cameras(config.cameras.iter().map(source).collect()).await?;
+        Ok(changes)
+    }
+}
+
+/// A file with what tells that it was written; none where it cannot be read.
+type Stamp = (PathBuf, Option<(SystemTime, u64)>);
+
+/// What was seen of the files.
+struct Files {
+    include: Vec<String>,
+    seen: Vec<Stamp>,
+    /// Nothing changed since the last reading.
+    settled: bool,
+}
+
+impl Files {
+    /// Whether the files are others than those that were read, and no longer being written.
+    fn changed(&mut self, now: Vec<Stamp>) -> bool {
+        let same = now == self.seen;
+        self.seen = now;
+        !std::mem::replace(&mut self.settled, same) && same
+    }
+}
+
+fn stamps(path: &Path, include: &[String]) -> Vec<Stamp> {
+    // A pattern that is none is told when the configuration is read.
+    let files = Config::files(path, include).unwrap_or_else(|_| vec![path.to_owned()]);
+    let stamp = |file: PathBuf| {
+        let meta = std::fs::metadata(&file).and_then(|meta| Ok((meta.modified()?, meta.len())));
+        (file, meta.ok())
+    };
+    files.into_iter().map(stamp).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_read_once_they_are_no_longer_written() {
+        let stamp = |length| vec![("a.toml".into(), Some((SystemTime::UNIX_EPOCH, length)))];
+        let mut files = Files { include: Vec::new(), seen: stamp(1), settled: true };
+        assert!(!files.changed(stamp(1)));
+        assert!(!files.changed(stamp(2)), "perhaps there is more to come");
+        assert!(!files.changed(stamp(3)));
+        assert!(files.changed(stamp(3)));
+        assert!(!files.changed(stamp(3)));
+        assert!(!files.changed(Vec::new()));
+        assert!(files.changed(Vec::new()), "a file that is gone");
+    }
+
+    #[test]
+    fn a_new_file_that_a_pattern_names_is_a_change() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("gridwatch.toml");
+        std::fs::write(&path, "").unwrap();
+        let include = ["cameras/*.toml".to_owned()];
+        let before = stamps(&path, &include);
+        std::fs::create_dir(folder.path().join("cameras")).unwrap();
+        std::fs::write(folder.path().join("cameras/north.toml"), "").unwrap();
+        let after = stamps(&path, &include);
+        assert_eq!((before.len(), after.len()), (1, 2));
+        assert_eq!(stamps(&path, &["[".to_owned()]).len(), 1);
+    }
+}

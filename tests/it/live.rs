@@ -1,0 +1,81 @@
+//! Cameras come and go while gridwatch runs.
+
+use std::{fs, time::Duration};
+
+use crate::support::{
+    clip, http,
+    mosquitto::Mosquitto,
+    program::command,
+    site::{self, Site},
+    subscriber::Subscriber,
+    wait_for,
+};
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+#[test]
+fn cameras_come_and_go_and_a_bad_configuration_is_refused() {
+    let clips = tempfile::tempdir().expect("a folder");
+    let street = clips.path().join("street.mp4");
+    clip::write(&street, 10, |_| None);
+    let served = site::serve(&[("a", &street), ("b", &street), ("c", &street)], None);
+    let broker = Mosquitto::start();
+    let platform = Subscriber::connect(broker.address, None);
+    let mut site = Site::new(&broker.url());
+    let stream = |name: &str| format!("main = \"{}\"", served.url(name));
+    site.camera("a", &stream("a")).camera("b", &stream("b"));
+    let program = site.start();
+    let console = site.console;
+    let wait_for_streaming = |ids: &[&str]| {
+        wait_for(&format!("{ids:?} to be all and to stream"), LIMIT, || {
+            let all = http::get_json(console, "/api/cameras");
+            let streaming = all["cameras"].as_array()?.iter().filter(|camera| camera["state"] == "streaming");
+            (streaming.map(|camera| camera["id"].as_str()).eq(ids.iter().map(|id| Some(*id)))
+                && all["total"] == ids.len())
+            .then_some(())
+        });
+    };
+    wait_for_streaming(&["a", "b"]);
+    let since = http::get_json(console, "/api/cameras/a")["since"].clone();
+    let status = |camera: &str| format!("/{camera}/status");
+    wait_for("b's state at the broker", LIMIT, || {
+        platform.messages().iter().any(|m| m.topic.ends_with(&status("b"))).then_some(())
+    });
+
+    // Nobody is told: the file is watched.
+    site.no_cameras().camera("a", &stream("a")).camera("c", &stream("c"));
+    site.config();
+    wait_for_streaming(&["a", "c"]);
+    wait_for("b's retained state to be taken back", LIMIT, || {
+        platform.messages().iter().any(|m| m.topic.ends_with(&status("b")) && m.payload.is_empty()).then_some(())
+    });
+
+    let path = site.path("gridwatch.toml");
+    let reload = || {
+        let output = command().args(["cameras", "reload", "--config"]).arg(&path).output();
+        let output = output.expect("gridwatch starts");
+        (output.status.success(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+    };
+    let good = fs::read_to_string(&path).expect("a configuration");
+    fs::write(&path, good.replace(&served.url("c"), "http://u:s3cret-pass@camera/")).expect("a file");
+    // The console's address is in the part that still reads; the cameras are not.
+    let (done, said) = reload();
+    assert!(!done && said.contains("cameras.c.stream") && !said.contains("s3cret-pass"), "{said}");
+    program.wait_for_log("the configuration is refused");
+    wait_for_streaming(&["a", "c"]);
+    assert_eq!(http::metric(console, "gridwatch_reloads_total{result=\"applied\"}"), Some(1.0));
+
+    fs::write(&path, good + "\n[[permits]]\nnumber = \"1\"\ncamera = \"none\"\nkinds = [\"vendor.stall\"]\n")
+        .expect("a file");
+    let (done, said) = reload();
+    assert!(!done, "{said}");
+    site.camera("b", &stream("b"));
+    site.config();
+    program.hang_up();
+    program.wait_for_log("a hangup signal");
+    let (done, said) = reload();
+    assert!(done && said.contains("unchanged"), "{said}");
+    wait_for_streaming(&["a", "c", "b"]);
+    let a = http::get_json(console, "/api/cameras/a");
+    assert_eq!((&a["since"], &a["reconnects"]), (&since, &0.into()), "it kept its session");
+}
