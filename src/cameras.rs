@@ -1,29 +1,67 @@
 //! Cameras from a CSV file into a camera file: good rows go in, bad ones are listed with their line and reason.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io::Write as _,
     path::{Path, PathBuf},
 };
 
-use toml_edit::{ArrayOfTables, DocumentMut, InlineTable, Item, Table, Value};
+use domain::StreamRole;
+use ingest::StreamConfig;
+use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, Value};
 
 use crate::{
     config::CameraConfig,
     sheet::{Sheet, SheetError},
 };
 
+mod row;
+
+use row::camera_table;
+
 /// What became of one row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RowResult {
     /// A new camera.
     New,
-    /// A camera that was there with other values.
-    Changed,
+    /// A camera that was there with other values, and the keys that differ.
+    Changed(Vec<String>),
     /// A camera that was there just so.
     Unchanged,
+    /// Not imported, since this id or address is another row's or another camera's; which.
+    Duplicate(String),
     /// Not imported, and why.
     Bad(String),
+}
+
+impl RowResult {
+    /// The result in one word.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Changed(_) => "changed",
+            Self::Unchanged => "unchanged",
+            Self::Duplicate(_) => "duplicate",
+            Self::Bad(_) => "bad",
+        }
+    }
+
+    /// What differs or what is wrong.
+    #[must_use]
+    pub fn detail(&self) -> Option<String> {
+        match self {
+            Self::New | Self::Unchanged => None,
+            Self::Changed(keys) => Some(keys.join(", ")),
+            Self::Duplicate(reason) | Self::Bad(reason) => Some(reason.clone()),
+        }
+    }
+
+    /// Whether the row's camera is in the camera file now, or would be.
+    #[must_use]
+    pub fn is_good(&self) -> bool {
+        !matches!(self, Self::Duplicate(_) | Self::Bad(_))
+    }
 }
 
 /// One row of the file and what became of it.
@@ -59,11 +97,16 @@ pub enum ImportError {
     },
 }
 
-const COLUMNS: [&str; 17] = [
+const COLUMNS: [&str; 22] = [
     "id",
     "name",
     "main",
     "sub",
+    "vendor",
+    "host",
+    "port",
+    "channel",
+    "nvr",
     "username",
     "password",
     "password_env",
@@ -84,22 +127,18 @@ const COLUMNS: [&str; 17] = [
 struct Parsed {
     line: u64,
     id: String,
-    camera: Result<Table, String>,
+    /// And the addresses of its streams.
+    camera: Result<(Table, BTreeSet<String>), String>,
 }
 
 /// Reads `csv` and writes its good rows into the camera file `target` (created where absent, replaced atomically, readable by
 /// its owner alone since it may hold passwords). Cameras of `target` that the CSV does not name stay as they are, and so
-/// do the zones of a camera whose row gives none. With `write` [`Write::DryRun`] nothing is written. `elsewhere` gives the ids that other
-/// files of the configuration already use.
+/// do the zones of a camera whose row gives none. With `write` [`Write::DryRun`] nothing is written. `elsewhere` are the cameras of the
+/// configuration's other files.
 ///
 /// # Errors
 /// When the CSV cannot be read, its header does not fit, or `target` cannot be read or written.
-pub fn import(
-    csv: &Path,
-    target: &Path,
-    elsewhere: &BTreeMap<String, String>,
-    write: Write,
-) -> Result<Vec<Row>, ImportError> {
+pub fn import(csv: &Path, target: &Path, elsewhere: &Elsewhere, write: Write) -> Result<Vec<Row>, ImportError> {
     let io = |path: &Path| {
         let path = path.to_owned();
         move |source| ImportError::Io { path, source }
@@ -116,6 +155,29 @@ pub fn import(
         replace_file(target, &document.to_string()).map_err(io(target))?;
     }
     Ok(rows)
+}
+
+/// The cameras of other files: the places of their ids, and whose their addresses are.
+#[derive(Debug, Default)]
+pub struct Elsewhere {
+    ids: BTreeMap<String, String>,
+    addresses: BTreeMap<String, String>,
+}
+
+impl Elsewhere {
+    /// One more camera, from this file.
+    pub fn add(&mut self, camera: &CameraConfig, file: &Path) {
+        let id = camera.id.to_string();
+        for address in addresses(&camera.stream) {
+            self.addresses.entry(address).or_insert_with(|| id.clone());
+        }
+        self.ids.insert(id, file.display().to_string());
+    }
+}
+
+/// The addresses of a camera's streams, without credentials: two cameras with one are one camera.
+fn addresses(stream: &StreamConfig) -> BTreeSet<String> {
+    [StreamRole::Main, StreamRole::Sub].into_iter().filter_map(|role| stream.shown(role)).collect()
 }
 
 /// Whether an import writes.
@@ -140,95 +202,41 @@ fn parse(sheet: &Sheet) -> Vec<Parsed> {
         .collect()
 }
 
-/// The `[[cameras]]` table of a row, checked by the same code that reads the configuration.
-fn camera_table<'a>(field: &impl Fn(&str) -> Option<&'a str>) -> Result<Table, String> {
-    let number = |name: &str| -> Result<Option<Value>, String> {
-        field(name)
-            .map(|text| text.parse::<f64>().map(Value::from).map_err(|_| format!("{name} \"{text}\" is no number")))
-            .transpose()
-    };
-    let mut table = Table::new();
-    table["id"] = Item::Value(field("id").ok_or("the id is missing")?.into());
-    if let Some(name) = field("name") {
-        table["name"] = Item::Value(name.into());
-    }
-    let mut stream = InlineTable::new();
-    for key in ["main", "sub", "username", "password", "password_env", "password_file", "transport"] {
-        if let Some(value) = field(key) {
-            stream.insert(key, value.into());
-        }
-    }
-    table["stream"] = Item::Value(stream.into());
-    let mut place = InlineTable::new();
-    for key in ["grid", "duty_grid", "address"] {
-        if let Some(value) = field(key) {
-            place.insert(key, value.into());
-        }
-    }
-    for key in ["lon", "lat"] {
-        if let Some(value) = number(key)? {
-            place.insert(key, value);
-        }
-    }
-    if !place.is_empty() {
-        if !place.contains_key("grid") {
-            return Err("a place needs its grid code (column grid)".into());
-        }
-        table["place"] = Item::Value(place.into());
-    }
-    match (field("zone_purpose"), field("zone_polygon")) {
-        (Some(purpose), Some(polygon)) => {
-            let mut zone = InlineTable::new();
-            zone.insert("id", field("zone_id").unwrap_or("z1").into());
-            zone.insert("purpose", purpose.into());
-            zone.insert("polygon", polygon_value(polygon)?);
-            table["zones"] = Item::Value(toml_edit::Array::from_iter([zone]).into());
-        }
-        (None, None) => {}
-        _ => return Err("a zone needs both zone_purpose and zone_polygon".into()),
-    }
-    let camera: CameraConfig =
-        toml_edit::de::from_str(&table.to_string()).map_err(|error| error.message().to_owned())?;
-    camera.stream.validate().map_err(|error| error.to_string())?;
-    Ok(table)
-}
-
-/// `"0.1 0.2; 0.6 0.2; 0.6 0.9"` as an array of pairs.
-fn polygon_value(text: &str) -> Result<Value, String> {
-    let mut corners = toml_edit::Array::new();
-    for corner in text.split(';').filter(|corner| !corner.trim().is_empty()) {
-        let mut pair = toml_edit::Array::new();
-        for number in corner.split_whitespace() {
-            pair.push(number.parse::<f64>().map_err(|_| format!("zone_polygon: \"{number}\" is no number"))?);
-        }
-        if pair.len() != 2 {
-            return Err(format!(
-                "zone_polygon: \"{}\" is no corner; write two numbers, as in \"0.1 0.2; 0.6 0.2; 0.6 0.9\"",
-                corner.trim()
-            ));
-        }
-        corners.push(pair);
-    }
-    Ok(corners.into())
-}
-
 /// Puts the good rows into the document; `None` where its `cameras` is something else than an array of tables.
-fn merge(document: &mut DocumentMut, parsed: Vec<Parsed>, elsewhere: &BTreeMap<String, String>) -> Option<Vec<Row>> {
+fn merge(document: &mut DocumentMut, parsed: Vec<Parsed>, elsewhere: &Elsewhere) -> Option<Vec<Row>> {
     let cameras = document
         .entry("cameras")
         .or_insert_with(|| Item::ArrayOfTables(ArrayOfTables::new()))
         .as_array_of_tables_mut()?;
+    let named: BTreeSet<&str> = parsed.iter().map(|row| row.id.as_str()).collect();
+    let mut taken = elsewhere.addresses.clone();
+    // The cameras of the file that have no row; the others' addresses are those of their rows.
+    for camera in cameras.iter() {
+        if let Ok(known) = toml_edit::de::from_str::<CameraConfig>(&camera.to_string())
+            && !named.contains(known.id.as_str())
+        {
+            taken.extend(addresses(&known.stream).into_iter().map(|address| (address, known.id.to_string())));
+        }
+    }
     let mut lines: BTreeMap<String, u64> = BTreeMap::new();
     let mut rows = Vec::new();
     for Parsed { line, id, camera } in parsed {
         let result = match camera {
             Err(reason) => RowResult::Bad(reason),
-            Ok(_) if lines.contains_key(&id) => RowResult::Bad(format!("id {id} is already in line {}", lines[&id])),
-            Ok(_) if elsewhere.contains_key(&id) => RowResult::Bad(format!("id {id} is already in {}", elsewhere[&id])),
-            Ok(table) => {
-                lines.insert(id.clone(), line);
-                put(cameras, &id, table)
+            Ok(_) if lines.contains_key(&id) => {
+                RowResult::Duplicate(format!("id {id} is already in line {}", lines[&id]))
             }
+            Ok(_) if elsewhere.ids.contains_key(&id) => {
+                RowResult::Duplicate(format!("id {id} is already in {}", elsewhere.ids[&id]))
+            }
+            Ok((table, addresses)) => match addresses.iter().find(|address| taken.contains_key(*address)) {
+                Some(address) => RowResult::Duplicate(format!("{address} is already camera {}", taken[address])),
+                None => {
+                    lines.insert(id.clone(), line);
+                    taken.extend(addresses.into_iter().map(|address| (address, id.clone())));
+                    put(cameras, &id, table)
+                }
+            },
         };
         rows.push(Row { line, id, result });
     }
@@ -241,7 +249,7 @@ fn put(cameras: &mut ArrayOfTables, id: &str, table: Table) -> RowResult {
         cameras.push(table);
         return RowResult::New;
     };
-    let before = known.to_string();
+    let mut changed = Vec::new();
     for (key, mut value) in table {
         let old = known.get(&key).and_then(Item::as_value);
         if old.map(plain) == value.as_value().map(plain) {
@@ -252,8 +260,9 @@ fn put(cameras: &mut ArrayOfTables, id: &str, table: Table) -> RowResult {
             *new.decor_mut() = old.decor().clone();
         }
         known[&key] = value;
+        changed.push(key.to_string());
     }
-    if known.to_string() == before { RowResult::Unchanged } else { RowResult::Changed }
+    if changed.is_empty() { RowResult::Unchanged } else { RowResult::Changed(changed) }
 }
 
 /// A value without the blanks and comments around it.
@@ -283,7 +292,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("cameras.csv");
         std::fs::write(&file, csv).unwrap();
-        import(&file, target, &BTreeMap::new(), Write::Commit).unwrap()
+        import(&file, target, &Elsewhere::default(), Write::Commit).unwrap()
     }
 
     #[track_caller]
@@ -294,9 +303,8 @@ mod tests {
             .iter()
             .map(|row| match &row.result {
                 RowResult::Bad(reason) => (row.line, reason.as_str()),
-                RowResult::New => (row.line, "new"),
-                RowResult::Changed => (row.line, "changed"),
-                RowResult::Unchanged => (row.line, "unchanged"),
+                RowResult::Duplicate(reason) => (row.line, reason.as_str()),
+                other => (row.line, other.as_str()),
             })
             .collect();
         assert_eq!(found.len(), expect.len(), "{found:?}");
@@ -338,6 +346,62 @@ mod tests {
     }
 
     #[test]
+    fn one_camera_under_two_ids_is_told() {
+        check(
+            "id,main,sub,username\n\
+             a,rtsp://10.0.0.1/1,rtsp://10.0.0.1/2,\n\
+             b,rtsp://10.0.0.2/1,,u\n\
+             c,rtsp://u:p@10.0.0.1/1,,\n\
+             d,rtsp://10.0.0.1/2,,\n\
+             b,rtsp://10.0.0.5/1,,\n",
+            &[
+                (2, "new"),
+                (3, "new"),
+                (4, "rtsp://10.0.0.1/1 is already camera a"),
+                (5, "rtsp://10.0.0.1/2 is already camera a"),
+                (6, "id b is already in line 3"),
+            ],
+        );
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("cameras.toml");
+        import_bytes(b"id,main\na,rtsp://10.0.0.1/1\nb,rtsp://10.0.0.2/1\n", &target);
+        let rows = import_bytes(b"id,main\nc,rtsp://10.0.0.1/1\n", &target);
+        assert_eq!(rows[0].result.detail().as_deref(), Some("rtsp://10.0.0.1/1 is already camera a"));
+        // Two cameras may change places.
+        let rows = import_bytes(b"id,main\na,rtsp://10.0.0.2/1\nb,rtsp://10.0.0.1/1\n", &target);
+        assert!(rows.iter().all(|row| row.result.as_str() == "changed"), "{rows:?}");
+    }
+
+    #[test]
+    fn addresses_follow_from_make_host_and_channel() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("cameras.toml");
+        let rows = import_bytes(
+            b"id,vendor,host,port,channel,nvr,main,username,password\n\
+              a,hikvision,10.0.0.1,,,,,u,p\n\
+              b,dahua,10.0.0.2,8554,3,,,u,p\n\
+              c,uniview,10.0.0.3,,1,yes,,u,p\n\
+              d,,10.0.0.4,,,,,,\n\
+              e,hikvision,,,,,,,\n\
+              f,hikvision,rtsp://10.0.0.6/,,,,,,\n\
+              g,hikvision,10.0.0.7,,0,,,,\n\
+              h,hikvision,10.0.0.8,,,,rtsp://10.0.0.8/1,,\n\
+              i,hikvision,10.0.0.1,,1,,,,\n",
+            &target,
+        );
+        let results: Vec<_> = rows.iter().map(|row| row.result.as_str()).collect();
+        assert_eq!(results, ["new", "new", "new", "bad", "bad", "bad", "bad", "bad", "duplicate"], "{rows:?}");
+        let text = std::fs::read_to_string(&target).unwrap();
+        for address in [
+            "rtsp://10.0.0.1/Streaming/Channels/102",
+            "rtsp://10.0.0.2:8554/cam/realmonitor?channel=3&subtype=1",
+            "rtsp://10.0.0.3/unicast/c1/s0/live",
+        ] {
+            assert!(text.contains(address), "{text}");
+        }
+    }
+
+    #[test]
     fn a_second_import_changes_what_changed_and_keeps_zones_drawn_since() {
         let folder = tempfile::tempdir().unwrap();
         let target = folder.path().join("cameras.toml");
@@ -349,7 +413,7 @@ mod tests {
         );
         std::fs::write(&target, drawn).unwrap();
         let rows = import_bytes(b"id,main\na,rtsp://10.0.0.9/1\nb,rtsp://10.0.0.2/1\n", &target);
-        assert_eq!(rows[0].result, RowResult::Changed);
+        assert_eq!(rows[0].result, RowResult::Changed(vec!["stream".to_owned()]));
         assert_eq!(rows[1].result, RowResult::Unchanged);
         let text = std::fs::read_to_string(&target).unwrap();
         assert!(text.contains("fire_lane") && text.contains("# the gate") && text.contains("10.0.0.9"), "{text}");

@@ -170,9 +170,10 @@ pub struct BacktestArgs {
 pub enum CamerasCommand {
     /// Read cameras from a CSV file (UTF-8 or GBK) into a camera file that the configuration includes.
     ///
-    /// Good rows are imported, bad ones are listed with their line and reason. Columns, in any order: id (required),
-    /// main (required unless sub is given), sub, name, username, password, password_env, password_file, transport (tcp, udp), grid,
-    /// duty_grid, address, lon, lat, zone_id, zone_purpose, zone_polygon ("0.1 0.2; 0.6 0.2; 0.6 0.9").
+    /// Good rows are imported; duplicates (an id or an address twice) and bad ones are listed with their line and reason. Columns, in
+    /// any order: id (required); main and sub, or vendor (hikvision, dahua, uniview), host, port, channel and nvr (yes, no); name,
+    /// username, password, password_env, password_file, transport (tcp, udp), grid, duty_grid, address, lon, lat, zone_id,
+    /// zone_purpose, zone_polygon ("0.1 0.2; 0.6 0.2; 0.6 0.9").
     Import {
         /// The configuration file.
         #[command(flatten)]
@@ -185,7 +186,14 @@ pub enum CamerasCommand {
         /// Say what would be done, and write nothing.
         #[arg(long)]
         dry_run: bool,
+        /// How to tell what became of the rows; a table leaves out unchanged ones.
+        #[arg(long, value_enum, default_value_t = Format::Table)]
+        format: Format,
     },
+    /// Connect to each camera once, many at a time, and say what it sends or what is wrong.
+    ///
+    /// Fails when a stream cannot be used.
+    Probe(ProbeFleetArgs),
     /// Have the running gridwatch take in changed cameras now, and say what differed.
     ///
     /// It notices changed files by itself after a few seconds; a configuration that cannot be used is refused, and the cameras
@@ -201,6 +209,40 @@ pub enum CamerasCommand {
         #[command(flatten)]
         config: ConfigArg,
     },
+}
+
+/// How a report is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// For people.
+    Table,
+    /// For a spreadsheet.
+    Csv,
+    /// For programs.
+    Json,
+}
+
+/// Which cameras to probe, and how.
+#[derive(Debug, Clone, Args)]
+pub struct ProbeFleetArgs {
+    /// The configuration file.
+    #[command(flatten)]
+    pub config: ConfigArg,
+    /// Only this camera; may be given several times.
+    #[arg(long, value_name = "ID")]
+    pub camera: Vec<CameraId>,
+    /// Streams at one time.
+    #[arg(long, default_value_t = 64, value_name = "N")]
+    pub in_flight: usize,
+    /// Of those, with one host; never more than ingest.sessions_per_host.
+    #[arg(long, default_value_t = 4, value_name = "N")]
+    pub per_host: usize,
+    /// How long to watch each stream.
+    #[arg(long, default_value = "6s", value_name = "TIME")]
+    pub watch: Millis,
+    /// How to tell what was found.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
 }
 
 /// Say who answers for what, where and how soon.

@@ -46,10 +46,11 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
             commands::check::run(&config.path, reach, timeout).await
         }
         Command::Probe(arguments) => commands::probe::run(arguments).await,
-        Command::Cameras(CamerasCommand::Import { config, file, into, dry_run }) => {
+        Command::Cameras(CamerasCommand::Import { config, file, into, dry_run, format }) => {
             let write = if dry_run { Write::DryRun } else { Write::Commit };
-            commands::cameras::run_import(&config.path, &file, into.as_deref(), write)
+            commands::cameras::run_import(&config.path, &file, into.as_deref(), write, format)
         }
+        Command::Cameras(CamerasCommand::Probe(arguments)) => commands::cameras::run_probe(arguments).await,
         Command::Cameras(CamerasCommand::Reload { config }) => commands::cameras::run_reload(&config.path).await,
         Command::Cameras(CamerasCommand::List { config }) => commands::cameras::run_list(&config.path),
         Command::Duty(DutyCommand::Import { config, file, dry_run }) => {

@@ -1,4 +1,4 @@
-//! `gridwatch cameras import|reload|list`.
+//! `gridwatch cameras import|probe|reload|list`.
 
 use std::{
     collections::BTreeMap,
@@ -8,63 +8,169 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use domain::StreamRole;
+use domain::{Millis, StreamRole};
 
 use super::table;
 use crate::{
-    cameras::{RowResult, Write, import},
+    cameras::{Elsewhere, RowResult, Write, import},
+    cli::{Format, ProbeFleetArgs},
     config::{CameraConfig, Config},
+    probing::{self, Plan, Probed},
 };
 
 /// Thousands of cameras are read and compared within seconds.
 const RELOAD_WITHIN: Duration = Duration::from_secs(20);
 
-/// Imports `csv`; prints a line for each row that is not unchanged, and a summary.
+/// Imports `csv` and prints what became of its rows.
 ///
 /// # Errors
-/// When nothing could be imported, or some rows were bad (after the good ones were written).
-pub fn run_import(config_path: &Path, csv: &Path, into: Option<&Path>, write: Write) -> anyhow::Result<()> {
+/// When nothing could be imported, or some rows were bad or duplicates (after the good ones were written).
+pub fn run_import(
+    config_path: &Path,
+    csv: &Path,
+    into: Option<&Path>,
+    write: Write,
+    format: Format,
+) -> anyhow::Result<()> {
     let folder = config_path.parent().unwrap_or(Path::new(""));
     let target = into.map_or_else(|| folder.join("cameras/imported.toml"), Path::to_owned);
-    let mut elsewhere = BTreeMap::new();
+    let mut elsewhere = Elsewhere::default();
     if config_path.exists() {
         let own = target.canonicalize().ok();
         for (camera, origin) in Config::load_cameras(config_path)? {
             if origin.canonicalize().ok() != own || own.is_none() {
-                elsewhere.insert(camera.id.to_string(), origin.display().to_string());
+                elsewhere.add(&camera, &origin);
             }
         }
     }
     let rows = import(csv, &target, &elsewhere, write)?;
-    let mut listing = table(&["line", "camera", "result"]);
-    let mut counts = [0_usize; 4];
-    for row in &rows {
-        let (index, text) = match &row.result {
-            RowResult::New => (0, "new"),
-            RowResult::Changed => (1, "changed"),
-            RowResult::Unchanged => (2, "unchanged"),
-            RowResult::Bad(reason) => (3, reason.as_str()),
-        };
-        counts[index] += 1;
-        if index != 2 {
-            listing.add_row([
-                row.line.to_string(),
-                row.id.clone(),
-                if index == 3 { format!("BAD: {text}") } else { text.into() },
-            ]);
+    let count = |result: &str| rows.iter().filter(|row| row.result.as_str() == result).count();
+    match format {
+        Format::Table => {
+            let mut listing = table(&["line", "camera", "result", "detail"]);
+            for row in rows.iter().filter(|row| row.result != RowResult::Unchanged) {
+                let result =
+                    if row.result.is_good() { row.result.as_str() } else { &row.result.as_str().to_uppercase() };
+                listing.add_row([
+                    row.line.to_string(),
+                    row.id.clone(),
+                    result.to_owned(),
+                    row.result.detail().unwrap_or_default(),
+                ]);
+            }
+            println!("{listing}\n");
+        }
+        Format::Csv => {
+            let mut out = csv::Writer::from_writer(std::io::stdout());
+            out.write_record(["line", "camera", "result", "detail"])?;
+            for row in &rows {
+                let detail = row.result.detail().unwrap_or_default();
+                out.write_record([&row.line.to_string(), &row.id, row.result.as_str(), &detail])?;
+            }
+            out.flush()?;
+        }
+        Format::Json => {
+            let list: Vec<_> = rows
+                .iter()
+                .map(|row| serde_json::json!({ "line": row.line, "camera": row.id, "result": row.result.as_str(), "detail": row.result.detail() }))
+                .collect();
+            println!(
+                "{}",
+                serde_json::to_string_pretty(
+                    &serde_json::json!({ "file": target, "written": write == Write::Commit, "rows": list })
+                )?
+            );
         }
     }
-    println!("{listing}\n");
-    let [new, changed, unchanged, bad] = counts;
     let verb = if write == Write::DryRun { "would be written to" } else { "written to" };
-    println!("{new} new, {changed} changed, {unchanged} unchanged, {bad} bad; {verb} {}", target.display());
+    let [new, changed, unchanged, duplicate, bad] = ["new", "changed", "unchanged", "duplicate", "bad"].map(count);
+    // A report for a program holds nothing else.
+    let say = |line: &str| if format == Format::Table { println!("{line}") } else { eprintln!("{line}") };
+    say(&format!(
+        "{new} new, {changed} changed, {unchanged} unchanged, {duplicate} duplicate, {bad} bad; {verb} {}",
+        target.display()
+    ));
     if !includes(config_path, &target)? {
-        println!("add it to the configuration: include = [\"{}\"]", display_relative(folder, &target));
+        say(&format!("add it to the configuration: include = [\"{}\"]", display_relative(folder, &target)));
     }
-    if bad > 0 {
-        bail!("{bad} of {} rows are bad: correct them and import the file again; the good ones are done", rows.len());
+    if duplicate + bad > 0 {
+        bail!(
+            "{} of {} rows are bad or duplicates: correct them and import the file again; the good ones are done",
+            duplicate + bad,
+            rows.len()
+        );
     }
     Ok(())
+}
+
+/// Connects to each camera once and prints what it sends or what is wrong.
+///
+/// # Errors
+/// When the configuration does not load, names none of the wanted cameras, or a stream cannot be used.
+pub async fn run_probe(arguments: ProbeFleetArgs) -> anyhow::Result<()> {
+    let mut config = Config::load(&arguments.config.path)?;
+    if let Some(unknown) = arguments.camera.iter().find(|id| !config.cameras.iter().any(|camera| camera.id == **id)) {
+        bail!("--camera {unknown}: the configuration has no such camera");
+    }
+    config.cameras.retain(|camera| arguments.camera.is_empty() || arguments.camera.contains(&camera.id));
+    let limit = config.ingest.sessions_per_host;
+    let plan = Plan {
+        in_flight: arguments.in_flight,
+        per_host: if limit == 0 { arguments.per_host } else { arguments.per_host.min(limit) },
+        watch: arguments.watch,
+        look_interval: config.ingest.look_interval,
+    };
+    let told = |done: usize, of: usize| {
+        if done.is_multiple_of(100) || done == of {
+            eprintln!("{done} of {of} streams probed");
+        }
+    };
+    let results = probing::probe_all(&config.cameras, plan, told).await;
+    match arguments.format {
+        Format::Table => println!("{}\n\n{}", probe_table(&results, arguments.watch), summary(&results)),
+        Format::Csv => {
+            let mut out = csv::Writer::from_writer(std::io::stdout());
+            results.iter().try_for_each(|probed| out.serialize(probed))?;
+            out.flush()?;
+        }
+        Format::Json => println!("{}", serde_json::to_string_pretty(&results)?),
+    }
+    let bad = results.iter().filter(|probed| !probed.is_usable()).count();
+    if bad > 0 {
+        bail!("{bad} of {} streams cannot be used", results.len());
+    }
+    Ok(())
+}
+
+/// How many streams have which result, the most frequent first.
+fn summary(results: &[Probed]) -> String {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    results.iter().for_each(|probed| *counts.entry(probed.result).or_default() += 1);
+    let mut counts: Vec<_> = counts.into_iter().collect();
+    counts.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
+    counts.iter().map(|(result, n)| format!("{n} {result}")).collect::<Vec<_>>().join(", ")
+}
+
+/// What was found of each stream, of which `watch` was watched.
+pub(super) fn probe_table(results: &[Probed], watch: Millis) -> comfy_table::Table {
+    let mut listing = table(&["camera", "stream", "codec", "size", "fps", "keyframes", "kbit/s", "result", "note"]);
+    let text = |value: Option<String>| value.unwrap_or_else(|| "-".into());
+    for probed in results {
+        let keyframes = probed.keyframe_interval_s.map(|seconds| Millis((seconds * 1e3) as i64).to_string());
+        let one = || if probed.is_usable() { format!("> {watch}") } else { "-".into() };
+        listing.add_row([
+            probed.camera.to_string(),
+            probed.stream.to_owned(),
+            text(probed.codec.map(|codec| codec.to_string())),
+            text(probed.width.zip(probed.height).map(|(width, height)| format!("{width}x{height}"))),
+            text(probed.fps.map(|fps| format!("{fps:.1}"))),
+            keyframes.unwrap_or_else(one),
+            text(probed.kbit_s.map(|rate| rate.to_string())),
+            probed.result.to_owned(),
+            probed.note.clone().unwrap_or_default(),
+        ]);
+    }
+    listing
 }
 
 /// Has the gridwatch that runs with this configuration read it anew.

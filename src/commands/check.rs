@@ -5,14 +5,12 @@ use std::path::Path;
 use alerts::store::{Database, Store};
 use anyhow::bail;
 use detect::Detectors;
-use domain::{CameraId, Millis, StreamRole};
-use ingest::ProbeReport;
-use tokio::task::JoinSet;
+use domain::Millis;
 
-use super::table;
 use crate::{
-    config::{CameraConfig, Config},
+    config::Config,
     looker,
+    probing::{self, Plan},
 };
 
 /// Cameras probed at the same time; an NVR's session limit is a few dozen.
@@ -132,52 +130,13 @@ async fn check_model(config: &Config) -> Result<String, String> {
 
 /// Probes every stream, prints a table, and gives the number of streams that cannot be used.
 async fn check_cameras(config: &Config, timeout: Millis) -> usize {
-    let mut waiting: Vec<(CameraConfig, StreamRole)> = Vec::new();
-    for camera in &config.cameras {
-        if camera.stream.sub.is_some() {
-            waiting.push((camera.clone(), StreamRole::Sub));
-        }
-        if camera.stream.main.is_some() || camera.stream.file.is_some() {
-            waiting.push((camera.clone(), StreamRole::Main));
-        }
-    }
-    waiting.reverse();
-    let mut probes = JoinSet::new();
-    let mut results: Vec<(CameraId, StreamRole, Result<ProbeReport, String>)> = Vec::new();
-    loop {
-        while probes.len() < PROBES_IN_FLIGHT {
-            let Some((camera, role)) = waiting.pop() else { break };
-            probes.spawn(async move {
-                let report = ingest::probe(&camera.stream, role, timeout.to_duration()).await;
-                (camera.id, role, report.map_err(|error| error.to_string()))
-            });
-        }
-        match probes.join_next().await {
-            Some(Ok(result)) => results.push(result),
-            Some(Err(error)) => std::panic::resume_unwind(error.into_panic()),
-            None => break,
-        }
-    }
-    results.sort_by(|a, b| (&a.0, a.1 as u8).cmp(&(&b.0, b.1 as u8)));
-    let mut listing = table(&["camera", "stream", "codec", "size", "fps", "keyframes", "kbit/s", "result"]);
-    for (camera, role, report) in &results {
-        let role = crate::cli::role_name(*role).to_owned();
-        listing.add_row(match report {
-            Ok(report) => [
-                camera.to_string(),
-                role,
-                report.codec.to_string(),
-                format!("{}x{}", report.width, report.height),
-                report.frame_rate.map_or_else(|| "-".into(), |rate| format!("{rate:.1}")),
-                report.keyframe_interval.map_or_else(|| format!("> {timeout}"), |interval| interval.to_string()),
-                report.bitrate.map_or_else(|| "-".into(), |bits| (bits / 1000).to_string()),
-                "ok".into(),
-            ],
-            Err(error) => {
-                [camera.to_string(), role, "-".into(), "-".into(), "-".into(), "-".into(), "-".into(), error.clone()]
-            }
-        });
-    }
-    println!("\n{listing}");
-    results.iter().filter(|(_, _, report)| report.is_err()).count()
+    let plan = Plan {
+        in_flight: PROBES_IN_FLIGHT,
+        per_host: PROBES_IN_FLIGHT,
+        watch: timeout,
+        look_interval: config.ingest.look_interval,
+    };
+    let results = probing::probe_all(&config.cameras, plan, |_, _| {}).await;
+    println!("\n{}", super::cameras::probe_table(&results, timeout));
+    results.iter().filter(|probed| !probed.is_usable()).count()
 }

@@ -102,10 +102,48 @@ fn cameras_come_on_board_from_a_table() {
     assert!(text(&dry).contains("would be written"), "{}", text(&dry));
     let output = import(&[]);
     assert!(!output.status.success(), "a bad row shows in the exit status");
-    assert!(text(&output).contains("1 new, 0 changed, 0 unchanged, 1 bad"), "{}", text(&output));
+    assert!(text(&output).contains("1 new, 0 changed, 0 unchanged, 0 duplicate, 1 bad"), "{}", text(&output));
+    let report = |format: &str| String::from_utf8(import(&["--dry-run", "--format", format]).stdout).expect("UTF-8");
+    let json: serde_json::Value = serde_json::from_str(&report("json")).expect("JSON");
+    assert_eq!((&json["rows"][0]["result"], &json["written"]), (&"unchanged".into(), &false.into()));
+    assert!(report("csv").contains("3,b,bad,"), "{}", report("csv"));
     let list = command().args(["cameras", "list", "--config"]).arg(&config).output().expect("gridwatch starts");
     let said = text(&list);
     assert!(said.contains("东门") && said.contains("10.0.0.1") && !said.contains("t4ble-pass"), "{said}");
+}
+
+#[test]
+fn cameras_are_probed_all_at_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("street.mp4");
+    clip::write(&file, 10, |_| None);
+    let served = site::serve(&[("street", &file)], Some(("viewer", "pr0be-pass")));
+    let mut site = Site::new("mqtt://127.0.0.1:1");
+    let stream = |password: &str| {
+        format!("main = \"{}\", username = \"viewer\", password = \"{password}\"", served.url("street"))
+    };
+    site.camera("good", &stream("pr0be-pass"))
+        .camera("wrong", &stream("wr0ng-pass"))
+        .camera("gone", &format!("main = \"rtsp://{}/live\"", free_address()));
+    let config = site.config();
+    let probe = |more: &[&str]| {
+        command()
+            .args(["cameras", "probe", "--watch", "3s", "--config"])
+            .arg(&config)
+            .args(more)
+            .output()
+            .expect("gridwatch starts")
+    };
+    let output = probe(&["--format", "json"]);
+    assert!(!output.status.success(), "what cannot be used shows in the exit status");
+    assert!(!text(&output).contains("wr0ng-pass"));
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let results: Vec<_> = found.as_array().expect("a list").iter().map(|probed| probed["result"].as_str()).collect();
+    assert_eq!(results, [Some("ok"), Some("wrong_password"), Some("unreachable")], "{found:#}");
+    assert_eq!((&found[0]["codec"], &found[0]["width"]), (&"h264".into(), &768.into()));
+    let output = probe(&["--camera", "good"]);
+    assert!(output.status.success() && text(&output).contains("768x576"), "{}", text(&output));
+    assert!(text(&probe(&["--format", "csv", "--camera", "gone"])).contains("gone,main,unreachable,"));
 }
 
 #[test]
