@@ -33,7 +33,7 @@ test: ## all tests, against real servers
 	@$(setup) --test
 	$(cargo) test --workspace --locked -- --test-threads=$(test_threads)
 
-bench: ## CPU per look and per idle camera, against their floors
+bench: ## what looks, idle cameras, fleets, storms and the change gate cost (args=fleet, args="look idle", ...)
 	@$(setup) --bench
 	$(cargo) bench --locked --bench '*' -- $(args)
 

@@ -12,16 +12,18 @@
 
 use std::{
     fs,
-    net::{SocketAddr, TcpListener},
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    net::TcpListener,
+    path::Path,
+    process::Command,
     time::{Duration, Instant},
 };
 
 use futures::StreamExt as _;
 
 mod shared;
-use shared::{STREET, arguments, cpu_seconds, ffmpeg, keyframes, measure, wanted};
+use shared::{
+    Running, arguments, camera_clip, cpu_seconds, ffmpeg, keyframes, measure, simulator, wait_for_metric, wanted,
+};
 
 const MODEL: &str = "nanodet-g";
 
@@ -66,38 +68,6 @@ fn row(what: &str, unit: &str, ours: f64, floor: f64, aim: f64) {
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
-}
-
-/// The street as cameras send it: 704x576, 25 frames/s, a keyframe each 2 s, 512 kbit/s.
-fn camera_clip(folder: &Path) -> PathBuf {
-    let path = folder.join("camera.mp4");
-    let out = path.to_str().unwrap();
-    ffmpeg(&[
-        "-i",
-        STREET,
-        "-vf",
-        "scale=704:576,fps=25",
-        "-c:v",
-        "libx264",
-        "-preset",
-        "veryfast",
-        "-b:v",
-        "512k",
-        "-maxrate",
-        "768k",
-        "-bufsize",
-        "1M",
-        "-g",
-        "50",
-        "-sc_threshold",
-        "0",
-        "-bf",
-        "0",
-        "-pix_fmt",
-        "yuv420p",
-        out,
-    ]);
-    path
 }
 
 fn look(plan: &Plan, folder: &Path) {
@@ -180,32 +150,8 @@ fn bench_seconds(said: &str) -> f64 {
     value("utime=") + value("stime=")
 }
 
-/// A child that is killed when its turn is over.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-impl Running {
-    fn start(command: &mut Command) -> Self {
-        Self(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
-    }
-
-    /// CPU seconds that it uses within `window`, after `warm_up`.
-    fn cpu_within(&self, warm_up: Duration, window: Duration) -> f64 {
-        std::thread::sleep(warm_up);
-        let (start, before) = (Instant::now(), cpu_seconds(self.0.id()));
-        std::thread::sleep(window);
-        (cpu_seconds(self.0.id()) - before) / start.elapsed().as_secs_f64()
-    }
-}
-
 fn idle(plan: &Plan, folder: &Path) {
-    let (_simulator, urls) = simulator(plan.cameras, folder);
+    let (_simulator, urls) = simulator(plan.cameras, &[camera_clip(folder)], folder, &[]);
     let console = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mut config = format!(
         "[node]\ndata_dir = \"{}\"\n[ingest]\nlook_interval = \"10h\"\n[console]\nlisten = \"{console}\"\n[broker]\nlisten = \"127.0.0.1:0\"\n",
@@ -226,33 +172,14 @@ fn idle(plan: &Plan, folder: &Path) {
         drop(bare);
         let run = Running::start(Command::new(env!("CARGO_BIN_EXE_gridwatch")).args(["run", "--config"]).arg(&path));
         // Each camera is looked at once at the start; that is no part of being idle.
-        wait_for_looks(console, plan.cameras);
+        wait_for_metric(console, "gridwatch_looks_total", plan.cameras as f64);
         ours.push(per_camera(run.cpu_within(warm_up, plan.idle)));
     }
     row(&format!("an idle camera-second, {} live cameras", plan.cameras), "ms", median(ours), median(floor), 1.15);
 }
 
-/// Serves so many cameras of the street; their addresses are printed once they can be watched.
-fn simulator(cameras: usize, folder: &Path) -> (Running, Vec<String>) {
-    let clip = camera_clip(folder);
-    let mut simulator = Running(
-        Command::new(env!("CARGO_BIN_EXE_gridwatch"))
-            .args(["simulate", "--listen", "127.0.0.1:0", "--cameras", &cameras.to_string(), "--cache-dir"])
-            .arg(folder.join("cache"))
-            .arg(&clip)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap(),
-    );
-    let stdout = simulator.0.stdout.take().unwrap();
-    let urls = std::io::BufRead::lines(std::io::BufReader::new(stdout)).take(cameras).map(Result::unwrap).collect();
-    (simulator, urls)
-}
-
 fn simulate(plan: &Plan, folder: &Path) {
-    let (simulator, urls) = simulator(plan.fleet, folder);
+    let (simulator, urls) = simulator(plan.fleet, &[camera_clip(folder)], folder, &[]);
     let list = folder.join("urls");
     fs::write(&list, urls.join("\n")).unwrap();
     let clients = Running::start(
@@ -269,22 +196,6 @@ fn simulate(plan: &Plan, folder: &Path) {
         plan.fleet,
         ours / watching
     );
-}
-
-fn wait_for_looks(console: SocketAddr, n: usize) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        loop {
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            let Ok(answer) = reqwest::get(format!("http://{console}/metrics")).await else { continue };
-            let metrics = answer.text().await.unwrap_or_default();
-            let looks =
-                metrics.lines().find_map(|line| line.strip_prefix("gridwatch_looks_total ")?.parse::<f64>().ok());
-            if looks.is_some_and(|looks| looks >= n as f64) {
-                return;
-            }
-        }
-    });
 }
 
 /// Takes every stream and drops every frame, for ever. `@FILE` stands for the addresses in a file.

@@ -1,6 +1,13 @@
-//! What the benchmarks share: what is asked for, CPU time, footage.
+//! What the benchmarks share: what is asked for, CPU time, footage, cameras.
+#![allow(dead_code, reason = "each benchmark uses a part")]
 
-use std::{fs, path::Path, process::Command};
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
 
 use domain::AccessUnit;
 use tokio_util::sync::CancellationToken;
@@ -62,4 +69,110 @@ pub(crate) fn keyframes(clip: &Path) -> Vec<AccessUnit> {
         .await
         .unwrap()
     })
+}
+
+/// The street as cameras send it: 704x576, 25 frames/s, a keyframe each 2 s, 512 kbit/s.
+pub(crate) fn camera_clip(folder: &Path) -> PathBuf {
+    let path = folder.join("camera.mp4");
+    as_a_camera(&["-i", STREET], "scale=704:576,fps=25", &path);
+    path
+}
+
+/// The same view with nobody and nothing moving, but for a sensor's noise: most streets, most of the time.
+pub(crate) fn still_clip(folder: &Path) -> PathBuf {
+    let (picture, path) = (folder.join("still.png"), folder.join("still.mp4"));
+    ffmpeg(&["-i", STREET, "-frames:v", "1", picture.to_str().unwrap()]);
+    let input = ["-loop", "1", "-framerate", "25", "-t", "30", "-i", picture.to_str().unwrap()];
+    as_a_camera(&input, "scale=704:576,noise=alls=3:allf=t", &path);
+    path
+}
+
+/// H.264 as cameras send it: a keyframe each 2 s, 512 kbit/s.
+fn as_a_camera(input: &[&str], filter: &str, path: &Path) {
+    let out = path.to_str().unwrap();
+    let output = [
+        "-vf",
+        filter,
+        "-c:v",
+        "libx264",
+        "-preset",
+        "veryfast",
+        "-b:v",
+        "512k",
+        "-maxrate",
+        "768k",
+        "-bufsize",
+        "1M",
+        "-g",
+        "50",
+        "-sc_threshold",
+        "0",
+        "-bf",
+        "0",
+        "-pix_fmt",
+        "yuv420p",
+        out,
+    ];
+    ffmpeg(&[input, &output].concat());
+}
+
+/// A child that is killed when its turn is over.
+pub(crate) struct Running(pub(crate) Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Running {
+    pub(crate) fn start(command: &mut Command) -> Self {
+        Self(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+    }
+
+    /// CPU seconds that it uses within `window`, after `warm_up`.
+    pub(crate) fn cpu_within(&self, warm_up: Duration, window: Duration) -> f64 {
+        std::thread::sleep(warm_up);
+        let (start, before) = (Instant::now(), cpu_seconds(self.0.id()));
+        std::thread::sleep(window);
+        (cpu_seconds(self.0.id()) - before) / start.elapsed().as_secs_f64()
+    }
+}
+
+/// Serves so many cameras of these clips, taken in turn; their addresses are printed once they can be watched.
+pub(crate) fn simulator(cameras: usize, clips: &[PathBuf], folder: &Path, more: &[&str]) -> (Running, Vec<String>) {
+    let mut simulator = Running(
+        Command::new(env!("CARGO_BIN_EXE_gridwatch"))
+            .args(["simulate", "--listen", "127.0.0.1:0", "--cameras", &cameras.to_string(), "--cache-dir"])
+            .arg(folder.join("cache"))
+            .args(more)
+            .args(clips)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(fs::File::create(folder.join("simulator.log")).unwrap())
+            .spawn()
+            .unwrap(),
+    );
+    let stdout = simulator.0.stdout.take().unwrap();
+    let urls = std::io::BufRead::lines(std::io::BufReader::new(stdout)).take(cameras).map(Result::unwrap).collect();
+    (simulator, urls)
+}
+
+/// All metrics of a running gridwatch as text; empty while it does not answer.
+pub(crate) fn metrics(console: SocketAddr) -> String {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let text = async { reqwest::get(format!("http://{console}/metrics")).await?.text().await };
+    runtime.block_on(text).unwrap_or_default()
+}
+
+/// The value of a metric with exactly these labels.
+pub(crate) fn value(metrics: &str, name: &str) -> Option<f64> {
+    metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
+}
+
+pub(crate) fn wait_for_metric(console: SocketAddr, name: &str, least: f64) {
+    while value(&metrics(console), name).is_none_or(|value| value < least) {
+        std::thread::sleep(Duration::from_millis(500));
+    }
 }
