@@ -308,6 +308,9 @@ pub enum TicketsCommand {
         /// Only this camera's.
         #[arg(long, value_name = "ID")]
         camera: Option<CameraId>,
+        /// Only those whose case is in this state, such as pending_review.
+        #[arg(long, value_name = "STATE")]
+        state: Option<alerts::case::State>,
         /// How many.
         #[arg(long, default_value_t = 20, value_name = "N")]
         limit: u32,

@@ -61,8 +61,8 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Duty(DutyCommand::Explain { config, kind, place, at }) => {
             commands::duty::run_explain(&config.path, &kind, &place, at.as_deref()).await
         }
-        Command::Tickets(TicketsCommand::List { config, camera, limit, json }) => {
-            commands::tickets::run_list(&config.path, camera, limit, json).await
+        Command::Tickets(TicketsCommand::List { config, camera, state, limit, json }) => {
+            commands::tickets::run_list(&config.path, camera, state, limit, json).await
         }
         Command::Tickets(TicketsCommand::Show { config, id, json, export }) => {
             commands::tickets::run_show(&config.path, id, json, export.as_deref()).await

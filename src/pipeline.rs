@@ -17,6 +17,7 @@ use alerts::{
     AlertsError,
     evidence::EvidenceStore,
     publisher::{CameraBoard, Connection, Publisher},
+    registry::{Intake, Registry},
     rules::Core,
     service::{self, Clock, Service, ServiceSetup},
     store::{Database, Store},
@@ -51,6 +52,8 @@ const CAMERA_EVENTS: usize = 256;
 const RATE_SAMPLES: usize = 11;
 /// The longest that a rule may let a cleared place rest before it opens a ticket there again.
 const LONGEST_REST: Millis = Millis::mins(48 * 60);
+/// The longest that a rule may keep a rejected place quiet.
+const LONGEST_QUIET: Millis = Millis::mins(366 * 24 * 60);
 /// How often the cameras' reports are compared for news to publish.
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -87,6 +90,7 @@ enum Stage {
     Looks,
     Alerts,
     Timekeeper,
+    Intake,
     Publisher,
     Statuses,
     Reloads,
@@ -123,6 +127,7 @@ impl Pipeline {
         core.set_permits(config.permits.clone())?;
         core.restore(store.open_tickets().await?);
         core.restore_cleared(store.cleared_tickets(now() - LONGEST_REST).await?);
+        core.restore_ended(store.ended_tickets(now() - LONGEST_QUIET).await?);
 
         let broker = match &config.mqtt.url {
             Some(_) => None,
@@ -175,6 +180,7 @@ impl Pipeline {
                 Ok(Stage::Reloads)
             });
         }
+        let registry = Registry::new(store.clone(), node.clone(), &looks);
         stages.spawn(forward_camera_events(lost_cameras, looks));
 
         let stills = Stills::new(Decoder::new(&config.ingest.decoders)?);
@@ -208,6 +214,14 @@ impl Pipeline {
             }
         });
 
+        let intake = Intake::new(&mqtt, config.mqtt.resend(), registry.clone())?;
+        stages.spawn({
+            let stop = stop.cameras.clone();
+            async move {
+                intake.run(stop).await;
+                Ok(Stage::Intake)
+            }
+        });
         let publisher = Publisher::new(mqtt, node.clone(), store.clone(), evidence.clone())?;
         let (board, connected) = (publisher.cameras(), publisher.connection());
         stages.spawn({
@@ -233,6 +247,7 @@ impl Pipeline {
         let console = listener.local_addr()?;
         let pages = Console {
             store: store.clone(),
+            registry,
             evidence,
             fleet,
             metrics: Arc::new(move || metrics.render()),

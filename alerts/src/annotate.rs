@@ -90,7 +90,7 @@ impl Annotator {
         let mut draw = Draw { canvas: &mut canvas, fonts: &self.fonts, size: (w, h), letter };
         draw.zone(&scene.zone.polygon);
         match scene.role {
-            EvidenceRole::FirstSeen | EvidenceRole::Confirming => {
+            EvidenceRole::FirstSeen | EvidenceRole::Confirming | EvidenceRole::StillThere => {
                 if scene.things.is_empty() {
                     draw.frame(scene.bbox, THING, Line::Solid);
                 }
@@ -135,6 +135,7 @@ fn stamp(role: EvidenceRole) -> (&'static str, &'static str, [u8; 3]) {
     match role {
         EvidenceRole::FirstSeen => ("首次发现", "first seen", ZONE),
         EvidenceRole::Confirming => ("确认", "confirmed", THING),
+        EvidenceRole::StillThere => ("仍在", "still there", THING),
         EvidenceRole::After => ("已消除", "cleared", GONE),
     }
 }

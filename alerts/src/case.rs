@@ -138,6 +138,9 @@ pub struct Case {
     dept: Option<String>,
     #[serde(default)]
     gone_at: Option<Timestamp>,
+    /// When it was closed or rejected, by this clock.
+    #[serde(default)]
+    ended_at: Option<Timestamp>,
     #[serde(default)]
     reopened: u32,
     #[serde(default)]
@@ -157,6 +160,7 @@ impl Default for Case {
             case_no: None,
             dept: None,
             gone_at: None,
+            ended_at: None,
             reopened: 0,
             judgement: None,
         }
@@ -278,8 +282,14 @@ impl Case {
                 E::Gone,
             ) => To(Stage::GoneByItself { before: under(&self.stage) }, &[Effect::SayCleared]),
             (Stage::Handled, E::Gone) => Stay(&[Effect::SayCleared]),
-            // The check under way will say so.
-            (Stage::Verifying { .. }, E::Gone) => Stay(&[]),
+            // The check goes on; where it cannot tell, the looks have.
+            (Stage::Verifying { before }, E::Gone) => {
+                let gone = match &**before {
+                    Stage::Handled | Stage::Cleared | Stage::GoneByItself { .. } => before.clone(),
+                    _ => Box::new(Stage::GoneByItself { before: before.clone() }),
+                };
+                To(Stage::Verifying { before: gone }, &[Effect::SayCleared])
+            }
             // Its place is free again; the case itself is over.
             (Stage::Rejected { .. } | Stage::Closed, E::Gone) => Stay(&[]),
             (Stage::Cleared | Stage::GoneByItself { .. }, E::Gone) => Nothing,
@@ -288,6 +298,14 @@ impl Case {
             (_, E::CameBack) if self.gone_at.is_none() => Nothing,
             (Stage::GoneByItself { before }, E::CameBack) => To((**before).clone(), &[]),
             (Stage::Cleared, E::CameBack) => To(Stage::StillThere, &[]),
+            (Stage::Verifying { before }, E::CameBack) => {
+                let back = match &**before {
+                    Stage::GoneByItself { before } => before.clone(),
+                    Stage::Cleared => Box::new(Stage::StillThere),
+                    _ => before.clone(),
+                };
+                To(Stage::Verifying { before: back }, &[])
+            }
             (_, E::CameBack) => Stay(&[]),
 
             // The check.
@@ -312,7 +330,7 @@ impl Case {
             (_, E::Said(v)) if v.kind == V::Rejected => rejected(v.reason()),
             (Stage::Closed, E::Said(v)) if v.kind == V::Closed => Nothing,
             (_, E::Said(v)) if v.kind == V::Closed => closed(),
-            (Stage::Rejected { .. } | Stage::Closed, E::Said(v)) => match self.ended_at() {
+            (Stage::Rejected { .. } | Stage::Closed, E::Said(v)) => match self.end_decided_at() {
                 // It was on its way when the case ended.
                 Some(ended_at) if v.at <= ended_at => Nothing,
                 _ => return Err(Refusal::Ended),
@@ -338,6 +356,11 @@ impl Case {
                 match stage {
                     // It is gone, whatever the platform does about it.
                     Stage::GoneByItself { .. } => To(Stage::GoneByItself { before: Box::new(work) }, follows),
+                    Stage::Verifying { before }
+                        if matches!(**before, Stage::GoneByItself { .. }) && work != Stage::Handled =>
+                    {
+                        To(Stage::GoneByItself { before: Box::new(work) }, follows)
+                    }
                     // The check that is under way answers this too.
                     Stage::Verifying { .. } if work == Stage::Handled => {
                         To(Stage::Verifying { before: Box::new(work) }, &[])
@@ -397,10 +420,11 @@ impl Case {
         if self.stage == Stage::Filed && self.filed_at.is_none() {
             self.filed_at = Some(now);
         }
+        self.ended_at = if self.is_over() { self.ended_at.or(Some(now)) } else { None };
     }
 
     /// When the platform decided that it is over; none where it was decided here.
-    fn ended_at(&self) -> Option<Timestamp> {
+    fn end_decided_at(&self) -> Option<Timestamp> {
         let newest = |kind| self.newest.get(&kind).copied();
         newest(VerdictKind::Closed).max(newest(VerdictKind::Rejected))
     }
@@ -517,6 +541,12 @@ impl Case {
     #[must_use]
     pub fn gone_at(&self) -> Option<Timestamp> {
         self.gone_at
+    }
+
+    /// When it was closed or rejected.
+    #[must_use]
+    pub fn ended_at(&self) -> Option<Timestamp> {
+        self.ended_at
     }
 
     /// How often it came back.

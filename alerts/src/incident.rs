@@ -82,8 +82,26 @@ pub enum Input<'a> {
     Look(Observation<'a>),
     /// The camera lost its stream: what it would have shown is unknown, dwells pause.
     CameraLost(&'a CameraId),
+    /// A ticket ended although its problem may still stand.
+    Ended {
+        /// Whose.
+        camera: &'a CameraId,
+        /// Which.
+        ticket: TicketId,
+        /// How.
+        ending: Ending,
+    },
     /// Time passed.
     Tick,
+}
+
+/// How a ticket ended otherwise than by looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Ending {
+    /// It is no case: its place stays quiet until it was clear or the rule's cool-down ends.
+    Rejected,
+    /// It is over. What still stands after the rule's interval is told again.
+    Closed,
 }
 
 /// A candidate for a ticket, before its rule is satisfied. Unique within one run of the core.
@@ -208,6 +226,24 @@ pub enum Effect {
         last_seen: Timestamp,
         /// When it was held to be gone.
         cleared_at: Timestamp,
+    },
+    /// A problem still stands long after it was told: another picture belongs to its ticket.
+    Again {
+        /// The ticket.
+        ticket: TicketId,
+        /// Whose.
+        camera: CameraId,
+        /// When.
+        seen_at: Timestamp,
+    },
+    /// A problem whose ticket was closed still stands, and its rule opens that ticket again.
+    CameBack {
+        /// The ticket.
+        ticket: TicketId,
+        /// Whose.
+        camera: CameraId,
+        /// When.
+        seen_at: Timestamp,
     },
     /// From now on look at the camera at this pace.
     Pace {

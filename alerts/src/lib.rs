@@ -16,6 +16,7 @@ pub mod mqtt;
 pub mod platform;
 pub mod publisher;
 pub mod recheck;
+pub mod registry;
 pub mod routed;
 pub mod rules;
 pub mod service;
@@ -29,6 +30,7 @@ pub use error::AlertsError;
 /// Says what this crate's metrics mean, to whatever recorder is installed.
 pub fn describe_metrics() {
     publisher::describe_metrics();
+    registry::describe_metrics();
     service::describe_metrics();
     timekeeper::describe_metrics();
 }

@@ -32,7 +32,7 @@ use rumqttc::{
 use tokio::{sync::mpsc, task::JoinSet, time::Instant};
 
 use config::Transport;
-pub use config::{Endpoint, MqttConfig};
+pub use config::{Endpoint, MqttConfig, Resend};
 pub use error::MqttError;
 pub(crate) use incoming::News;
 use incoming::Window;

@@ -36,6 +36,9 @@ const STOPPING_PAUSE: Duration = Duration::from_secs(1);
 /// How long a database that refused is left alone.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
 
+/// Problems that are read at once.
+const PROBLEMS: usize = 16;
+
 /// How long a goodbye may take.
 const GOODBYE: Duration = Duration::from_secs(2);
 
@@ -44,7 +47,7 @@ pub(crate) fn describe_metrics() {
     metrics::describe_gauge!("gridwatch_mqtt_connected", "1 while the broker is connected, else 0");
     metrics::describe_counter!(
         "gridwatch_mqtt_published_total",
-        "messages that the broker acknowledged, by what they are (evidence, event, status)"
+        "messages that the broker acknowledged, by what they are (evidence, event, problem, status)"
     );
     metrics::describe_counter!(
         "gridwatch_mqtt_publish_errors_total",
@@ -77,6 +80,7 @@ pub struct Publisher {
     cameras: CameraBoard,
     outbox: watch::Receiver<u64>,
     queue: Queue,
+    problems: Problems,
     /// The outbox holds more than was read.
     more: bool,
     /// When the database may be tried again after it failed.
@@ -87,6 +91,23 @@ pub struct Publisher {
     trouble: Option<String>,
     unheard: bool,
     connection: watch::Sender<Connection>,
+}
+
+/// What came in that nobody understands, on its way to the broker.
+#[derive(Debug)]
+struct Problems {
+    /// The last that went out over this connection.
+    last: i64,
+    /// Those that the broker has, not yet written down.
+    told: Vec<i64>,
+    /// There may be more.
+    more: bool,
+}
+
+impl Default for Problems {
+    fn default() -> Self {
+        Self { last: 0, told: Vec::new(), more: true }
+    }
 }
 
 /// Whether there is a connection to the broker.
@@ -102,6 +123,7 @@ pub enum Connection {
 #[derive(Debug)]
 enum Token {
     Message(i64),
+    Problem(i64),
     Camera(CameraId),
     Node,
 }
@@ -138,6 +160,7 @@ impl Publisher {
             evidence,
             cameras: CameraBoard::default(),
             queue: Queue::default(),
+            problems: Problems::default(),
             more: true,
             store_rests_until: None,
             deadline: None,
@@ -233,6 +256,7 @@ impl Publisher {
         self.connected(Connection::Up);
         info!(broker = %link.report().broker, inflight = link.report().receive_maximum, "connected to the broker");
         self.cameras.say_all_again();
+        (self.problems.last, self.problems.more) = (0, true);
         let mut delivered = Delivered::Nothing;
         let birth = self.node_status(NodeState::Online, online_since);
         if let Err((verdict, token)) = link.publish(birth, Token::Node) {
@@ -256,6 +280,7 @@ impl Publisher {
             self.write_settled().await;
             self.read_outbox().await;
             self.send_messages(link).await;
+            self.send_problems(link).await;
             self.send_cameras(link);
             if let Some(deadline) = self.deadline {
                 let drained = link.on_their_way() == 0 && self.queue.settled().next().is_none();
@@ -285,6 +310,7 @@ impl Publisher {
                     // The sender lives in the store, which lives in here.
                     changed.expect("the store is not gone");
                     self.more = true;
+                    self.problems.more = true;
                 }
                 () = self.cameras.news(), if link.room() > 0 => {}
                 () = stop.cancelled(), if self.deadline.is_none() => self.start_draining(),
@@ -318,6 +344,12 @@ impl Publisher {
         if !taken.is_empty() {
             match self.store.outbox_sent(&taken, wall_clock()).await {
                 Ok(()) => self.queue.written(&taken),
+                Err(error) => return self.store_failed(&error),
+            }
+        }
+        if !self.problems.told.is_empty() {
+            match self.store.problems_told(&self.problems.told, wall_clock()).await {
+                Ok(()) => self.problems.told.clear(),
                 Err(error) => return self.store_failed(&error),
             }
         }
@@ -404,6 +436,34 @@ impl Publisher {
         }
     }
 
+    /// Tells what came in that nobody understands, once tickets have gone.
+    async fn send_problems(&mut self, link: &mut Link<Token>) {
+        let room = link.room().min(PROBLEMS);
+        if !self.problems.more || room == 0 || self.store_rests() {
+            return;
+        }
+        let untold = match self.store.problems_untold(self.problems.last, room as u32).await {
+            Ok(untold) => untold,
+            Err(error) => return self.store_failed(&error),
+        };
+        self.problems.more = untold.len() == room;
+        for (number, problem) in untold {
+            self.problems.last = number;
+            let (topic, payload) = wire::problem_message(number, &problem, &self.node);
+            let outgoing = Outgoing {
+                topic,
+                payload,
+                content_type: wire::CLOUDEVENTS.to_owned(),
+                properties: Vec::new(),
+                retain: Retain::Never,
+                expires_after: Some(wire::MESSAGE_EXPIRY),
+            };
+            if let Err((verdict, token)) = link.publish(outgoing, Token::Problem(number)) {
+                self.settle(token, verdict);
+            }
+        }
+    }
+
     fn send_cameras(&mut self, link: &mut Link<Token>) {
         for status in self.cameras.take(link.room()) {
             let (camera, place, payload) = match status {
@@ -434,6 +494,10 @@ impl Publisher {
                     }
                 }
             }
+            (Token::Problem(number), Verdict::Taken | Verdict::Unheard) => {
+                self.problems.told.push(*number);
+                counter!("gridwatch_mqtt_published_total", "what" => "problem").increment(1);
+            }
             (Token::Camera(_) | Token::Node, Verdict::Taken | Verdict::Unheard) => {
                 counter!("gridwatch_mqtt_published_total", "what" => "status").increment(1);
             }
@@ -454,6 +518,12 @@ impl Publisher {
                 warn!(seq, reason, "the broker does not take a message now; it is sent again later");
                 self.queue.later(seq, Instant::now());
             }
+            // It stays in the table, and is told with the next connection unless it never can be.
+            (Token::Problem(number), Verdict::Never(_)) => {
+                warn!(number, reason, "the broker will never take this problem");
+                self.problems.told.push(number);
+            }
+            (Token::Problem(number), _) => warn!(number, reason, "the broker does not take a problem now"),
             (Token::Camera(camera), _) => warn!(%camera, reason, "the broker refuses a camera's status"),
             (Token::Node, _) => warn!(reason, "the broker refuses the node's status"),
         }

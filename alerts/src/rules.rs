@@ -18,7 +18,8 @@
 //! itself (two cars that stop for half a dwell each are none), and a ticket covers all of its kind within `merge` box
 //! sizes of it: cars parked in a row are one problem, cars further apart are two. Where a cluster is a case, the cluster is
 //! timed, and what joins it later is part of it. While the ticket is open, and for `rearm_after` once it was cleared, its
-//! place opens no other one.
+//! place opens no other one. A place whose ticket was rejected stays quiet until looks have shown it clear or its
+//! cool-down ends; where a ticket was closed and the thing still stands, it is told again after `realarm`.
 
 mod book;
 mod builtin;
@@ -51,12 +52,12 @@ use self::{book::Book, problem::Stage, view::View};
 pub use self::{
     calendar::{Calendar, CalendarConfig, Day, Hours},
     config::{
-        Evidence, EvidenceConfig, Footing, PersonConfig, PersonNeed, PersonRelation, Queue, QueueConfig, Rule,
+        Evidence, EvidenceConfig, Footing, PersonConfig, PersonNeed, PersonRelation, Queue, QueueConfig, Realarm, Rule,
         RuleConfig, RulesConfig, RulesError,
     },
     permit::Permit,
 };
-use crate::incident::{Effect, Input, Observation, OpenTicket, Sight, Zone};
+use crate::incident::{Effect, Ending, Input, Observation, OpenTicket, Sight, Zone};
 
 /// The rule core of all cameras.
 #[derive(Debug)]
@@ -80,6 +81,8 @@ pub struct Counts {
     pub tickets: usize,
     /// Places that had a ticket a short while ago and open no new one.
     pub resting: usize,
+    /// Places whose ticket was rejected or closed while the problem stood, and that have not been clear since.
+    pub quiet: usize,
 }
 
 impl Core {
@@ -125,6 +128,20 @@ impl Core {
         }
     }
 
+    /// Takes up tickets that were rejected or closed at the given time, and whose place was not seen clear since. Call it
+    /// after [`Core::restore`]: a place that a newer ticket has is that one's.
+    pub fn restore_ended(&mut self, ended: impl IntoIterator<Item = (OpenTicket, Ending, Timestamp)>) {
+        for (ticket, ending, at) in ended {
+            view(&mut self.views, &ticket.camera).restore_ended(&ticket, ending, at, &self.book);
+        }
+    }
+
+    /// What a rule of this name says of reviews: how long a person may take; none where it is filed at once.
+    #[must_use]
+    pub fn review(&self, rule: &str) -> Option<Millis> {
+        self.book.rules.iter().find(|r| r.reference.id == rule && r.rule.review).map(|r| r.rule.review_expiry)
+    }
+
     /// Replaces the cameras and their zones at `now`. Suspects in zones that are gone are dropped; open tickets stay and
     /// are watched on.
     ///
@@ -166,6 +183,11 @@ impl Core {
                     view.lost();
                 }
             }
+            Input::Ended { camera, ticket, ending } => {
+                if let Some(view) = self.views.get_mut(camera) {
+                    view.ended(now, ticket, ending, &self.book, &mut out);
+                }
+            }
             Input::Tick => {
                 for view in self.views.values_mut() {
                     view.tick(now, &self.book, &mut out);
@@ -191,6 +213,7 @@ impl Core {
             counts.suspects += view.count(|stage| matches!(stage, Stage::Suspected(_)));
             counts.tickets += view.count(|stage| matches!(stage, Stage::Ticketed(_)));
             counts.resting += view.count(|stage| matches!(stage, Stage::Resting { .. }));
+            counts.quiet += view.count(|stage| matches!(stage, Stage::Quiet { .. } | Stage::Closed { .. }));
         }
         counts
     }

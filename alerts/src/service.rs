@@ -30,7 +30,7 @@ use crate::{
     annotate::Annotator,
     clocks::Timetable,
     evidence::{EvidenceConfig, EvidenceStore},
-    incident::{Effect, Incident, Input, Observation, Pace, SuspectId, Zone},
+    incident::{Effect, Ending, Incident, Input, Observation, Pace, SuspectId, Zone},
     rules::{Core, Permit},
     store::{Store, Touch},
     ticket::CameraInfo,
@@ -43,7 +43,7 @@ mod shots;
 #[cfg(test)]
 mod tests;
 
-use desk::{Case, Clearing, Desk, Opening};
+use desk::{Case, Clearing, Desk, Opening, Sight};
 use router::Router;
 
 /// Cases that wait for the desk; each holds a decoded picture or two.
@@ -91,6 +91,17 @@ pub enum Event {
     Lost(CameraId, Timestamp),
     /// Other cameras are watched from now on.
     Cameras(Box<CameraSet>),
+    /// A ticket was closed or rejected, which is written down already.
+    Ended {
+        /// Whose.
+        camera: CameraId,
+        /// Which.
+        ticket: TicketId,
+        /// How.
+        ending: Ending,
+        /// When.
+        at: Timestamp,
+    },
     /// Somebody wants to know when all events before this one have been judged; their cases may still be under way.
     Judged(oneshot::Sender<()>),
 }
@@ -160,7 +171,12 @@ pub(crate) fn describe_metrics() {
         "times that routing met a damaged list or a year without holidays, by reason"
     );
     describe_counter!("gridwatch_tickets_cleared_total", "tickets whose problem was seen to be gone, by kind");
-    describe_gauge!("gridwatch_tickets", "tickets, by state (open, cleared, undelivered)");
+    describe_gauge!("gridwatch_tickets", "tickets, by state (open, cleared, ended, pending_review, undelivered)");
+    describe_gauge!(
+        "gridwatch_tickets_unacknowledged",
+        "tickets that were sent again because the platform had not answered, and still has not"
+    );
+    describe_counter!("gridwatch_tickets_reopened_total", "closed tickets that were opened again, by kind");
     describe_gauge!("gridwatch_outbox_messages", "messages in the outbox, by state (queued, refused)");
     describe_gauge!("gridwatch_first_seen_bytes", Unit::Bytes, "encoded pictures kept for candidates");
     describe_counter!(
@@ -258,6 +274,11 @@ impl Watch {
                     self.carry_out(effects, None)?
                 }
                 Heard::Event(Event::Cameras(set)) => self.set_cameras(*set)?,
+                Heard::Event(Event::Ended { camera, ticket, ending, at }) => {
+                    self.touched.remove(&ticket);
+                    let effects = self.core.apply(at, Input::Ended { camera: &camera, ticket, ending });
+                    self.carry_out(effects, None)?
+                }
                 Heard::Event(Event::Judged(answer)) => {
                     // Whoever asked may have gone away.
                     let _ = answer.send(());
@@ -339,6 +360,12 @@ impl Watch {
                     self.touched.remove(&ticket);
                     cases.push(Case::Clear(Clearing { ticket, last_seen, cleared_at, look: look.cloned() }));
                 }
+                Effect::Again { ticket, seen_at, .. } => {
+                    cases.push(Case::Again(Sight { ticket, seen_at, look: look.cloned() }));
+                }
+                Effect::CameBack { ticket, seen_at, .. } => {
+                    cases.push(Case::CameBack(Sight { ticket, seen_at, look: look.cloned() }));
+                }
                 Effect::Pace { camera, pace } => (self.paces)(&camera, pace),
             }
         }
@@ -377,6 +404,7 @@ impl Watch {
             let zone = zones.iter().find(|zone| zone.id == incident.zone)?;
             Some((camera.clone(), zone.clone()))
         });
+        let review_until = self.core.review(&incident.rule.id).map(|within| incident.confirmed_at + within);
         let Some((camera, zone)) = found else {
             return Err(AlertsError::UnknownZone { camera: incident.camera, zone: incident.zone });
         };
@@ -391,6 +419,7 @@ impl Watch {
             zone,
             look: look.cloned(),
             first_seen,
+            review_until,
             full_resolution,
             satisfied: Instant::now(),
         })

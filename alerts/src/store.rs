@@ -22,6 +22,7 @@ use tokio::sync::{Mutex, watch};
 
 use crate::AlertsError;
 
+mod cases;
 mod clocks;
 mod config;
 mod database;
@@ -48,6 +49,7 @@ mod tests_on_postgres;
 #[allow(clippy::duplicate_mod)]
 mod tests_on_sqlite;
 
+pub use cases::{HistoryLine, Origin, Resent, Ruled, Ruling};
 pub use clocks::Rewound;
 pub use config::DatabaseConfig;
 pub use database::{Database, Server};
@@ -81,6 +83,7 @@ fn migrations(database: &Database) -> Vec<Migration> {
     let scripts = [
         (1, "tickets", include_str!("../migrations/0001_tickets.sql")),
         (2, "duty", include_str!("../migrations/0002_duty.sql")),
+        (3, "cases", include_str!("../migrations/0003_cases.sql")),
         (4, "routing", include_str!("../migrations/0004_routing.sql")),
     ];
     scripts

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use domain::{Millis, Place, Sha256, StreamRole, TicketId, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::{clocks::CaseClocks, incident::Incident, routed::Routed};
+use crate::{case::Case, clocks::CaseClocks, incident::Incident, routed::Routed};
 
 /// When in a case's life a picture was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -14,6 +14,8 @@ pub enum EvidenceRole {
     FirstSeen,
     /// The look that satisfied the rule.
     Confirming,
+    /// A look long after, when it still stood.
+    StillThere,
     /// A look after the problem was gone.
     After,
 }
@@ -62,7 +64,7 @@ pub struct CameraInfo {
     pub place: Option<Place>,
 }
 
-/// What has become of a ticket.
+/// What has become of a ticket's problem; where its case stands, [`Case::state`] says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TicketState {
@@ -70,6 +72,8 @@ pub enum TicketState {
     Open,
     /// The problem was seen to be gone.
     Cleared,
+    /// The case was closed or rejected; the problem may stand.
+    Ended,
 }
 
 /// A ticket and all that is kept of it.
@@ -87,8 +91,10 @@ pub struct Ticket {
     /// Its clocks; absent for a ticket without a route, and for older ones.
     #[serde(default)]
     pub clocks: Option<Box<CaseClocks>>,
-    /// What has become of it.
+    /// What has become of its problem.
     pub state: TicketState,
+    /// Where its case stands.
+    pub case: Case,
     /// When the problem was last seen.
     pub last_seen: Timestamp,
     /// When it was held to be gone.
@@ -104,6 +110,16 @@ impl Ticket {
     #[must_use]
     pub fn id(&self) -> TicketId {
         self.incident.ticket
+    }
+
+    /// Sets what follows from its case.
+    pub fn follow_case(&mut self) {
+        self.cleared_at = self.case.gone_at();
+        self.state = match self.cleared_at {
+            Some(_) => TicketState::Cleared,
+            None if self.case.is_over() => TicketState::Ended,
+            None => TicketState::Open,
+        };
     }
 
     /// Puts the evidence into its order: by role and rendition, full resolution first.

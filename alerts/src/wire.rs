@@ -5,8 +5,10 @@
 //! subscriber reads just as well. `docs/asyncapi.yaml` is the contract; tests hold every message built here to it.
 //! A message once built is stored as it is and sent as it is: a resend is the same bytes under the same id.
 
+mod case;
 mod checked;
 mod light;
+mod platform;
 mod status;
 mod ticket;
 mod topic;
@@ -15,12 +17,15 @@ use domain::{Cell, Millis, NodeId, Timestamp};
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
+pub use case::{CaseMessages, PROBLEM_PAYLOAD, Problem, case_messages, problem_message};
 pub use checked::checked_messages;
 pub use light::light_message;
+pub use platform::{Fault, Heard, platform_filter, read_platform};
 pub use status::{CameraStatus, NodeState, NodeStatus, camera_status, is_same_news, node_status};
-pub use ticket::{cleared_messages, opening_messages};
+pub use ticket::{again_messages, cleared_messages, opening_messages};
 pub use topic::{
-    camera_status_topic, checked_topic, cleared_topic, evidence_topic, light_topic, node_status_topic, ticket_topic,
+    camera_status_topic, checked_topic, cleared_topic, evidence_topic, light_topic, node_status_topic, problem_topic,
+    ticket_evidence_topic, ticket_state_topic, ticket_topic,
 };
 
 /// The content type of a ticket's event (CloudEvents MQTT binding, structured mode).

@@ -21,6 +21,8 @@ pub(crate) enum Fault {
     BadRequest(String),
     /// A method that the address has not.
     MethodNotAllowed,
+    /// A decision that another site's page sent.
+    Foreign,
     /// No time or no room at the moment.
     Busy,
     /// Ours; the text is for the log only.
@@ -44,6 +46,7 @@ impl Fault {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Foreign => StatusCode::FORBIDDEN,
             Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -87,6 +90,7 @@ pub(crate) fn dress(mut response: Response, visit: &Visit) -> Response {
         Fault::NotFound => (Text::NotFoundTitle, Text::NotFoundWhy.of(lang).to_owned()),
         Fault::BadRequest(detail) => (Text::BadRequestTitle, detail.clone()),
         Fault::MethodNotAllowed => (Text::MethodTitle, Text::MethodWhy.of(lang).to_owned()),
+        Fault::Foreign => (Text::ForeignTitle, Text::ForeignWhy.of(lang).to_owned()),
         Fault::Busy => (Text::BusyTitle, Text::BusyWhy.of(lang).to_owned()),
         Fault::Internal(_) => (Text::InternalTitle, Text::InternalWhy.of(lang).to_owned()),
     };

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use alerts::{
+    case::{By, Case, Reason, State as CaseState},
     clocks::CaseClocks,
     deadline::{Light, PauseReason, ResponseLevel, Stage},
     duty::{CaseCode, Words},
     incident::{RuleRef, Zone},
     kinds::kind_info,
     routed::{ItemRef, Routed},
+    store::HistoryLine,
     ticket::{Evidence, EvidenceRole, Rendition, Ticket, TicketState},
 };
 use axum::{
@@ -49,6 +51,7 @@ struct TicketOut {
     name_zh: Option<&'static str>,
     name_en: Option<&'static str>,
     state: TicketState,
+    case: CaseOut,
     camera: CameraRefOut,
     zone: ZoneOut,
     first_seen: String,
@@ -70,6 +73,73 @@ struct TicketOut {
     route: Option<RouteOut>,
     clocks: Option<ClocksOut>,
     evidence: Vec<EvidenceOut>,
+}
+
+#[derive(Serialize)]
+struct CaseOut {
+    state: CaseState,
+    reason: Option<Reason>,
+    case_no: Option<String>,
+    dept: Option<String>,
+    due: Option<String>,
+    filed_at: Option<String>,
+    acknowledged_at: Option<String>,
+    review_until: Option<String>,
+    supervised: bool,
+    extended: bool,
+    reopened: u32,
+}
+
+impl CaseOut {
+    fn new(case: &Case, zone: &TimeZone) -> Self {
+        let at = |t: Timestamp| rfc3339(t, zone);
+        Self {
+            state: case.state(),
+            reason: case.reason().cloned(),
+            case_no: case.case_no().map(ToOwned::to_owned),
+            dept: case.dept().map(ToOwned::to_owned),
+            due: case.due().map(at),
+            filed_at: case.filed_at().map(at),
+            acknowledged_at: case.acknowledged_at().map(at),
+            review_until: case.review_until().map(at),
+            supervised: case.is_supervised(),
+            extended: case.is_extended(),
+            reopened: case.reopened(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct HistoryOut {
+    history: Vec<HistoryLineOut>,
+}
+
+#[derive(Serialize)]
+struct HistoryLineOut {
+    number: i64,
+    at: String,
+    decided_at: Option<String>,
+    from: CaseState,
+    to: CaseState,
+    event: String,
+    by: By,
+    reason: Option<Reason>,
+}
+
+impl HistoryLineOut {
+    fn new(line: HistoryLine, zone: &TimeZone) -> Self {
+        let change = line.change;
+        Self {
+            number: line.number,
+            at: rfc3339(change.at, zone),
+            decided_at: change.decided_at.map(|t| rfc3339(t, zone)),
+            from: change.from,
+            to: change.to,
+            event: change.event,
+            by: change.by,
+            reason: change.reason,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -213,6 +283,7 @@ impl TicketOut {
             name_en: info.map(|i| i.name_en),
             kind: incident.kind,
             state: ticket.state,
+            case: CaseOut::new(&ticket.case, zone),
             camera: CameraRefOut { id: incident.camera, name: ticket.camera.name, place: ticket.camera.place },
             zone: ticket.zone.into(),
             first_seen: at(incident.first_seen),
@@ -299,7 +370,7 @@ pub(crate) async fn tickets(
     Extension(visit): Extension<Visit>,
 ) -> Result<Response, Fault> {
     let (console, params) = (&desk.console, &visit.params);
-    params.only(&["before", "limit", "camera", "kind", "state"])?;
+    params.only(&["before", "limit", "camera", "kind", "state", "case"])?;
     let mut filter = tickets::filter_of(params, read_limit(params, 50, 200)?)?;
     filter.camera = params.read("camera", "expected a camera's id", |v| v.parse().ok())?;
     let (page, next) = tickets::page_of(console, filter).await?;
@@ -313,6 +384,14 @@ pub(crate) async fn tickets(
 pub(crate) async fn ticket(State(desk): State<Arc<Desk>>, Path(id): Path<String>) -> Result<Response, Fault> {
     let ticket = ticket_page::find(&desk.console, &id).await?;
     Ok(json(StatusCode::OK, &TicketOut::new(ticket, &desk.console.time_zone)))
+}
+
+pub(crate) async fn history(State(desk): State<Arc<Desk>>, Path(id): Path<String>) -> Result<Response, Fault> {
+    let console = &desk.console;
+    let ticket = ticket_page::find(console, &id).await?;
+    let lines = console.store.history(ticket.id()).await.map_err(Fault::internal)?;
+    let history = lines.into_iter().map(|line| HistoryLineOut::new(line, &console.time_zone)).collect();
+    Ok(json(StatusCode::OK, &HistoryOut { history }))
 }
 
 pub(crate) async fn cameras(

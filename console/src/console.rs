@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use alerts::{evidence::EvidenceStore, store::Store};
+use alerts::{evidence::EvidenceStore, registry::Registry, store::Store};
 use domain::{NodeId, Timestamp};
 use jiff::tz::TimeZone;
 use tokio::sync::Semaphore;
@@ -23,6 +23,8 @@ pub struct Vitals {
 pub struct Console {
     /// Tickets and the outbox.
     pub store: Store,
+    /// Where decisions of people go.
+    pub registry: Registry,
     /// The evidence's bytes.
     pub evidence: EvidenceStore,
     /// The cameras.

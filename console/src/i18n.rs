@@ -3,6 +3,7 @@
 use std::fmt::Display;
 
 use alerts::{
+    case::State,
     deadline::{Light, PauseReason},
     incident::ZonePurpose,
     ticket::{EvidenceRole, Rendition, TicketState},
@@ -206,6 +207,57 @@ texts! {
     RenditionAnnotated: "标注图", "Annotated";
     StateOpen: "未消除", "Open";
     StateCleared: "已消除", "Cleared";
+    TicketEnded: "已终止", "Ended";
+    RoleStillThere: "仍在", "Still there";
+
+    // Where a case stands.
+    CaseState: "案件状态", "Case";
+    CaseSuspected: "疑似", "Suspected";
+    CaseConfirmed: "已确认", "Confirmed";
+    CasePendingReview: "待人工核实", "Pending review";
+    CaseFiled: "已上报", "Filed";
+    CaseDispatched: "已派遣", "Dispatched";
+    CaseHandling: "处置中", "In progress";
+    CaseHandled: "已处置", "Handled";
+    CaseVerifying: "核查中", "Verifying";
+    CaseCleared: "核查通过", "Checked: gone";
+    CaseStillThere: "核查仍在", "Checked: still there";
+    CaseReturned: "退单", "Returned";
+    CaseSuspended: "挂账", "Suspended";
+    CaseGoneByItself: "自行消除", "Gone by itself";
+    CaseRejected: "不予立案", "Rejected";
+    CaseClosed: "已结案", "Closed";
+    CaseNumber: "案件编号", "Case number";
+    Department: "主责部门", "Department";
+    Due: "截止时间", "Due";
+    Acknowledged: "平台签收", "Acknowledged";
+    NotAcknowledged: "平台尚未签收", "Not acknowledged yet";
+    NotFiled: "未上报", "Not filed";
+    Supervised: "督办", "Supervised";
+    ReopenedTimes: "重新打开 {} 次", "reopened {}×";
+    History: "办理过程", "History";
+    Happening: "事项", "Event";
+    By: "操作方", "By";
+    Because: "原因", "Why";
+    Review: "人工核实", "Review";
+    ReviewWhy:
+        "此类问题须经人工核实后才上报。请查看图片，然后确认或否决。",
+        "Cases of this kind are filed only after a person has looked at them. See the pictures, then confirm or reject.";
+    ReviewUntil: "核实期限", "Review until";
+    YourName: "姓名", "Your name";
+    ReasonLabel: "否决原因", "Reason, if rejected";
+    Note: "备注", "Note";
+    Confirm: "确认上报", "Confirm and file";
+    Reject: "否决", "Reject";
+    ReasonFalseAlarm: "误报", "false alarm";
+    ReasonLegal: "合法", "legal";
+    ReasonDuplicate: "重复", "duplicate";
+    ReasonNotResponsible: "非本部门职责", "not responsible";
+    ReasonWrongPlace: "地点有误", "wrong place";
+    ReasonCannotSolve: "无法解决", "cannot be solved";
+    ReasonWeather: "天气原因", "weather";
+    ReasonOther: "其他", "other";
+    ReasonExpired: "逾期未核实", "nobody reviewed it in time";
 
     // Cameras.
     Search: "搜索", "Search";
@@ -269,6 +321,8 @@ texts! {
     MethodWhy: "此地址只能读取（GET）。", "This address can only be read (GET).";
     InternalTitle: "服务器出错", "Something went wrong";
     InternalWhy: "错误已写入日志。请稍后再试；若一直出现，请告知运维人员。", "The error is in the log. Try again in a moment; tell operations if it stays.";
+    ForeignTitle: "已拒绝", "Refused";
+    ForeignWhy: "此操作只能在本站页面上进行。", "This can only be done from a page of this site.";
     BusyTitle: "暂时繁忙", "Busy";
     BusyWhy: "此刻来不及回答，请稍后再试。", "There was no time to answer. Try again in a moment.";
     BackHome: "返回工单列表", "Back to the tickets";
@@ -291,7 +345,48 @@ impl From<TicketState> for Text {
         match state {
             TicketState::Open => Self::StateOpen,
             TicketState::Cleared => Self::StateCleared,
+            TicketState::Ended => Self::TicketEnded,
         }
+    }
+}
+
+impl From<State> for Text {
+    fn from(state: State) -> Self {
+        match state {
+            State::Suspected => Self::CaseSuspected,
+            State::Confirmed => Self::CaseConfirmed,
+            State::PendingReview => Self::CasePendingReview,
+            State::Filed => Self::CaseFiled,
+            State::Dispatched => Self::CaseDispatched,
+            State::Handling => Self::CaseHandling,
+            State::Handled => Self::CaseHandled,
+            State::Verifying => Self::CaseVerifying,
+            State::Cleared => Self::CaseCleared,
+            State::StillThere => Self::CaseStillThere,
+            State::Returned => Self::CaseReturned,
+            State::Suspended => Self::CaseSuspended,
+            State::GoneByItself => Self::CaseGoneByItself,
+            State::Rejected => Self::CaseRejected,
+            State::Closed => Self::CaseClosed,
+        }
+    }
+}
+
+impl Text {
+    /// The words for a reason's code; none for a code that a platform made up.
+    pub(crate) fn reason(code: &str) -> Option<Self> {
+        Some(match code {
+            "false_alarm" => Self::ReasonFalseAlarm,
+            "legal" => Self::ReasonLegal,
+            "duplicate" => Self::ReasonDuplicate,
+            "not_responsible" => Self::ReasonNotResponsible,
+            "wrong_place" => Self::ReasonWrongPlace,
+            "cannot_solve" => Self::ReasonCannotSolve,
+            "weather" => Self::ReasonWeather,
+            "other" => Self::ReasonOther,
+            "expired" => Self::ReasonExpired,
+            _ => return None,
+        })
     }
 }
 
@@ -300,6 +395,7 @@ impl From<EvidenceRole> for Text {
         match role {
             EvidenceRole::FirstSeen => Self::RoleFirstSeen,
             EvidenceRole::Confirming => Self::RoleConfirming,
+            EvidenceRole::StillThere => Self::RoleStillThere,
             EvidenceRole::After => Self::RoleAfter,
         }
     }

@@ -1,6 +1,7 @@
 //! The console: tickets with their evidence and cameras with their state, as web pages and as JSON.
 //!
-//! It reads: the store and the evidence from `alerts`, the cameras through [`Fleet`], and writes nothing. Pages are made on
+//! It reads: the store and the evidence from `alerts`, the cameras through [`Fleet`], and writes nothing but what a person
+//! decides on a case that waits for it. Pages are made on
 //! the server, hold all they need (no script is required, nothing comes from the internet) and exist in Chinese and English.
 //! What promises hold for every answer: foreign text is escaped, an internal error's text stays in the log, a client's own
 //! mistake is named precisely, and no credential is ever known here.
@@ -11,6 +12,7 @@ mod assets;
 pub mod backtest;
 mod camera_page;
 mod cameras;
+mod case;
 mod config;
 mod console;
 mod evidence;
@@ -19,6 +21,7 @@ mod health;
 mod i18n;
 mod layout;
 mod params;
+mod review;
 mod server;
 mod ticket_page;
 mod tickets;

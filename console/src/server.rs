@@ -8,7 +8,7 @@ use std::{
 
 use axum::{
     Router,
-    extract::Request,
+    extract::{DefaultBodyLimit, Request},
     http::{HeaderMap, HeaderName, HeaderValue, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
@@ -23,12 +23,15 @@ use crate::{
     answer::{Fault, dress},
     api, assets, camera_page, cameras,
     console::{Console, Desk},
-    evidence, health, ticket_page, tickets,
+    evidence, health, review, ticket_page, tickets,
     visit::Visit,
 };
 
 /// Long enough for a page of a large fleet on a busy machine, short of what a browser waits for.
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+
+/// The largest form that is read, in bytes.
+const LARGEST_FORM: usize = 16 << 10;
 
 /// How long answers under way may take after the end was asked for.
 const DRAIN_WITHIN: Duration = Duration::from_secs(5);
@@ -57,12 +60,14 @@ pub fn router(console: Console) -> Router {
     Router::new()
         .route("/", get(tickets::list))
         .route("/tickets/{id}", get(ticket_page::show))
+        .route("/tickets/{id}/review", post(review::decide).layer(DefaultBodyLimit::max(LARGEST_FORM)))
         .route("/cameras", get(cameras::list))
         .route("/cameras/{id}", get(camera_page::show))
         .route("/cameras/{id}/latest.jpg", get(camera_page::latest))
         .route("/evidence/{sha256}", get(evidence::bytes))
         .route("/api/tickets", get(api::tickets))
         .route("/api/tickets/{id}", get(api::ticket))
+        .route("/api/tickets/{id}/history", get(api::history))
         .route("/api/cameras", get(api::cameras))
         .route("/api/cameras/{id}", get(api::camera))
         .route("/api/reload", post(api::reload))

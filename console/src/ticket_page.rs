@@ -18,6 +18,7 @@ use maud::{Markup, html};
 
 use crate::{
     answer::Fault,
+    case,
     console::{Console, Desk},
     i18n::{Lang, Text},
     layout::{Frame, Section, fact, page, place_facts},
@@ -39,11 +40,14 @@ pub(crate) async fn show(
 ) -> Result<Markup, Fault> {
     let (console, lang) = (&desk.console, visit.lang);
     let ticket = find(console, &id).await?;
+    let history = console.store.history(ticket.id()).await.map_err(Fault::internal)?;
     let (figures, _) = console.figures().await?;
     let name = kind_name(&ticket.incident.kind, lang);
     let title = format!("{name} · {}", camera_title(&ticket));
-    // A cleared and delivered ticket changes no more.
-    let refresh = (ticket.cleared_at.is_none() || ticket.delivered_at.is_none()).then_some(10);
+    // What is over and delivered changes no more, and a form must not change under somebody's hands.
+    let under_review = ticket.case.review_until().is_some();
+    let settled = ticket.cleared_at.is_some() && ticket.delivered_at.is_some();
+    let refresh = (!settled && !under_review).then_some(10);
     let frame = Frame { title: &title, section: Section::Tickets, figures: &figures, refresh };
     Ok(page(
         &visit,
@@ -51,7 +55,7 @@ pub(crate) async fn show(
         &frame,
         &html! {
             div.head {
-                h1 { (name) " " (state_badge(ticket.state, lang)) }
+                h1 { (name) " " (state_badge(ticket.state, lang)) " " (case::badge(ticket.case.state(), lang)) }
                 a.button href={ "/api/tickets/" (ticket.id()) } { (Text::AsJson.of(lang)) }
             }
             p.where {
@@ -66,7 +70,9 @@ pub(crate) async fn show(
                     Lang::Zh | Lang::En => p lang="en" { (ticket.incident.reason) },
                 }
             }
+            @if under_review { (case::review_form(&visit, &ticket)) }
             (pictures(console, &visit, &ticket))
+            (case::history(console, &visit, &history))
             (facts(console, &visit, &ticket))
             @if let Some(route) = &ticket.route { (routing(console, &visit, route, ticket.clocks.as_deref())) }
             (files(console, &visit, &ticket))
@@ -150,6 +156,7 @@ fn facts(console: &Console, visit: &Visit, ticket: &Ticket) -> Markup {
         section {
             h2 { (Text::Facts.of(lang)) }
             dl.facts {
+                (case::facts(console, visit, ticket))
                 (fact(Text::FirstSeen, lang, &at(incident.first_seen)))
                 (fact(Text::Confirmed, lang, &at(incident.confirmed_at)))
                 (fact(Text::LastSeen, lang, &at(ticket.last_seen)))

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use alerts::{
+    case::State as CaseState,
     deadline::Light,
     incident::Zone,
     kinds::{KINDS, KindInfo, kind_info},
@@ -15,6 +16,7 @@ use maud::{Markup, html};
 
 use crate::{
     answer::Fault,
+    case,
     console::{Console, Desk},
     fleet::CameraView,
     i18n::{Lang, Text},
@@ -45,7 +47,8 @@ pub(crate) fn filter_of(params: &Params, limit: u32) -> Result<TicketFilter, Fau
         limit,
         camera: None,
         kind: params.read("kind", "expected a kind such as lane.motor", |v| v.parse::<Kind>().ok())?,
-        state: params.read("state", "expected open or cleared", read_state)?,
+        state: params.read("state", "expected open, cleared or ended", read_state)?,
+        case: params.read("case", "expected the state of a case such as pending_review", read_case)?,
     })
 }
 
@@ -53,8 +56,13 @@ fn read_state(value: &str) -> Option<TicketState> {
     match value {
         "open" => Some(TicketState::Open),
         "cleared" => Some(TicketState::Cleared),
+        "ended" => Some(TicketState::Ended),
         _ => None,
     }
+}
+
+fn read_case(value: &str) -> Option<CaseState> {
+    value.parse().ok()
 }
 
 /// One page of tickets, and the id that the next one starts behind.
@@ -150,7 +158,7 @@ fn filter_form(visit: &Visit) -> Markup {
     let (lang, params) = (visit.lang, &visit.params);
     let t = |text: Text| text.of(lang);
     let chosen = |name: &str, value: &str| params.get(name) == Some(value);
-    let filtered = ["camera", "kind", "state"].iter().any(|name| params.get(name).is_some());
+    let filtered = ["camera", "kind", "state", "case"].iter().any(|name| params.get(name).is_some());
     html! {
         form.filter method="get" action="/" role="search" {
             label { span { (t(Text::Camera)) }
@@ -169,6 +177,16 @@ fn filter_form(visit: &Visit) -> Markup {
                     option value="" { (t(Text::All)) }
                     option value="open" selected[chosen("state", "open")] { (t(Text::StateOpen)) }
                     option value="cleared" selected[chosen("state", "cleared")] { (t(Text::StateCleared)) }
+                    option value="ended" selected[chosen("state", "ended")] { (t(Text::TicketEnded)) }
+                }
+            }
+            label { span { (t(Text::CaseState)) }
+                select name="case" {
+                    option value="" { (t(Text::All)) }
+                    // A ticket is past these two when it is written.
+                    @for state in CaseState::ALL.into_iter().skip(2) {
+                        option value=(state) selected[chosen("case", state.as_str())] { (Text::from(state).of(lang)) }
+                    }
                 }
             }
             button { (t(Text::Apply)) }
@@ -180,7 +198,7 @@ fn filter_form(visit: &Visit) -> Markup {
 fn nothing(visit: &Visit, cameras: &[CameraView]) -> Markup {
     let lang = visit.lang;
     let t = |text: Text| text.of(lang);
-    if ["camera", "kind", "state", "before"].iter().any(|name| visit.params.get(name).is_some()) {
+    if ["camera", "kind", "state", "case", "before"].iter().any(|name| visit.params.get(name).is_some()) {
         return html! {
             section.empty { h2 { (t(Text::NoMatch)) } p { a href="/" { (t(Text::Clear)) } } }
         };
@@ -238,7 +256,7 @@ fn row(console: &Console, visit: &Visit, ticket: &Ticket) -> Markup {
                 }
             }
             div.what {
-                h2 { a href={ "/tickets/" (ticket.id()) } { (name) } " " (state_badge(ticket.state, lang))
+                h2 { a href={ "/tickets/" (ticket.id()) } { (name) } " " (state_badge(ticket.state, lang)) " " (case::badge(ticket.case.state(), lang))
                     @if let Some(light) = ticket.clocks.as_ref().and_then(|clocks| clocks.light()) { " " (light_badge(light, lang)) }
                 }
                 p.where {
@@ -281,6 +299,7 @@ pub(crate) fn state_badge(state: TicketState, lang: Lang) -> Markup {
     let (class, icon) = match state {
         TicketState::Open => ("warn", "●"),
         TicketState::Cleared => ("ok", "✓"),
+        TicketState::Ended => ("muted", "■"),
     };
     html! {
         span class={ "state " (class) } { span aria-hidden="true" { (icon) } " " (Text::from(state).of(lang)) }
@@ -301,6 +320,9 @@ pub(crate) fn light_badge(light: Light, lang: Lang) -> Markup {
 
 pub(crate) fn delivery(console: &Console, visit: &Visit, ticket: &Ticket) -> Markup {
     let lang = visit.lang;
+    if !ticket.case.is_filed() {
+        return html! { span.state.muted { (Text::NotFiled.of(lang)) } };
+    }
     match ticket.delivered_at {
         Some(at) => html! {
             span.state.ok { span aria-hidden="true" { "✓" } " " (Text::DeliveredAt.of(lang)) } " "

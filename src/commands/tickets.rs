@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use alerts::{
+    case::State,
     deadline::Light,
     evidence::EvidenceStore,
     incident::Incident,
     kinds::kind_info,
-    store::{Database, Store, TicketFilter},
-    ticket::{Ticket, TicketState},
+    store::{Database, HistoryLine, Store, TicketFilter},
 };
 use anyhow::{Context as _, bail};
 use domain::{CameraId, TicketId, Timestamp};
@@ -30,10 +30,17 @@ async fn store(config: &Config) -> anyhow::Result<Store> {
 ///
 /// # Errors
 /// When the configuration does not load or the database cannot be read.
-pub async fn run_list(config: &Path, camera: Option<CameraId>, limit: u32, json: bool) -> anyhow::Result<()> {
+pub async fn run_list(
+    config: &Path,
+    camera: Option<CameraId>,
+    case: Option<State>,
+    limit: u32,
+    json: bool,
+) -> anyhow::Result<()> {
     let config = Config::load(config)?;
     let timezone = config.timezone()?;
-    let tickets = store(&config).await?.tickets(&TicketFilter { camera, limit, ..TicketFilter::default() }).await?;
+    let tickets =
+        store(&config).await?.tickets(&TicketFilter { camera, case, limit, ..TicketFilter::default() }).await?;
     if json {
         for ticket in &tickets {
             println!("{}", serde_json::to_string(ticket)?);
@@ -49,7 +56,7 @@ pub async fn run_list(config: &Path, camera: Option<CameraId>, limit: u32, json:
             kind_info(kind).map_or_else(|| kind.to_string(), |info| format!("{} {}", info.name_zh, info.name_en)),
             camera.to_string(),
             zone.to_string(),
-            state(ticket).into(),
+            ticket.case.state().to_string(),
             ticket
                 .clocks
                 .as_ref()
@@ -78,13 +85,6 @@ fn light_en(light: Light) -> &'static str {
     }
 }
 
-fn state(ticket: &Ticket) -> &'static str {
-    match ticket.state {
-        TicketState::Open => "open",
-        TicketState::Cleared => "cleared",
-    }
-}
-
 /// Shows one ticket; with `export`, writes its evidence files into that folder.
 ///
 /// # Errors
@@ -102,7 +102,7 @@ pub async fn run_show(config: &Path, id: TicketId, json: bool, export: Option<&P
         let incident = &ticket.incident;
         let name =
             kind_info(&incident.kind).map_or_else(String::new, |info| format!(" {} {}", info.name_zh, info.name_en));
-        println!("ticket     {id} ({})", state(&ticket));
+        println!("ticket     {id} ({})", ticket.case.state());
         println!("kind       {}{name}", incident.kind);
         println!("camera     {} {}", incident.camera, ticket.camera.name);
         println!("zone       {} {}", incident.zone, ticket.zone.name);
@@ -141,6 +141,21 @@ pub async fn run_show(config: &Path, id: TicketId, json: bool, export: Option<&P
             );
         }
         println!("delivered  {}", ticket.delivered_at.map_or_else(|| "not yet".into(), |at| local_time(at, &timezone)));
+        let case = &ticket.case;
+        if let Some(number) = case.case_no() {
+            println!("case       {number} {}", case.dept().unwrap_or_default());
+        }
+        if case.is_filed() {
+            let answered = case.acknowledged_at();
+            println!("answered   {}", answered.map_or_else(|| "not yet".into(), |at| local_time(at, &timezone)));
+        }
+        if let Some(due) = case.due() {
+            println!("due        {}", local_time(due, &timezone));
+        }
+        for HistoryLine { change, .. } in store.history(id).await? {
+            let why = change.reason.map(|reason| format!(", {reason}")).unwrap_or_default();
+            println!("{} {} ({} by {}{why})", local_time(change.at, &timezone), change.to, change.event, change.by);
+        }
         for evidence in &ticket.evidence {
             println!(
                 "evidence   {:?} {:?} {}x{} {} B {}",

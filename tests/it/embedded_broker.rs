@@ -91,7 +91,7 @@ fn ticket(sha256: Sha256, bytes: usize) -> Ticket {
         },
         "camera": {"name": "East gate", "place": null},
         "zone": {"id": "z7", "purpose": "traffic_lane", "polygon": [[0.1, 0.4], [0.9, 0.4], [0.9, 0.9]]},
-        "state": "open", "last_seen": opened_at, "cleared_at": null, "delivered_at": null,
+        "state": "open", "case": {"stage": {"at": "filed"}, "filed_at": opened_at}, "last_seen": opened_at, "cleared_at": null, "delivered_at": null,
         "evidence": [{
             "role": "confirming", "rendition": "clean", "stream": "main", "sha256": sha, "media_type": "image/jpeg",
             "bytes": bytes, "width": 3840, "height": 2160, "captured_at": opened_at,

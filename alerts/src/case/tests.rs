@@ -120,6 +120,9 @@ fn what_goes_away_and_comes_back_is_where_the_platform_has_it() {
     check("handled@1 gone", "handled");
     check("handled@1 gone recheck cleared", "cleared");
     check("handled@1 recheck cleared back", "still_there");
+    check("recheck gone unclear", "gone_by_itself");
+    check("gone recheck back unclear", "filed");
+    check("handled@1 recheck gone unclear", "handled");
     assert_eq!(play(filed(), "gone back gone back", "filed").reopened(), 2);
 }
 

@@ -84,6 +84,15 @@ impl State {
     }
 }
 
+impl std::str::FromStr for State {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let unknown = || format!("\"{text}\" is none of {}", Self::ALL.map(Self::as_str).join(", "));
+        Self::ALL.into_iter().find(|state| state.as_str() == text).ok_or_else(unknown)
+    }
+}
+
 impl fmt::Display for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())

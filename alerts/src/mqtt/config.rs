@@ -40,6 +40,12 @@ pub struct MqttConfig {
     pub ack_timeout: Millis,
     /// How long a shutdown waits for the outbox to empty.
     pub drain: Millis,
+    /// Whether the platform answers tickets; then each is sent again until it does. True where a `url` is given.
+    pub acknowledge: Option<bool>,
+    /// How long it may take to answer before a ticket is sent again; doubles each time.
+    pub acknowledge_within: Millis,
+    /// The longest time between two resends of a ticket.
+    pub resend_longest: Millis,
 }
 
 impl Default for MqttConfig {
@@ -59,7 +65,27 @@ impl Default for MqttConfig {
             max_packet_size: None,
             ack_timeout: Millis::mins(2),
             drain: Millis::secs(10),
+            acknowledge: None,
+            acknowledge_within: Millis::mins(1),
+            resend_longest: Millis::mins(60),
         }
+    }
+}
+
+/// When a ticket that was not answered is sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Resend {
+    /// The first time; it doubles each time.
+    pub within: Millis,
+    /// The longest time between two.
+    pub longest: Millis,
+}
+
+impl Resend {
+    /// How long to wait after the ticket was sent again for the `nth` time, from 0, before jitter.
+    #[must_use]
+    pub fn pause(self, nth: u32) -> Millis {
+        Millis(self.within.0.saturating_mul(1 << (nth + 1).min(20))).min(self.longest)
     }
 }
 
@@ -113,6 +139,12 @@ impl MqttConfig {
         if self.ack_timeout < Millis::secs(1) {
             return config("ack_timeout", "must be at least 1s");
         }
+        if self.acknowledge_within < Millis::secs(1) {
+            return config("acknowledge_within", "must be at least 1s");
+        }
+        if self.resend_longest < self.acknowledge_within {
+            return config("resend_longest", "must not be below acknowledge_within");
+        }
         if self.client_cert.is_some() != self.client_key.is_some() {
             return config("client_cert", "and client_key go together: give both or none");
         }
@@ -128,6 +160,13 @@ impl MqttConfig {
             return config("url", "must begin with mqtts:// where ca_file or client_cert is given");
         }
         Ok(endpoint)
+    }
+
+    /// When tickets are sent again for want of an answer; none where nobody answers.
+    #[must_use]
+    pub fn resend(&self) -> Option<Resend> {
+        let answers = self.acknowledge.unwrap_or(self.url.is_some());
+        answers.then_some(Resend { within: self.acknowledge_within, longest: self.resend_longest })
     }
 
     fn endpoint(&self) -> Result<Endpoint, MqttError> {
@@ -209,6 +248,15 @@ mod tests {
     }
 
     #[test]
+    fn only_a_platform_behind_a_broker_of_its_own_is_expected_to_answer() {
+        let resends = |toml: &str| toml::from_str::<MqttConfig>(toml).unwrap().resend().is_some();
+        assert!(resends("url = 'mqtt://b'") && !resends(""));
+        assert!(!resends("url = 'mqtt://b'\nacknowledge = false") && resends("acknowledge = true"));
+        let resend = Resend { within: Millis::secs(60), longest: Millis::mins(10) };
+        assert_eq!([0, 1, 9, 99].map(|nth| resend.pause(nth)), [2, 4, 10, 10].map(Millis::mins));
+    }
+
+    #[test]
     fn a_password_in_the_url_is_refused_and_not_shown() {
         let config = MqttConfig { url: Some("mqtt://me:hunter2@broker".into()), ..MqttConfig::default() };
         let error = config.check().unwrap_err().to_string();
@@ -218,6 +266,8 @@ mod tests {
     #[test]
     fn contradictions_are_named() {
         check("url = 'mqtt://b'\nkeep_alive = '1s'", Err("mqtt.keep_alive must be from 5s"));
+        check("url = 'mqtt://b'\nacknowledge_within = '0s'", Err("mqtt.acknowledge_within must be at least 1s"));
+        check("url = 'mqtt://b'\nresend_longest = '2s'", Err("mqtt.resend_longest must not be below"));
         check("url = 'mqtt://b'\ninflight = 0", Err("mqtt.inflight must be at least 1"));
         check("url = 'mqtts://b'\nclient_cert = 'x'", Err("mqtt.client_cert and client_key go together"));
         check("url = 'mqtt://b'\nca_file = 'x'", Err("must begin with mqtts://"));

@@ -7,7 +7,7 @@ use domain::{Kind, Label, Millis};
 use super::{
     calendar::{Calendar, CalendarConfig, Hours},
     config::{
-        Evidence, EvidenceConfig, Footing, PersonConfig, PersonNeed, PersonRelation, Queue, QueueConfig, Rule,
+        Evidence, EvidenceConfig, Footing, PersonConfig, PersonNeed, PersonRelation, Queue, QueueConfig, Realarm, Rule,
         RuleConfig,
     },
     known::STANDING,
@@ -48,6 +48,11 @@ pub(super) fn blank(kind: Kind) -> Rule {
         clear_after: Millis::secs(60),
         rearm_after: Millis::mins(60),
         yields_to: Vec::new(),
+        reject_cooldown: Millis::mins(24 * 60),
+        realarm: Millis::mins(60),
+        realarm_by: Realarm::Reopen,
+        review: false,
+        review_expiry: Millis::mins(24 * 60),
         calendar: Calendar::ALWAYS,
         queue: Queue {
             min_things: 0,
@@ -291,7 +296,9 @@ pub(super) fn rules() -> BTreeMap<String, Rule> {
         ),
     ]
     .into_iter()
-    .map(|(name, over)| {
+    .map(|(name, mut over)| {
+        // What rests that long after it was gone is not told more often while it stands.
+        over.realarm = over.realarm.or(over.rearm_after);
         let kind = over.kind.clone().unwrap_or_else(|| kind(name));
         (name.to_owned(), blank(kind).overridden_by(&over))
     })

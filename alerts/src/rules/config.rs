@@ -139,6 +139,16 @@ layered! {
             rearm_after: Millis,
             /// Kinds whose open ticket at the same place already tells of this problem.
             yields_to: Vec<Kind>,
+            /// How long a place whose ticket was rejected stays quiet, unless looks show it clear before.
+            reject_cooldown: Millis,
+            /// How long a problem that was told may stand until it is told again.
+            realarm: Millis,
+            /// How it is told again.
+            realarm_by: Realarm,
+            /// Whether a person must confirm it before it is filed.
+            review: bool,
+            /// How long that may take; then it is rejected as expired.
+            review_expiry: Millis,
         }
         maps {
             /// How long it must stand in zones of a purpose, where that is not `dwell`.
@@ -217,6 +227,18 @@ layered! {
         }
         sections {}
     }
+}
+
+/// How a problem that still stands is told again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Realarm {
+    /// By another picture on its ticket, whether that is open or closed.
+    Evidence,
+    /// A closed ticket is opened again; an open one gets another picture.
+    Reopen,
+    /// A new ticket where the old one is closed; an open one gets another picture, since a place has one open ticket.
+    Ticket,
 }
 
 /// Whether people must be near.
@@ -337,6 +359,15 @@ impl Rule {
         }
         if self.rearm_after > Millis(day.0 * 366) {
             return bad("rearm_after", self.rearm_after.to_string(), "it must be a year at most");
+        }
+        for (key, value) in [
+            ("reject_cooldown", self.reject_cooldown),
+            ("realarm", self.realarm),
+            ("review_expiry", self.review_expiry),
+        ] {
+            if value < Millis::mins(1) || value > Millis(day.0 * 366) {
+                return bad(key, value.to_string(), "it must be from 1m to a year");
+            }
         }
         if self.open_score < self.min_score {
             return bad("open_score", self.open_score.to_string(), "it must not be below min_score");

@@ -3,11 +3,11 @@
 use domain::{CameraId, Kind, Millis, Rect, TicketId, Timestamp, ZoneId};
 
 use super::{
-    config::Rule,
+    config::{Realarm, Rule},
     sighting::SightingId,
     window::{Sample, Window},
 };
-use crate::incident::{Effect, Incident, Sight, SuspectId};
+use crate::incident::{Effect, Ending, Incident, Sight, SuspectId};
 
 /// How often a ticket that still stands is worth a word.
 const REPORT_EVERY: Millis = Millis::secs(60);
@@ -30,20 +30,41 @@ pub(super) struct Problem {
 /// Where a problem stands.
 ///
 /// ```text
-///   seen                    rule satisfied                  absent for clear_after
-///  ──────▶ Suspected ───────────────────────▶ Ticketed ──────────────────────────────▶ Resting
-///              │                               ▲    │ ▲                                   │
-///              │ gone, moved, merged,          │    └─┘ present, absent                   │ rearm_after
-///              │ calendar, lost_camera,        │                                          ▼
-///              ▼ zone_removed                  restored after a restart              (forgotten)
-///         (forgotten)
+///   seen               rule satisfied                    absent for clear_after
+///  ─────▶ Suspected ─────────────────▶ Ticketed ──────────────────────────────────▶ Resting ─ rearm_after ─▶ (forgotten)
+///             │                         │  ▲ │ ▲                                      ▲
+///             │ gone, moved, merged,    │  │ └─┘ present: told, and again each realarm │ absent for clear_after
+///             │ calendar, permitted,    │  │                                          │
+///             │ lost_camera,            │  └─ realarm: reopened ─┐                    │
+///             ▼ zone_removed            │ ended                  │                    │
+///        (forgotten)                    ├────────▶ Closed ───────┴────────────────────┤
+///                                       │            │ rejected    └─ realarm: new ticket ─▶ (forgotten)
+///                                       │            ▼                                │
+///                                       └────────▶ Quiet ─────────────────────────────┘
+///                                                    └─ reject_cooldown ─▶ (forgotten)
 /// ```
+///
+/// `Ticketed`, `Closed` and `Quiet` are also where a restart takes a problem up.
 #[derive(Debug)]
 pub(super) enum Stage {
     /// Something is there, the rule is not satisfied yet.
     Suspected(Suspicion),
     /// A ticket is open.
     Ticketed(Watch),
+    /// The ticket was closed; the problem may still stand.
+    Closed {
+        /// What looks show of it.
+        watch: Watch,
+        /// When it is told again if it stands.
+        until: Timestamp,
+    },
+    /// The ticket was rejected; the place opens no new one.
+    Quiet {
+        /// What looks show of it.
+        watch: Watch,
+        /// Until when.
+        until: Timestamp,
+    },
     /// A ticket was cleared a short while ago; the place opens no new one.
     Resting {
         /// Until when.
@@ -75,6 +96,8 @@ pub(super) struct Watch {
     pub(super) ticket: TicketId,
     pub(super) last_seen: Timestamp,
     pub(super) reported: Option<Millis>,
+    /// When it was told last, if that was since the start.
+    told: Option<Timestamp>,
     /// Observed time without it; zero while it is there.
     pub(super) absent_for: Millis,
     /// Looks in a row that showed the place without it.
@@ -92,6 +115,8 @@ pub(super) enum Event {
     Present(Rect),
     /// This look shows its place without it; so much observed time passed since the look before.
     Absent(Millis),
+    /// Somebody ended its ticket.
+    Ended(Ending),
     /// Time passed.
     Tick,
 }
@@ -177,11 +202,55 @@ impl Problem {
 
 impl Watch {
     pub(super) fn new(ticket: TicketId, last_seen: Timestamp, reported: Option<Millis>) -> Self {
-        Self { ticket, last_seen, reported, absent_for: Millis::ZERO, absent_looks: 0 }
+        Self { ticket, last_seen, reported, told: None, absent_for: Millis::ZERO, absent_looks: 0 }
+    }
+
+    fn present(&mut self, now: Timestamp) {
+        self.last_seen = now;
+        (self.absent_for, self.absent_looks) = (Millis::ZERO, 0);
+    }
+
+    /// Counts a look without it; whether it has been gone for long enough.
+    fn absent(&mut self, since_last_look: Millis, rule: &Rule) -> bool {
+        // The time before the first look without it is not known to be time without it.
+        if self.absent_looks > 0 {
+            self.absent_for = Millis(self.absent_for.0.saturating_add(since_last_look.0));
+        }
+        self.absent_looks = self.absent_looks.saturating_add(1);
+        self.absent_looks >= 2 && self.absent_for >= rule.clear_after
+    }
+
+    fn cleared(&self, at: &At<'_>) -> Effect {
+        Effect::Cleared {
+            ticket: self.ticket,
+            camera: at.camera.clone(),
+            last_seen: self.last_seen,
+            cleared_at: at.now,
+        }
+    }
+
+    fn again(&self, at: &At<'_>) -> Effect {
+        Effect::Again { ticket: self.ticket, camera: at.camera.clone(), seen_at: at.now }
     }
 }
 
 impl Stage {
+    /// Where a ticket goes that was ended at `since`.
+    pub(super) fn ended(ending: Ending, watch: Watch, since: Timestamp, rule: &Rule) -> Self {
+        match ending {
+            Ending::Rejected => Self::Quiet { watch, until: since + rule.reject_cooldown },
+            Ending::Closed => Self::Closed { watch, until: since + rule.realarm },
+        }
+    }
+
+    /// The ticket that it has or had.
+    pub(super) fn ticket(&self) -> Option<TicketId> {
+        match self {
+            Self::Ticketed(watch) | Self::Closed { watch, .. } | Self::Quiet { watch, .. } => Some(watch.ticket),
+            Self::Suspected(_) | Self::Resting { .. } => None,
+        }
+    }
+
     /// The one door: what `event` makes of this stage, nothing where the problem is forgotten.
     fn on(self, event: Event, kind: &Kind, at: &At<'_>, out: &mut Vec<Effect>) -> Option<Self> {
         match (self, event) {
@@ -190,45 +259,92 @@ impl Stage {
                 None
             }
             (Self::Suspected(suspicion), Event::Confirmed(incident)) => {
-                let watch = Watch::new(incident.ticket, at.now, Some(at.clock));
+                let watch = Watch { told: Some(at.now), ..Watch::new(incident.ticket, at.now, Some(at.clock)) };
                 out.push(Effect::Confirmed { suspect: suspicion.id, incident });
                 Some(Self::Ticketed(watch))
             }
             (Self::Ticketed(mut watch), Event::Present(bbox)) => {
-                watch.last_seen = at.now;
-                (watch.absent_for, watch.absent_looks) = (Millis::ZERO, 0);
+                watch.present(at.now);
                 if watch.reported.is_none_or(|last| at.clock.0 - last.0 >= REPORT_EVERY.0) {
                     watch.reported = Some(at.clock);
                     out.push(Effect::StillThere { ticket: watch.ticket, seen_at: at.now, bbox });
                 }
+                // A clock that was set back must not put the next word off.
+                let told = watch.told.unwrap_or(at.now).min(at.now);
+                watch.told = Some(told);
+                if at.now.since(told) >= at.rule.realarm {
+                    watch.told = Some(at.now);
+                    out.push(watch.again(at));
+                }
                 Some(Self::Ticketed(watch))
             }
             (Self::Ticketed(mut watch), Event::Absent(since_last_look)) => {
-                // The time before the first look without it is not known to be time without it.
-                if watch.absent_looks > 0 {
-                    watch.absent_for = Millis(watch.absent_for.0.saturating_add(since_last_look.0));
-                }
-                watch.absent_looks = watch.absent_looks.saturating_add(1);
-                if watch.absent_looks >= 2 && watch.absent_for >= at.rule.clear_after {
-                    out.push(Effect::Cleared {
-                        ticket: watch.ticket,
-                        camera: at.camera.clone(),
-                        last_seen: watch.last_seen,
-                        cleared_at: at.now,
-                    });
+                if watch.absent(since_last_look, at.rule) {
+                    out.push(watch.cleared(at));
                     Some(Self::Resting { until: at.now + at.rule.rearm_after })
                 } else {
                     Some(Self::Ticketed(watch))
                 }
+            }
+            // That it was no case outweighs that it is over.
+            (Self::Ticketed(watch) | Self::Closed { watch, .. }, Event::Ended(Ending::Rejected)) => {
+                Some(Self::ended(Ending::Rejected, watch, at.now, at.rule))
+            }
+            (Self::Ticketed(watch), Event::Ended(Ending::Closed)) => {
+                Some(Self::ended(Ending::Closed, watch, at.now, at.rule))
+            }
+            // Seen clear: what comes next is another thing, after the usual rest.
+            (Self::Closed { mut watch, until }, Event::Absent(since_last_look)) => {
+                if watch.absent(since_last_look, at.rule) {
+                    out.push(watch.cleared(at));
+                    Some(Self::Resting { until: at.now + at.rule.rearm_after })
+                } else {
+                    Some(Self::Closed { watch, until })
+                }
+            }
+            (Self::Quiet { mut watch, until }, Event::Absent(since_last_look)) => {
+                if watch.absent(since_last_look, at.rule) {
+                    out.push(watch.cleared(at));
+                    Some(Self::Resting { until: at.now + at.rule.rearm_after })
+                } else {
+                    Some(Self::Quiet { watch, until })
+                }
+            }
+            (Self::Closed { mut watch, until }, Event::Present(_)) => {
+                watch.present(at.now);
+                let until = until.min(at.now + at.rule.realarm);
+                match at.rule.realarm_by {
+                    _ if at.now < until => Some(Self::Closed { watch, until }),
+                    Realarm::Evidence => {
+                        out.push(watch.again(at));
+                        Some(Self::Closed { watch, until: at.now + at.rule.realarm })
+                    }
+                    Realarm::Reopen => {
+                        out.push(Effect::CameBack { ticket: watch.ticket, camera: at.camera.clone(), seen_at: at.now });
+                        watch.told = Some(at.now);
+                        Some(Self::Ticketed(watch))
+                    }
+                    Realarm::Ticket => None,
+                }
+            }
+            (Self::Quiet { mut watch, until }, event) => {
+                if matches!(event, Event::Present(_)) {
+                    watch.present(at.now);
+                }
+                let until = until.min(at.now + at.rule.reject_cooldown);
+                (at.now < until).then_some(Self::Quiet { watch, until })
             }
             // A clock that stepped back must not make the rest longer than it was meant to be.
             (Self::Resting { until }, _) => {
                 let until = until.min(at.now + at.rule.rearm_after);
                 (at.now < until).then_some(Self::Resting { until })
             }
-            // A ticket is closed by looks alone; a suspect is neither present nor absent, it is counted.
+            // A ticket is not dropped; a suspect is neither present nor absent, it is counted, and has no ticket to end.
             (stage @ Self::Ticketed(_), Event::Dropped(_) | Event::Confirmed(_) | Event::Tick)
-            | (stage @ Self::Suspected(_), Event::Present(_) | Event::Absent(_) | Event::Tick) => Some(stage),
+            | (stage @ Self::Closed { .. }, Event::Dropped(_) | Event::Confirmed(_) | Event::Ended(_) | Event::Tick)
+            | (stage @ Self::Suspected(_), Event::Present(_) | Event::Absent(_) | Event::Ended(_) | Event::Tick) => {
+                Some(stage)
+            }
         }
     }
 }

@@ -192,7 +192,7 @@ impl<'a> Round<'a> {
             .into_iter()
             .filter_map(|problem| {
                 let event = match problem.stage {
-                    Stage::Ticketed(_) => self.watch(&problem),
+                    Stage::Ticketed(_) | Stage::Quiet { .. } | Stage::Closed { .. } => self.watch(&problem),
                     Stage::Suspected(_) | Stage::Resting { .. } => Event::Tick,
                 };
                 problem.on(event, &self.at, out)
@@ -227,7 +227,7 @@ impl<'a> Round<'a> {
         kept
     }
 
-    /// What the look says of an open ticket: its place shows it, or shows that it is gone, or is hidden.
+    /// What the look says of a place that has or had a ticket: it shows it, or shows that it is gone, or is hidden.
     fn watch(&self, problem: &Problem) -> Event {
         let boxes = self.standing_at(&problem.zone, problem.place);
         // Half of a cluster is still the problem: a pile of bicycles does not end with the fifth one.
@@ -584,7 +584,7 @@ impl<'a> Round<'a> {
             .iter()
             .filter_map(|p| match &p.stage {
                 Stage::Suspected(suspicion) => Some((suspicion, p.place)),
-                Stage::Ticketed(_) | Stage::Resting { .. } => None,
+                _ => None,
             })
             .collect();
         let is_known = |id: SightingId| suspects.iter().any(|(s, _)| s.anchor == Some(id));
@@ -644,7 +644,7 @@ impl Taken {
         let by = match problem.stage {
             Stage::Suspected(_) => return None,
             Stage::Ticketed(_) => Holder::OpenTicket,
-            Stage::Resting { .. } => Holder::Rest,
+            Stage::Quiet { .. } | Stage::Closed { .. } | Stage::Resting { .. } => Holder::Rest,
         };
         Some(Self { kind: problem.kind.clone(), place: problem.place, by })
     }

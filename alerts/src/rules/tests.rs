@@ -1,6 +1,7 @@
 //! Scenes, played to the core look by look.
 
 mod config;
+mod ended;
 mod ending;
 mod flow;
 mod foreground;
@@ -20,7 +21,9 @@ use domain::{
 use jiff::tz::TimeZone;
 
 use super::{Core, RulesConfig};
-use crate::incident::{Effect, Incident, Input, Observation, OpenTicket, Pace, Sight, SuspectId, Zone, ZonePurpose};
+use crate::incident::{
+    Effect, Ending, Incident, Input, Observation, OpenTicket, Pace, Sight, SuspectId, Zone, ZonePurpose,
+};
 
 /// 2026-11-23 12:00:00 in Shanghai, a Monday.
 const NOON: Timestamp = Timestamp(1_795_406_400_000);
@@ -71,6 +74,10 @@ struct Scene {
     dropped: Vec<&'static str>,
     pace: Pace,
     open: Vec<Incident>,
+    /// What was rejected or closed while it stood.
+    ended: Vec<(Incident, Ending, Timestamp)>,
+    came_back: Vec<TicketId>,
+    again: Vec<TicketId>,
     /// Whether the clock was ever set back.
     set_back: bool,
 }
@@ -92,6 +99,9 @@ impl Scene {
             dropped: Vec::new(),
             pace: Pace::Idle,
             open: Vec::new(),
+            ended: Vec::new(),
+            came_back: Vec::new(),
+            again: Vec::new(),
             set_back: false,
         }
     }
@@ -124,6 +134,20 @@ impl Scene {
     #[track_caller]
     fn lose(&mut self) {
         let effects = self.core.apply(self.now, Input::CameraLost(&camera()));
+        self.take(effects);
+    }
+
+    /// The platform or a person ends the ticket that was opened as the `nth`.
+    #[track_caller]
+    fn end(&mut self, nth: usize, ending: Ending) {
+        let incident = self.confirmed[nth].clone();
+        let (camera, ticket) = (&incident.camera, incident.ticket);
+        let effects = self.core.apply(self.now, Input::Ended { camera, ticket, ending });
+        self.open.retain(|i| i.ticket != ticket);
+        if !self.cleared.contains(&ticket) {
+            self.ended.retain(|(i, ..)| i.ticket != ticket);
+            self.ended.push((incident, ending, self.now));
+        }
         self.take(effects);
     }
 
@@ -170,7 +194,18 @@ impl Scene {
                 Effect::Cleared { ticket, .. } => {
                     assert!(!self.cleared.contains(&ticket), "cleared twice");
                     self.open.retain(|i| i.ticket != ticket);
+                    self.ended.retain(|(i, ..)| i.ticket != ticket);
                     self.cleared.push(ticket);
+                }
+                Effect::Again { ticket, .. } => {
+                    let known = self.open.iter().chain(self.ended.iter().map(|(i, ..)| i)).any(|i| i.ticket == ticket);
+                    assert!(known, "told again, and neither open nor closed");
+                    self.again.push(ticket);
+                }
+                Effect::CameBack { ticket, .. } => {
+                    let at = self.ended.iter().position(|(i, how, _)| i.ticket == ticket && *how == Ending::Closed);
+                    self.open.push(self.ended.remove(at.expect("only what was closed comes back")).0);
+                    self.came_back.push(ticket);
                 }
                 Effect::Pace { pace, .. } => {
                     assert_ne!(self.pace, pace, "a pace that is no change");

@@ -1,9 +1,10 @@
 //! One camera's view: its zones, what stands in it, and the problems there.
 
-use domain::{CameraId, Detection, Millis, Timestamp};
+use domain::{CameraId, Detection, Millis, TicketId, Timestamp};
 
 use super::{
     book::Book,
+    cluster::gap,
     config::Footing,
     known::{Known, STANDING, is, is_carried},
     people::People,
@@ -12,7 +13,7 @@ use super::{
     round::{InForce, Round, candidates},
     sighting::Sightings,
 };
-use crate::incident::{Effect, Observation, OpenTicket, Pace, Sight, Zone, ZonePurpose};
+use crate::incident::{Effect, Ending, Observation, OpenTicket, Pace, Sight, Zone, ZonePurpose};
 
 /// Observed time that one look can stand for: what happened between two looks further apart is not known.
 const LOOK_CREDIT: Millis = Millis::secs(60);
@@ -72,6 +73,34 @@ impl View {
             let until = cleared_at + book.rules[rule].rule.rearm_after;
             self.push_restored(rule, cleared, Stage::Resting { until });
         }
+    }
+
+    pub(super) fn restore_ended(&mut self, ended: &OpenTicket, ending: Ending, at: Timestamp, book: &Book) {
+        let zone = self.zones.iter().find(|z| z.id == ended.zone);
+        let Some(index) = book.rule_for(&ended.kind, zone) else { return };
+        let rule = &book.rules[index].rule;
+        let taken = self.problems.iter().any(|p| {
+            matches!(p.stage, Stage::Ticketed(_)) && p.kind == ended.kind && gap(p.place, ended.bbox) <= rule.merge
+        });
+        if !taken {
+            let watch = Watch::new(ended.ticket, ended.last_seen, None);
+            self.push_restored(index, ended, Stage::ended(ending, watch, at, rule));
+        }
+    }
+
+    /// Somebody ended a ticket of this view. One that looks have ended before, or that nobody knows, is left alone.
+    pub(super) fn ended(
+        &mut self,
+        now: Timestamp,
+        ticket: TicketId,
+        ending: Ending,
+        book: &Book,
+        out: &mut Vec<Effect>,
+    ) {
+        self.each(now, book, out, |problem, _| {
+            if problem.stage.ticket() == Some(ticket) { Event::Ended(ending) } else { Event::Tick }
+        });
+        self.settle_pace(now, book, out);
     }
 
     fn push_restored(&mut self, rule: usize, ticket: &OpenTicket, stage: Stage) {
@@ -264,7 +293,7 @@ impl View {
             match &problem.stage {
                 Stage::Suspected(suspicion) => suspicion.is_eager(&at),
                 Stage::Ticketed(watch) => watch.absent_looks > 0,
-                Stage::Resting { .. } => false,
+                Stage::Quiet { .. } | Stage::Closed { .. } | Stage::Resting { .. } => false,
             }
         });
         let pace = if wants_looks { Pace::Active } else { Pace::Idle };

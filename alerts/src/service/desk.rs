@@ -22,9 +22,10 @@ use super::{
 use crate::{
     AlertsError,
     annotate::{Annotator, Scene},
+    case,
     evidence::EvidenceStore,
     incident::{Incident, Zone},
-    store::{Opened, Store, Touch},
+    store::{Opened, Ruled, Ruling, Store, Touch},
     ticket::{CameraInfo, EvidenceRole, Ticket, TicketState},
     wire::{self, Node},
 };
@@ -39,6 +40,10 @@ pub(super) enum Case {
     Open(Box<Opening>),
     /// Say that a ticket's problem is gone.
     Clear(Clearing),
+    /// Add a picture of what still stands.
+    Again(Sight),
+    /// Open a closed ticket again.
+    CameBack(Sight),
     /// Write down what was seen again. Not worth a retry: it is seen again soon.
     StillThere(Vec<(TicketId, Touch)>),
 }
@@ -51,6 +56,8 @@ pub(super) struct Opening {
     /// The look that satisfied the rule.
     pub(super) look: Option<Arc<Look>>,
     pub(super) first_seen: Option<FirstSeen>,
+    /// Until when a person may look at it; none where it is filed at once.
+    pub(super) review_until: Option<Timestamp>,
     /// One picture in full resolution, or nothing.
     pub(super) full_resolution: JoinSet<Result<Result<AccessUnit, String>, Elapsed>>,
     /// When the rule was satisfied.
@@ -63,6 +70,13 @@ pub(super) struct Clearing {
     pub(super) last_seen: Timestamp,
     pub(super) cleared_at: Timestamp,
     /// The look that shows the place without it.
+    pub(super) look: Option<Arc<Look>>,
+}
+
+/// A look that shows the problem of a ticket.
+pub(super) struct Sight {
+    pub(super) ticket: TicketId,
+    pub(super) seen_at: Timestamp,
     pub(super) look: Option<Arc<Look>>,
 }
 
@@ -103,6 +117,8 @@ impl Desk {
             match case {
                 Case::Open(opening) => self.open(*opening).await,
                 Case::Clear(clearing) => self.clear(clearing).await,
+                Case::Again(sight) => self.again(sight, Standing::Still).await,
+                Case::CameBack(sight) => self.again(sight, Standing::Reopened).await,
                 Case::StillThere(touches) => self.note(&touches).await,
             }
         }
@@ -119,7 +135,10 @@ impl Desk {
             }
         };
         ticket.clocks = self.router.clocks(&ticket).map(Box::new);
-        let messages = wire::opening_messages(&ticket, &self.node);
+        let (_, begun) = case::Case::begin(ticket.incident.confirmed_at, ticket.case.review_until());
+        let begun: Vec<_> = (1..).zip(begun).collect();
+        let messages = wire::case_messages(&ticket, &begun, &self.node);
+        let messages = [messages.opening, messages.following].concat();
         let opened = loop {
             let written = match put(&self.evidence, &pieces).await {
                 Ok(()) => self.store.open_ticket(&ticket, &messages).await,
@@ -147,9 +166,10 @@ impl Desk {
 
     /// The ticket with the description of its pictures, and their bytes.
     async fn pictured(&self, opening: Opening) -> (Ticket, Vec<Piece>) {
-        let Opening { incident, camera, zone, look, first_seen, mut full_resolution, .. } = opening;
+        let Opening { incident, camera, zone, look, first_seen, review_until, mut full_resolution, .. } = opening;
         let mut ticket = Ticket {
             state: TicketState::Open,
+            case: case::Case::begin(incident.confirmed_at, review_until).0,
             last_seen: incident.last_seen,
             cleared_at: None,
             delivered_at: None,
@@ -200,8 +220,11 @@ impl Desk {
         loop {
             match self.cleared(&clearing).await {
                 Ok(Some(ticket)) => {
-                    let incident = &ticket.incident;
-                    tracing::info!(ticket = %ticket.id(), camera = %incident.camera, kind = %incident.kind, "ticket cleared");
+                    let (incident, state) = (&ticket.incident, ticket.case.state());
+                    tracing::info!(
+                        ticket = %ticket.id(), camera = %incident.camera, kind = %incident.kind, case = %state,
+                        "the problem of a ticket is gone"
+                    );
                     metrics::counter!("gridwatch_tickets_cleared_total", "kind" => incident.kind.to_string())
                         .increment(1);
                     break;
@@ -222,27 +245,102 @@ impl Desk {
     async fn cleared(&self, clearing: &Clearing) -> Result<Option<Ticket>, AlertsError> {
         let found = self.store.ticket(clearing.ticket).await?;
         let mut ticket = found.ok_or(AlertsError::UnknownTicket(clearing.ticket))?;
-        if ticket.state != TicketState::Open {
-            return Ok(None);
-        }
-        ticket.state = TicketState::Cleared;
-        ticket.cleared_at = Some(clearing.cleared_at);
-        ticket.last_seen = clearing.last_seen;
         let pieces = match clearing.look.clone() {
+            // Of what is over or was never filed nobody wants to see that it is gone.
+            Some(look) if ticket.case.holds() && ticket.case.is_filed() => {
+                ticket.cleared_at = Some(clearing.cleared_at);
+                let (studio, about) = (Arc::clone(&self.studio), ticket);
+                blocking(move || studio.look(&about, EvidenceRole::After, &look)).await
+            }
+            Some(_) | None => Vec::new(),
+        };
+        put(&self.evidence, &pieces).await?;
+        let evidence: Vec<_> = pieces.iter().map(|(evidence, _)| evidence.clone()).collect();
+        let ruling = Ruling {
+            evidence: &evidence,
+            last_seen: Some(clearing.last_seen),
+            ..Ruling::plain(clearing.ticket, clearing.cleared_at, case::Event::Gone)
+        };
+        let node = &self.node;
+        let ruled = self.store.rule(&ruling, |ticket, effects| {
+            let mut messages = wire::case_messages(ticket, effects, node);
+            if effects.iter().any(|(_, effect)| *effect == case::Effect::SayCleared) {
+                messages.following.splice(0..0, wire::cleared_messages(ticket, node));
+            }
+            messages
+        });
+        match ruled.await? {
+            Ruled::Applied { ticket, .. } => {
+                count_stored(&pieces);
+                Ok(Some(*ticket))
+            }
+            Ruled::Unknown => Err(AlertsError::UnknownTicket(clearing.ticket)),
+            Ruled::Nothing | Ruled::Repeated | Ruled::Refused(_) => Ok(None),
+        }
+    }
+
+    /// Adds a picture of what stands to its ticket, and opens that again where it is closed.
+    async fn again(&mut self, sight: Sight, standing: Standing) {
+        let mut attempts = Attempts::default();
+        loop {
+            match self.seen_again(&sight, standing).await {
+                Ok(()) => break,
+                Err(error @ (AlertsError::UnknownTicket(_) | AlertsError::Row { .. })) => {
+                    tracing::error!(ticket = %sight.ticket, %error, "a ticket goes without a later picture");
+                    break;
+                }
+                Err(error) => self.after_failure(&mut attempts, &error).await,
+            }
+        }
+        self.after_success();
+    }
+
+    async fn seen_again(&self, sight: &Sight, standing: Standing) -> Result<(), AlertsError> {
+        let found = self.store.ticket(sight.ticket).await?;
+        let ticket = found.ok_or(AlertsError::UnknownTicket(sight.ticket))?;
+        let pieces = match sight.look.clone() {
             Some(look) => {
                 let (studio, about) = (Arc::clone(&self.studio), ticket.clone());
-                blocking(move || studio.look(&about, EvidenceRole::After, &look)).await
+                blocking(move || studio.look(&about, EvidenceRole::StillThere, &look)).await
             }
             None => Vec::new(),
         };
-        let after: Vec<_> = pieces.iter().map(|(evidence, _)| evidence.clone()).collect();
-        ticket.evidence.extend(after.iter().cloned());
-        ticket.sort_evidence();
         put(&self.evidence, &pieces).await?;
-        let messages = wire::cleared_messages(&ticket, &self.node);
-        self.store.clear_ticket(ticket.id(), clearing.cleared_at, clearing.last_seen, &after, &messages).await?;
+        let evidence: Vec<_> = pieces.iter().map(|(evidence, _)| evidence.clone()).collect();
+        let node = &self.node;
+        let told = |ticket: &Ticket| {
+            let only_new = Ticket { evidence: evidence.clone(), ..ticket.clone() };
+            wire::again_messages(&only_new, sight.seen_at, node)
+        };
+        match standing {
+            Standing::Still => {
+                let messages = if ticket.case.is_filed() { told(&ticket) } else { Vec::new() };
+                self.store.add_evidence(sight.ticket, &evidence, &messages).await?;
+            }
+            Standing::Reopened => {
+                let ruling = Ruling {
+                    evidence: &evidence,
+                    last_seen: Some(sight.seen_at),
+                    ..Ruling::plain(sight.ticket, sight.seen_at, case::Event::CameBack)
+                };
+                let ruled = self.store.rule(&ruling, |ticket, effects| {
+                    let mut messages = wire::case_messages(ticket, effects, node);
+                    messages.following.splice(0..0, told(ticket));
+                    messages
+                });
+                if let Ruled::Applied { ticket, .. } = ruled.await? {
+                    let incident = &ticket.incident;
+                    tracing::info!(
+                        ticket = %ticket.id(), camera = %incident.camera, kind = %incident.kind,
+                        "a closed ticket is opened again: its problem still stands"
+                    );
+                    metrics::counter!("gridwatch_tickets_reopened_total", "kind" => incident.kind.to_string())
+                        .increment(1);
+                }
+            }
+        }
         count_stored(&pieces);
-        Ok(Some(ticket))
+        Ok(())
     }
 
     async fn note(&mut self, touches: &[(TicketId, Touch)]) {
@@ -253,11 +351,16 @@ impl Desk {
         match noted {
             Ok(counts) => {
                 self.after_success();
-                for (state, n) in
-                    [("open", counts.open), ("cleared", counts.cleared), ("undelivered", counts.undelivered)]
-                {
+                for (state, n) in [
+                    ("open", counts.open),
+                    ("cleared", counts.cleared),
+                    ("ended", counts.ended),
+                    ("pending_review", counts.pending_review),
+                    ("undelivered", counts.undelivered),
+                ] {
                     metrics::gauge!("gridwatch_tickets", "state" => state).set(n as f64);
                 }
+                metrics::gauge!("gridwatch_tickets_unacknowledged").set(counts.unacknowledged as f64);
                 for (state, n) in [("queued", counts.queued_messages), ("refused", counts.refused_messages)] {
                     metrics::gauge!("gridwatch_outbox_messages", "state" => state).set(n as f64);
                 }
@@ -284,6 +387,15 @@ impl Desk {
             tracing::info!("tickets are written again");
         }
     }
+}
+
+/// What a later look at a ticket's problem means.
+#[derive(Clone, Copy)]
+enum Standing {
+    /// It still stands.
+    Still,
+    /// Its ticket was closed and is opened again.
+    Reopened,
 }
 
 /// How often something has failed in a row.

@@ -77,6 +77,7 @@ pub(super) fn count_missing(role: EvidenceRole, reason: &'static str) {
     let role = match role {
         EvidenceRole::FirstSeen => "first_seen",
         EvidenceRole::Confirming => "confirming",
+        EvidenceRole::StillThere => "still_there",
         EvidenceRole::After => "after",
     };
     metrics::counter!("gridwatch_pictures_missing_total", "role" => role, "reason" => reason).increment(1);

@@ -67,13 +67,13 @@ impl Store {
         self.load(query).await
     }
 
-    /// Tickets whose problem is gone and whose clocks run on.
+    /// Tickets whose problem is gone, or whose case is over, and whose clocks run on.
     ///
     /// # Errors
     /// When the database fails or a row is damaged.
     pub async fn tickets_over_with_running_clocks(&self, limit: u32) -> Result<Vec<Ticket>, AlertsError> {
         let mut query = Sql::new(TICKET_COLUMNS);
-        query.push(" WHERE state = ").bind(word(TicketState::Cleared));
+        query.push(" WHERE state <> ").bind(word(TicketState::Open));
         query.push(" AND id IN (SELECT ticket FROM clocks WHERE light IS NOT NULL) LIMIT ").bind(i64::from(limit));
         self.load(query).await
     }

@@ -6,6 +6,7 @@ use domain::{Label, Millis, ModelRef, Point, Polygon, Rect, Sha256, StreamRole, 
 
 use super::{Database, Server, Store, server::PostgresServer};
 use crate::{
+    case::Case,
     incident::{Incident, RuleRef, Zone, ZonePurpose},
     ticket::{Body, CameraInfo, Evidence, EvidenceRole, OutgoingMessage, Rendition, Ticket, TicketState},
 };
@@ -52,6 +53,7 @@ pub(super) fn ticket(camera: &str, at: i64) -> Ticket {
         camera: CameraInfo { name: "斜土路".to_owned(), place: None },
         zone,
         state: TicketState::Open,
+        case: Case::begin(confirmed_at, None).0,
         last_seen: confirmed_at,
         cleared_at: None,
         delivered_at: None,

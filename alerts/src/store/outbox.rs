@@ -22,18 +22,21 @@ use crate::{
 pub(super) enum Purpose {
     /// Makes it known.
     Open,
-    /// Says that its problem is gone.
-    Clear,
     /// Says that a light of its case changed.
     Light,
+    /// Says what became of it.
+    Case,
+    /// Makes it known again, for want of an answer.
+    Resend,
 }
 
 impl Purpose {
     fn as_str(self) -> &'static str {
         match self {
             Self::Open => "open",
-            Self::Clear => "clear",
             Self::Light => "light",
+            Self::Case => "case",
+            Self::Resend => "resend",
         }
     }
 }

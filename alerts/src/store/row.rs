@@ -2,15 +2,16 @@
 
 use std::str::FromStr;
 
-use domain::{Millis, Rect, Timestamp};
+use domain::{Millis, Rect, TicketId, Timestamp};
 use serde::{Serialize, de::DeserializeOwned};
 use sqlx::{Any, Decode, Row as _, Type, any::AnyRow};
 
-use super::Refused;
+use super::{HistoryLine, Refused};
 use crate::{
     AlertsError,
+    case::{Case, Change, Reason, State},
     error::Source,
-    incident::OpenTicket,
+    incident::{Ending, OpenTicket},
     ticket::{Body, Evidence, OutgoingMessage, Queued, Ticket},
 };
 
@@ -95,11 +96,48 @@ impl<'r> TicketRow<'r> {
             route: self.optional_json("route")?,
             clocks: self.optional_json("clocks")?,
             state: self.word("state")?,
+            case: self.to_case()?,
             last_seen: self.time("last_seen")?,
             cleared_at: self.optional_time("cleared_at")?,
             delivered_at: self.optional_time("delivered_at")?,
             evidence,
         })
+    }
+
+    pub(super) fn to_case(&self) -> Result<Case, AlertsError> {
+        self.json("case_data")
+    }
+
+    pub(super) fn to_id(&self) -> Result<TicketId, AlertsError> {
+        self.parsed("id")
+    }
+
+    pub(super) fn to_resends(&self) -> Result<u32, AlertsError> {
+        self.number("resends")
+    }
+
+    /// With how and when it ended.
+    pub(super) fn to_ended_ticket(&self) -> Result<(OpenTicket, Ending, Timestamp), AlertsError> {
+        let ending = match self.word("case_state")? {
+            State::Rejected => Ending::Rejected,
+            _ => Ending::Closed,
+        };
+        Ok((self.to_open_ticket()?, ending, self.time("ended_at")?))
+    }
+
+    pub(super) fn to_history_line(&self) -> Result<HistoryLine, AlertsError> {
+        let reason = self.get::<Option<String>>("reason")?;
+        let note = self.get::<Option<String>>("note")?;
+        let change = Change {
+            at: self.time("at")?,
+            decided_at: self.optional_time("decided_at")?,
+            from: self.word("from_state")?,
+            to: self.word("to_state")?,
+            event: self.get("event")?,
+            by: self.parsed("made_by")?,
+            reason: reason.map(|code| Reason { code, note }),
+        };
+        Ok(HistoryLine { number: self.get("seq")?, change })
     }
 
     pub(super) fn to_evidence(&self) -> Result<Evidence, AlertsError> {

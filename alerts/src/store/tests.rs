@@ -6,7 +6,31 @@ use super::{
     fixture::{Temp, evidence, picture_message, ticket, ticket_message},
     *,
 };
-use crate::ticket::{EvidenceRole, Rendition, Ticket, TicketState};
+use crate::{
+    case::{self, Judgement, Reason, State, Verdict, VerdictKind},
+    incident::Ending,
+    mqtt::Resend,
+    ticket::{Evidence, EvidenceRole, OutgoingMessage, Rendition, Ticket, TicketState},
+    wire::{CaseMessages, Fault, Problem},
+};
+
+/// The looks have shown that a ticket's problem is gone.
+async fn clear(
+    store: &Store,
+    ticket: TicketId,
+    at: i64,
+    last_seen: i64,
+    evidence: &[Evidence],
+    messages: &[OutgoingMessage],
+) -> Result<Ruled, AlertsError> {
+    let ruling = Ruling {
+        evidence,
+        last_seen: Some(Timestamp(last_seen)),
+        ..Ruling::plain(ticket, Timestamp(at), case::Event::Gone)
+    };
+    let following = messages.to_vec();
+    store.rule(&ruling, |_, _| CaseMessages { following, ..CaseMessages::default() }).await
+}
 
 async fn temp() -> Temp {
     Temp::of(module_path!()).await
@@ -97,7 +121,7 @@ async fn lists_are_newest_first_and_paged_without_gap_or_repeat() {
     }
     assert_eq!(paged, all);
 
-    store.clear_ticket(all[0].id(), Timestamp(2_000_000), Timestamp(1_500_000), &[], &[]).await.expect("cleared");
+    clear(store, all[0].id(), 2_000_000, 1_500_000, &[], &[]).await.expect("cleared");
     let camera: CameraId = "odd".parse().expect("id");
     let kind: Kind = "lane.motor".parse().expect("kind");
     let filter = TicketFilter { camera: Some(camera.clone()), kind: Some(kind), ..Default::default() };
@@ -148,17 +172,10 @@ async fn the_outbox_keeps_its_order_and_delivers_a_ticket_with_its_last_message(
     assert_eq!(delivered(&b).await, None);
 
     // The message that tells of the clearing must not change when the ticket was delivered.
-    store
-        .clear_ticket(
-            a.id(),
-            Timestamp(50),
-            Timestamp(40),
-            &[evidence(EvidenceRole::After, Rendition::Clean)],
-            &[ticket_message("a-cleared")],
-        )
-        .await
-        .expect("cleared");
-    store.clear_ticket(a.id(), Timestamp(60), Timestamp(60), &[], &[ticket_message("again")]).await.expect("no harm");
+    let after = [evidence(EvidenceRole::After, Rendition::Clean)];
+    clear(store, a.id(), 50, 40, &after, &[ticket_message("a-cleared")]).await.expect("cleared");
+    let again = clear(store, a.id(), 60, 60, &[], &[ticket_message("again")]).await.expect("no harm");
+    assert_eq!(again, Ruled::Nothing);
     let queued = store.outbox_next(0, 10).await.expect("read");
     assert_eq!(queued.len(), 2);
     store.outbox_sent(&[queued[1].seq], Timestamp(70)).await.expect("written");
@@ -202,13 +219,14 @@ async fn a_touch_moves_forward_only_and_evidence_can_be_added() {
     assert_eq!((open[0].last_seen, open[0].bbox), (Timestamp(9_000), there));
     let after = evidence(EvidenceRole::After, Rendition::Original);
     for _ in 0..2 {
-        store.add_evidence(a.id(), std::slice::from_ref(&after)).await.expect("written");
+        store.add_evidence(a.id(), std::slice::from_ref(&after), &[]).await.expect("written");
     }
     assert_eq!(store.ticket(a.id()).await.expect("read").expect("there").evidence.len(), 4);
     let nobody = TicketId::derive(Timestamp(1), b"no");
-    assert!(matches!(store.add_evidence(nobody, &[after]).await, Err(AlertsError::UnknownTicket(id)) if id == nobody));
-    let cleared = store.clear_ticket(nobody, Timestamp(1), Timestamp(1), &[], &[]).await;
-    assert!(matches!(cleared, Err(AlertsError::UnknownTicket(_))));
+    assert!(
+        matches!(store.add_evidence(nobody, &[after], &[]).await, Err(AlertsError::UnknownTicket(id)) if id == nobody)
+    );
+    assert_eq!(clear(store, nobody, 1, 1, &[], &[]).await.expect("read"), Ruled::Unknown);
 }
 
 #[tokio::test]
@@ -319,4 +337,148 @@ async fn a_responsibility_list_comes_back_with_all_versions() {
     let error = store.add_duty_versions(&[third, second], "c.csv", Timestamp(3)).await.expect_err("taken");
     assert!(error.to_string().contains("version 2 of item T-087"), "{error}");
     assert_eq!(store.duty_list().await.expect("readable"), list);
+}
+
+fn verdict(kind: VerdictKind, at: i64) -> case::Event {
+    let mut verdict = Verdict::new(kind, Timestamp(at));
+    verdict.reason = kind.needs_reason().then(|| Reason::new("legal"));
+    verdict.case_no = Some("2026-7".to_owned());
+    case::Event::Said(verdict)
+}
+
+/// A message of the platform about a ticket.
+async fn hear(store: &Store, id: &str, ticket: TicketId, now: i64, event: case::Event) -> Ruled {
+    let origin = Origin { source: "/grid", id, topic: "grid/v1", payload: b"{}" };
+    let ruling = Ruling { origin: Some(origin), ..Ruling::plain(ticket, Timestamp(now), event) };
+    let following = vec![ticket_message(id)];
+    store.rule(&ruling, |_, _| CaseMessages { following, ..CaseMessages::default() }).await.expect("written")
+}
+
+#[tokio::test]
+async fn what_happens_to_a_case_is_written_with_its_history_and_messages() {
+    let Temp { store, database, folder: _folder } = temp().await;
+    let t = ticket("a", 1_000);
+    store.open_ticket(&t, &[ticket_message("t")]).await.expect("written");
+    let Ruled::Applied { ticket: now, .. } =
+        hear(&store, "1", t.id(), 2_000, verdict(VerdictKind::Dispatched, 1_500)).await
+    else {
+        panic!("it is news");
+    };
+    assert_eq!((now.case.state(), now.case.case_no()), (State::Dispatched, Some("2026-7")));
+    hear(&store, "2", t.id(), 3_000, verdict(VerdictKind::Rejected, 2_500)).await;
+    store.close().await;
+    let store = Store::connect(database).await.expect("opens again");
+    let read = store.ticket(t.id()).await.expect("read").expect("there");
+    assert_eq!((read.state, read.case.state()), (TicketState::Ended, State::Rejected));
+    let history = store.history(t.id()).await.expect("read");
+    let lines: Vec<_> = history.iter().map(|l| (l.number, l.change.to, l.change.by.to_string())).collect();
+    let by = |who: &str| who.to_owned();
+    assert_eq!(
+        lines,
+        [
+            (1, State::Confirmed, by("rules")),
+            (2, State::Filed, by("rules")),
+            (3, State::Dispatched, by("platform")),
+            (4, State::Rejected, by("platform")),
+        ]
+    );
+    assert_eq!(history[3].change.reason, Some(Reason::new("legal")));
+    assert_eq!((history[3].change.at, history[3].change.decided_at), (Timestamp(3_000), Some(Timestamp(2_500))));
+    let topics: Vec<_> = store.outbox_next(0, 10).await.expect("read").into_iter().map(|q| q.message).collect();
+    assert_eq!(topics, [ticket_message("t"), ticket_message("1"), ticket_message("2")]);
+    let ended = store.ended_tickets(Timestamp(0)).await.expect("read");
+    let ended: Vec<_> = ended.iter().map(|(t, ending, at)| (t.ticket, *ending, *at)).collect();
+    assert_eq!(ended, [(t.id(), Ending::Rejected, Timestamp(3_000))]);
+    assert_eq!(store.open_tickets().await.expect("read"), []);
+    clear(&store, t.id(), 4_000, 3_500, &[], &[]).await.expect("its place is clear");
+    assert_eq!(store.ended_tickets(Timestamp(0)).await.expect("read"), []);
+}
+
+#[tokio::test]
+async fn a_message_counts_once_and_what_cannot_be_becomes_a_problem() {
+    let Temp { store, .. } = &temp().await;
+    let t = ticket("a", 1_000);
+    store.open_ticket(&t, &[]).await.expect("written");
+    let closed = || verdict(VerdictKind::Closed, 1_500);
+    assert!(matches!(hear(store, "1", t.id(), 2_000, closed()).await, Ruled::Applied { .. }));
+    assert_eq!(hear(store, "1", t.id(), 2_001, closed()).await, Ruled::Repeated);
+    assert_eq!(hear(store, "2", t.id(), 2_002, closed()).await, Ruled::Nothing);
+    let refused = hear(store, "3", t.id(), 2_003, verdict(VerdictKind::Handling, 1_600)).await;
+    assert_eq!(refused, Ruled::Refused(case::Refusal::Ended));
+    assert_eq!(hear(store, "3", t.id(), 2_004, verdict(VerdictKind::Handling, 1_600)).await, Ruled::Repeated);
+    let nobody = TicketId::derive(Timestamp(1), b"no");
+    assert_eq!(hear(store, "4", nobody, 2_005, closed()).await, Ruled::Unknown);
+    let fault = Fault { reason: "not_json", message: "no JSON".to_owned() };
+    store.add_problem(&Problem::of("grid/v1/x", &[0xff; 5_000], fault, Timestamp(2_006))).await.expect("written");
+
+    let reasons = |problems: Vec<(i64, Problem)>| {
+        problems.into_iter().map(|(number, problem)| (number, problem.reason)).collect::<Vec<_>>()
+    };
+    let expect = [(1, "case_ended"), (2, "unknown_ticket"), (3, "not_json")].map(|(n, r)| (n, r.to_owned()));
+    assert_eq!(reasons(store.problems_untold(0, 10).await.expect("read")), expect);
+    assert_eq!(store.problems(1).await.expect("read")[0].1.payload, vec![0xff; 2_048]);
+    store.problems_told(&[1, 3], Timestamp(9)).await.expect("written");
+    assert_eq!(reasons(store.problems_untold(0, 10).await.expect("read")), expect[1..2]);
+    assert_eq!(store.history(t.id()).await.expect("read").len(), 3);
+}
+
+#[tokio::test]
+async fn an_unanswered_ticket_is_sent_again_until_it_is_answered() {
+    let Temp { store, .. } = &temp().await;
+    let resend = Resend { within: Millis(100), longest: Millis(1_000) };
+    let again = async |now: i64| store.resend_unanswered(Timestamp(now), resend).await.expect("written");
+    let t = ticket("a", 1_000);
+    store.open_ticket(&t, &[picture_message("p"), ticket_message("t")]).await.expect("written");
+    assert_eq!(again(9_000).await, Resent { tickets: 0, unanswered: 0 });
+    let send = async |at: i64| {
+        let queued = store.outbox_next(0, 10).await.expect("read");
+        let seqs: Vec<_> = queued.iter().map(|q| q.seq).collect();
+        store.outbox_sent(&seqs, Timestamp(at)).await.expect("written");
+        queued.into_iter().map(|q| q.message).collect::<Vec<_>>()
+    };
+    assert_eq!(send(10_000).await.len(), 2);
+    assert_eq!(again(10_099).await, Resent { tickets: 0, unanswered: 0 });
+    assert_eq!(again(10_100).await, Resent { tickets: 1, unanswered: 1 });
+    assert_eq!(again(99_000).await.tickets, 0, "not while one is on its way");
+    assert_eq!(send(10_101).await, [ticket_message("t")]);
+    assert_eq!(again(10_101).await.tickets, 0, "the pause has grown");
+    assert_eq!(again(10_300).await.tickets, 1);
+    assert_eq!(send(10_301).await, [picture_message("p"), ticket_message("t")]);
+    // The clock is set back by far more than the longest pause.
+    assert_eq!(again(500).await.tickets, 1);
+    assert_eq!(send(501).await.len(), 2);
+    assert_eq!(store.counts().await.expect("read").unacknowledged, 1);
+    hear(store, "1", t.id(), 600, case::Event::Acknowledged { answer: case::Answer::Accepted, case_no: None }).await;
+    assert_eq!(again(99_000).await, Resent { tickets: 0, unanswered: 0 });
+    let delivered = store.ticket(t.id()).await.expect("read").expect("there").delivered_at;
+    assert_eq!(delivered, Some(Timestamp(10_000)), "a resend does not change when it was delivered");
+}
+
+#[tokio::test]
+async fn what_waits_for_a_review_is_not_due_at_the_platform() {
+    let Temp { store, .. } = &temp().await;
+    let mut t = ticket("a", 1_000);
+    t.case = case::Case::begin(t.incident.confirmed_at, Some(Timestamp(9_000))).0;
+    store.open_ticket(&t, &[ticket_message("state")]).await.expect("written");
+    assert_eq!(store.ticket(t.id()).await.expect("read"), Some(t.clone()));
+    let counts = store.counts().await.expect("read");
+    assert_eq!((counts.open, counts.pending_review, counts.undelivered), (1, 1, 0));
+    assert_eq!(store.reviews().await.expect("read"), [(t.id(), Timestamp(9_000))]);
+    let filter = TicketFilter { case: Some(State::PendingReview), ..Default::default() };
+    assert_eq!(store.tickets(&filter).await.expect("read").len(), 1);
+    let seqs: Vec<_> = store.outbox_next(0, 10).await.expect("read").iter().map(|q| q.seq).collect();
+    store.outbox_sent(&seqs, Timestamp(1_100)).await.expect("written");
+    assert_eq!(store.ticket(t.id()).await.expect("read").expect("there").delivered_at, None);
+    let yes = case::Event::Reviewed { judgement: Judgement::Confirmed, by: "李四".to_owned() };
+    let ruling = Ruling::plain(t.id(), Timestamp(2_000), yes);
+    let ruled = store.rule(&ruling, |_, effects| {
+        assert!(effects.contains(&(3, case::Effect::Submit)));
+        CaseMessages { opening: vec![ticket_message("t")], following: vec![ticket_message("state 2")] }
+    });
+    assert!(matches!(ruled.await.expect("written"), Ruled::Applied { .. }));
+    assert_eq!(store.counts().await.expect("read").undelivered, 1);
+    let queued = store.outbox_next(0, 10).await.expect("read");
+    store.outbox_sent(&[queued[0].seq], Timestamp(2_100)).await.expect("written");
+    assert_eq!(store.ticket(t.id()).await.expect("read").expect("there").delivered_at, Some(Timestamp(2_100)));
+    assert_eq!(store.reviews().await.expect("read"), []);
 }

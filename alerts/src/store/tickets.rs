@@ -7,6 +7,7 @@ use sqlx::AnyConnection;
 
 use super::{
     Store,
+    cases::insert_beginning,
     clocks::insert_clocks,
     outbox::{Purpose, enqueue},
     row::{TicketRow, json, word},
@@ -14,12 +15,13 @@ use super::{
 };
 use crate::{
     AlertsError,
+    case::State,
     incident::OpenTicket,
     ticket::{Evidence, OutgoingMessage, Ticket, TicketState},
 };
 
 pub(super) const TICKET_COLUMNS: &str = "SELECT id, state, last_seen, cleared_at, delivered_at, incident, camera_info, \
-     zone_info, route, (SELECT clocks.state FROM clocks WHERE clocks.ticket = tickets.id) AS clocks FROM tickets";
+     zone_info, case_data, route, (SELECT clocks.state FROM clocks WHERE clocks.ticket = tickets.id) AS clocks FROM tickets";
 
 const EVIDENCE_COLUMNS: &str =
     "SELECT ticket, role, rendition, stream, sha256, media_type, bytes, width, height, captured_at FROM evidence";
@@ -53,13 +55,15 @@ pub struct TicketFilter {
     pub camera: Option<CameraId>,
     /// Only of this kind.
     pub kind: Option<Kind>,
-    /// Only in this state.
+    /// Only those whose problem is in this state.
     pub state: Option<TicketState>,
+    /// Only those whose case stands here.
+    pub case: Option<State>,
 }
 
 impl Default for TicketFilter {
     fn default() -> Self {
-        Self { before: None, limit: 50, camera: None, kind: None, state: None }
+        Self { before: None, limit: 50, camera: None, kind: None, state: None, case: None }
     }
 }
 
@@ -70,8 +74,14 @@ pub struct Counts {
     pub open: u64,
     /// Tickets whose problem is gone.
     pub cleared: u64,
+    /// Tickets that were closed or rejected and whose problem was not seen to be gone.
+    pub ended: u64,
+    /// Tickets that wait for a person.
+    pub pending_review: u64,
     /// Tickets that the broker has not acknowledged in full.
     pub undelivered: u64,
+    /// Tickets that were sent again because the platform had not answered, and still has not.
+    pub unacknowledged: u64,
     /// Messages that wait to be sent.
     pub queued_messages: u64,
     /// Messages that were refused for good.
@@ -124,17 +134,25 @@ impl Store {
         if let Some(clocks) = &ticket.clocks {
             insert_clocks(&mut tx, id, clocks).await.map_err(&failed)?;
         }
-        enqueue(&mut tx, id, Purpose::Open, messages).await.map_err(&failed)?;
+        insert_beginning(&mut tx, ticket).await.map_err(&failed)?;
+        // What waits for a person is not made known to the platform.
+        let purpose = if ticket.case.is_filed() { Purpose::Open } else { Purpose::Case };
+        enqueue(&mut tx, id, purpose, messages).await.map_err(&failed)?;
         tx.commit().await.map_err(&failed)?;
         self.outbox_grew(messages.len());
         Ok(Opened::New)
     }
 
-    /// Adds evidence to a ticket; what it has already is left as it is.
+    /// Adds evidence to a ticket, and the messages that tell of it; evidence that it has already is left as it is.
     ///
     /// # Errors
     /// When there is no such ticket or the database fails.
-    pub async fn add_evidence(&self, ticket: TicketId, evidence: &[Evidence]) -> Result<(), AlertsError> {
+    pub async fn add_evidence(
+        &self,
+        ticket: TicketId,
+        evidence: &[Evidence],
+        messages: &[OutgoingMessage],
+    ) -> Result<(), AlertsError> {
         const DOING: &str = "add evidence to a ticket";
         let failed = self.failed(DOING);
         let mut tx = self.begin(DOING).await?;
@@ -147,45 +165,7 @@ impl Store {
             return Err(AlertsError::UnknownTicket(ticket));
         }
         insert_evidence(&mut tx, ticket, evidence).await.map_err(&failed)?;
-        tx.commit().await.map_err(&failed)
-    }
-
-    /// Writes that a ticket's problem is gone, the evidence for it and the messages that say so, in one transaction.
-    /// A ticket that was cleared before is left as it is.
-    ///
-    /// # Errors
-    /// When there is no such ticket or the database fails; nothing is written then, and the call may be repeated.
-    pub async fn clear_ticket(
-        &self,
-        ticket: TicketId,
-        cleared_at: Timestamp,
-        last_seen: Timestamp,
-        evidence: &[Evidence],
-        messages: &[OutgoingMessage],
-    ) -> Result<(), AlertsError> {
-        const DOING: &str = "clear a ticket";
-        let failed = self.failed(DOING);
-        let mut tx = self.begin(DOING).await?;
-        let state: Option<String> = sqlx::query_scalar("SELECT state FROM tickets WHERE id = $1")
-            .bind(ticket.to_string())
-            .fetch_optional(&mut *tx)
-            .await
-            .map_err(&failed)?;
-        match state {
-            None => return Err(AlertsError::UnknownTicket(ticket)),
-            Some(state) if state != word(TicketState::Open) => return Ok(()),
-            Some(_) => {}
-        }
-        sqlx::query("UPDATE tickets SET state = $1, cleared_at = $2, last_seen = $3 WHERE id = $4")
-            .bind(word(TicketState::Cleared))
-            .bind(cleared_at.0)
-            .bind(last_seen.0)
-            .bind(ticket.to_string())
-            .execute(&mut *tx)
-            .await
-            .map_err(&failed)?;
-        insert_evidence(&mut tx, ticket, evidence).await.map_err(&failed)?;
-        enqueue(&mut tx, ticket, Purpose::Clear, messages).await.map_err(&failed)?;
+        enqueue(&mut tx, ticket, Purpose::Case, messages).await.map_err(&failed)?;
         tx.commit().await.map_err(&failed)?;
         self.outbox_grew(messages.len());
         Ok(())
@@ -286,6 +266,9 @@ impl Store {
         if let Some(state) = filter.state {
             query.push(" AND state = ").bind(word(state));
         }
+        if let Some(case) = filter.case {
+            query.push(" AND case_state = ").bind(word(case));
+        }
         query.push(" ORDER BY confirmed_at DESC, id DESC LIMIT ").bind(i64::from(filter.limit));
         self.load(query).await
     }
@@ -306,50 +289,80 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn counts(&self) -> Result<Counts, AlertsError> {
-        let row: (i64, i64, i64, i64, i64) = sqlx::query_as(
+        let row: (i64, i64, i64, i64, i64, i64, i64, i64) = sqlx::query_as(
             "SELECT (SELECT COUNT(*) FROM tickets WHERE state = 'open'), \
              (SELECT COUNT(*) FROM tickets WHERE state = 'cleared'), \
-             (SELECT COUNT(*) FROM tickets WHERE delivered_at IS NULL), \
+             (SELECT COUNT(*) FROM tickets WHERE state = 'ended'), \
+             (SELECT COUNT(*) FROM tickets WHERE case_state = 'pending_review'), \
+             (SELECT COUNT(*) FROM tickets WHERE delivered_at IS NULL AND filed_at IS NOT NULL), \
+             (SELECT COUNT(*) FROM tickets WHERE acknowledged_at IS NULL AND resends > 0), \
              (SELECT COUNT(*) FROM outbox WHERE sent_at IS NULL AND failed_at IS NULL), \
              (SELECT COUNT(*) FROM outbox WHERE failed_at IS NOT NULL)",
         )
         .fetch_one(&self.readers)
         .await
         .map_err(self.failed("count tickets"))?;
-        let [open, cleared, undelivered, queued_messages, refused_messages] =
-            [row.0, row.1, row.2, row.3, row.4].map(i64::unsigned_abs);
-        Ok(Counts { open, cleared, undelivered, queued_messages, refused_messages })
+        let [open, cleared, ended, pending_review, undelivered, unacknowledged, queued_messages, refused_messages] =
+            [row.0, row.1, row.2, row.3, row.4, row.5, row.6, row.7].map(i64::unsigned_abs);
+        Ok(Counts {
+            open,
+            cleared,
+            ended,
+            pending_review,
+            undelivered,
+            unacknowledged,
+            queued_messages,
+            refused_messages,
+        })
     }
 
     pub(super) async fn load(&self, query: Sql) -> Result<Vec<Ticket>, AlertsError> {
         const DOING: &str = "read tickets";
-        let failed = self.failed(DOING);
         // One moment, so that a ticket's evidence is as old as the ticket.
         let mut tx = self.snapshot(DOING).await?;
-        let rows = query.query().fetch_all(&mut *tx).await.map_err(&failed)?;
-        if rows.is_empty() {
-            return Ok(Vec::new());
-        }
-        let rows: Vec<_> = rows.iter().map(|row| TicketRow::new(row, "id")).collect::<Result<_, _>>()?;
-        let mut query = Sql::new(EVIDENCE_COLUMNS);
-        query.push(" WHERE ticket IN ").bind_all(rows.iter().map(TicketRow::ticket_id));
-        let evidence_rows = query.query().fetch_all(&mut *tx).await.map_err(&failed)?;
-        let mut by_ticket: HashMap<String, Vec<Evidence>> = HashMap::new();
-        for row in &evidence_rows {
-            let row = TicketRow::new(row, "ticket")?;
-            by_ticket.entry(row.ticket_id().to_owned()).or_default().push(row.to_evidence()?);
-        }
-        rows.iter()
-            .map(|row| {
-                let mut ticket = row.to_ticket(by_ticket.remove(row.ticket_id()).unwrap_or_default())?;
-                ticket.sort_evidence();
-                Ok(ticket)
-            })
-            .collect()
+        load_in(&mut tx, query, self.failed(DOING)).await
     }
 }
 
-async fn insert_evidence(
+/// One ticket with its evidence, as the transaction of `connection` sees it.
+pub(super) async fn ticket_in(
+    connection: &mut AnyConnection,
+    id: TicketId,
+    failed: impl Fn(sqlx::Error) -> AlertsError,
+) -> Result<Option<Ticket>, AlertsError> {
+    let mut query = Sql::new(TICKET_COLUMNS);
+    query.push(" WHERE id = ").bind(id.to_string());
+    Ok(load_in(connection, query, failed).await?.pop())
+}
+
+async fn load_in(
+    connection: &mut AnyConnection,
+    query: Sql,
+    failed: impl Fn(sqlx::Error) -> AlertsError,
+) -> Result<Vec<Ticket>, AlertsError> {
+    let rows = query.query().fetch_all(&mut *connection).await.map_err(&failed)?;
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<_> = rows.iter().map(|row| TicketRow::new(row, "id")).collect::<Result<_, _>>()?;
+    let mut query = Sql::new(EVIDENCE_COLUMNS);
+    query.push(" WHERE ticket IN ").bind_all(rows.iter().map(TicketRow::ticket_id));
+    let evidence_rows = query.query().fetch_all(&mut *connection).await.map_err(&failed)?;
+    let mut by_ticket: HashMap<String, Vec<Evidence>> = HashMap::new();
+    for row in &evidence_rows {
+        let row = TicketRow::new(row, "ticket")?;
+        by_ticket.entry(row.ticket_id().to_owned()).or_default().push(row.to_evidence()?);
+    }
+    rows.iter()
+        .map(|row| {
+            let mut ticket = row.to_ticket(by_ticket.remove(row.ticket_id()).unwrap_or_default())?;
+            ticket.sort_evidence();
+            Ok(ticket)
+        })
+        .collect()
+}
+
+pub(super) async fn insert_evidence(
     connection: &mut AnyConnection,
     ticket: TicketId,
     evidence: &[Evidence],

@@ -6,11 +6,12 @@
 
 use std::collections::HashSet;
 
-use domain::{Millis, ModelRef, Place, Sha256, StreamRole};
+use domain::{Millis, ModelRef, Place, Sha256, StreamRole, Timestamp};
 use serde::Serialize;
 
 use super::{CLOUDEVENTS, CloudEvent, MESSAGE_EXPIRY, Node, json, rounded, topic};
 use crate::{
+    case::Judgement,
     duty::{CaseCode, Words},
     incident::ZonePurpose,
     kinds::kind_info,
@@ -61,10 +62,13 @@ pub fn opening_messages(ticket: &Ticket, node: &Node) -> Vec<OutgoingMessage> {
             model: ModelData::of(&incident.model),
             rule: RuleData { id: &incident.rule.id, version: &incident.rule.version },
         },
-        evidence: wire.pictures_sent(|e| opening(e.role)).collect(),
-        originals: wire.originals(|e| opening(e.role)).collect(),
+        evidence: wire.pictures_sent(opening).collect(),
+        originals: wire.originals(opening).collect(),
         suggest: ticket.route.as_deref().map(|route| SuggestData::of(route, node)),
-        review: ReviewData { required: true, state: "pending" },
+        review: match ticket.case.judgement() {
+            Some(Judgement::Confirmed) => ReviewData { required: false, state: "confirmed" },
+            _ => ReviewData { required: true, state: "pending" },
+        },
     };
     let event = CloudEvent {
         specversion: "1.0",
@@ -76,7 +80,7 @@ pub fn opening_messages(ticket: &Ticket, node: &Node) -> Vec<OutgoingMessage> {
         datacontenttype: super::JSON,
         data,
     };
-    let mut messages = wire.pictures(ticket.evidence.iter().filter(|e| opening(e.role)));
+    let mut messages = wire.pictures(ticket.evidence.iter().filter(|e| opening(e)));
     messages.push(wire.message(topic::ticket_topic(wire.at(), node), &event));
     messages
 }
@@ -88,7 +92,7 @@ pub fn cleared_messages(ticket: &Ticket, node: &Node) -> Vec<OutgoingMessage> {
     let incident = &ticket.incident;
     let cleared_at = ticket.cleared_at.unwrap_or(ticket.last_seen);
     // What a second look found before it was last seen shows it standing.
-    let after = |e: &Evidence| after(e.role) && e.captured_at > ticket.last_seen;
+    let after = |e: &Evidence| after(e) && e.captured_at > ticket.last_seen;
     let event = CloudEvent {
         specversion: "1.0",
         // It may come back and go again.
@@ -116,12 +120,43 @@ pub fn cleared_messages(ticket: &Ticket, node: &Node) -> Vec<OutgoingMessage> {
     messages
 }
 
-fn opening(role: EvidenceRole) -> bool {
-    role != EvidenceRole::After
+/// The messages that say that `ticket`'s problem still stood at `seen_at`: each picture once, then the event. Of its
+/// evidence the ticket has only what is new.
+#[must_use]
+pub fn again_messages(ticket: &Ticket, seen_at: Timestamp, node: &Node) -> Vec<OutgoingMessage> {
+    let wire = Wire { ticket, node };
+    let event = CloudEvent {
+        specversion: "1.0",
+        id: format!("{}.again.{}", ticket.id(), seen_at.0),
+        event_type: "cn.gridwatch.ticket.evidence.v1",
+        source: format!("/gridwatch/node/{}", node.id),
+        subject: ticket.incident.camera.to_string(),
+        time: node.rfc3339(seen_at),
+        datacontenttype: super::JSON,
+        data: AgainData {
+            ticket_id: ticket.id().to_string(),
+            case_no: ticket.case.case_no(),
+            reason: "still_there",
+            seen_at: node.rfc3339(seen_at),
+            evidence: wire.pictures_sent(again).collect(),
+            originals: wire.originals(again).collect(),
+        },
+    };
+    let mut messages = wire.pictures(ticket.evidence.iter().filter(|e| again(e)));
+    messages.push(wire.message(topic::ticket_evidence_topic(wire.at(), node, ticket.id()), &event));
+    messages
 }
 
-fn after(role: EvidenceRole) -> bool {
-    role == EvidenceRole::After
+fn again(evidence: &Evidence) -> bool {
+    evidence.role == EvidenceRole::StillThere
+}
+
+fn opening(evidence: &Evidence) -> bool {
+    matches!(evidence.role, EvidenceRole::FirstSeen | EvidenceRole::Confirming)
+}
+
+fn after(evidence: &Evidence) -> bool {
+    evidence.role == EvidenceRole::After
 }
 
 /// Whether this rendition leaves the node.
@@ -265,6 +300,7 @@ fn role(role: EvidenceRole) -> &'static str {
     match role {
         EvidenceRole::FirstSeen => "first_seen",
         EvidenceRole::Confirming => "confirming",
+        EvidenceRole::StillThere => "still_there",
         EvidenceRole::After => "after",
     }
 }
@@ -289,6 +325,17 @@ fn pixels(rect: domain::Rect, (width, height): (u32, u32)) -> [u32; 4] {
     let rect = rect.clamped();
     let scale = |v: f32, size: u32| (v * size as f32).round() as u32;
     [scale(rect.x0, width), scale(rect.y0, height), scale(rect.x1, width), scale(rect.y1, height)]
+}
+
+#[derive(Debug, Serialize)]
+struct AgainData<'a> {
+    ticket_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    case_no: Option<&'a str>,
+    reason: &'static str,
+    seen_at: String,
+    evidence: Vec<EvidenceData<'a>>,
+    originals: Vec<EvidenceData<'a>>,
 }
 
 #[derive(Debug, Serialize)]

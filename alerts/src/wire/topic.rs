@@ -31,6 +31,18 @@ pub fn ticket_topic(place: Option<&Place>, node: &Node) -> String {
     format!("{}/ticket/submit", area(place, node))
 }
 
+/// Where each change of a case goes: `gridwatch/v1/{district}/{street}/ticket/{ticket}/state`.
+#[must_use]
+pub fn ticket_state_topic(place: Option<&Place>, node: &Node, ticket: TicketId) -> String {
+    format!("{}/ticket/{ticket}/state", area(place, node))
+}
+
+/// Where further pictures of a ticket are named: `gridwatch/v1/{district}/{street}/ticket/{ticket}/evidence`.
+#[must_use]
+pub fn ticket_evidence_topic(place: Option<&Place>, node: &Node, ticket: TicketId) -> String {
+    format!("{}/ticket/{ticket}/evidence", area(place, node))
+}
+
 /// Where a camera's evidence goes: `gridwatch/v1/{district}/{street}/{camera}/evidence/{sha256}`.
 #[must_use]
 pub fn evidence_topic(place: Option<&Place>, node: &Node, camera: &CameraId, sha256: Sha256) -> String {
@@ -65,6 +77,12 @@ pub fn camera_status_topic(place: Option<&Place>, node: &Node, camera: &CameraId
 #[must_use]
 pub fn node_status_topic(node: &NodeId) -> String {
     format!("{ROOT}/node/{node}/status")
+}
+
+/// Where what nobody understands goes: `gridwatch/v1/node/{node}/problem`.
+#[must_use]
+pub fn problem_topic(node: &NodeId) -> String {
+    format!("{ROOT}/node/{node}/problem")
 }
 
 #[cfg(test)]

@@ -4,13 +4,17 @@
 use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 use alerts::{
+    case::{Case, Effect, Event, Judgement, Reason, State, Verdict, VerdictKind},
     clocks::LightTurn,
     deadline::{DeadlineConfig, HolidayYear, Light, ResponseLevel, Stage, WorkCalendar},
     duty::{DutyItem, DutyList, ItemVersion},
     recheck::{Found, Outcome, Why},
     routed::Routed,
     ticket::{Body, EvidenceRole, OutgoingMessage, Rendition, Ticket},
-    wire::{self, NodeState, checked_messages, cleared_messages, opening_messages},
+    wire::{
+        self, Fault, NodeState, Problem, again_messages, case_messages, checked_messages, cleared_messages,
+        opening_messages, problem_message, read_platform,
+    },
 };
 use domain::{CameraReport, CameraState, Cell, Codec, Millis, ModelRef, Sha256, Timestamp};
 use serde_json::{Value, json};
@@ -237,6 +241,89 @@ fn every_ticket_keeps_the_contract() {
         assert_eq!(opening, [vec!["evidence"; pictures(false)], vec!["ticket"]].concat());
         assert_eq!(cleared, [vec!["evidence"; pictures(true)], vec!["cleared"]].concat());
     }
+}
+
+/// Each message that a case's life brings about.
+#[test]
+fn every_change_of_a_case_keeps_the_contract() {
+    let document = document();
+    let mut ticket = ticket(1);
+    let mut sent = Vec::new();
+    let mut number = 0;
+    let mut play = |ticket: &mut Ticket, at: i64, event: Event| {
+        let effects = ticket.case.apply(OPENED_AT + Millis::mins(at), event).unwrap();
+        let numbered: Vec<_> = effects
+            .into_iter()
+            .map(|effect| {
+                number += i64::from(matches!(effect, Effect::Changed(_)));
+                (number, effect)
+            })
+            .collect();
+        let messages = case_messages(ticket, &numbered, &node());
+        for message in messages.opening.iter().chain(&messages.following) {
+            sent.push(check_message(&document, message));
+        }
+    };
+    for (at, kind) in (1..).zip(VerdictKind::ALL) {
+        let mut verdict = Verdict::new(kind, OPENED_AT + Millis::mins(at));
+        verdict.reason = Some(Reason { code: "weather".to_owned(), note: Some("台风".to_owned()) });
+        verdict.due = Some(OPENED_AT + Millis::mins(90));
+        (verdict.case_no, verdict.by) = (Some("7".to_owned()), Some("王五".to_owned()));
+        play(&mut ticket, at, Event::Said(verdict));
+    }
+    assert_eq!(sent.iter().filter(|name| *name == "ticketState").count(), sent.len());
+    assert_eq!(sent.len(), 10, "all but those that only mark or ask: confirmed, verify_requested");
+
+    ticket.evidence = [Rendition::Original, Rendition::Clean]
+        .map(|rendition| piece(EvidenceRole::StillThere, rendition, Sha256::of(format!("{rendition:?}").as_bytes()), 9))
+        .to_vec();
+    let again: Vec<_> =
+        again_messages(&ticket, OPENED_AT, &node()).iter().map(|m| check_message(&document, m)).collect();
+    assert_eq!(again, ["evidence", "ticketEvidence"]);
+}
+
+#[test]
+fn a_reviewed_ticket_keeps_the_contract() {
+    let document = document();
+    let mut ticket = ticket(1);
+    let (case, begun) = Case::begin(OPENED_AT, Some(OPENED_AT + Millis::mins(60)));
+    ticket.case = case;
+    let begun: Vec<_> = (1..).zip(begun).collect();
+    let pending = case_messages(&ticket, &begun, &node());
+    assert!(pending.opening.is_empty());
+    assert_eq!(pending.following.iter().map(|m| check_message(&document, m)).collect::<Vec<_>>(), ["ticketState"]);
+    let yes = Event::Reviewed { judgement: Judgement::Confirmed, by: "李四".to_owned() };
+    let effects = ticket.case.apply(OPENED_AT + Millis::mins(5), yes).unwrap();
+    let filed = case_messages(&ticket, &(3..).zip(effects).collect::<Vec<_>>(), &node());
+    let names: Vec<_> = filed.opening.iter().chain(&filed.following).map(|m| check_message(&document, m)).collect();
+    assert_eq!(names, ["ticket", "ticketState"]);
+}
+
+#[test]
+fn every_problem_keeps_the_contract() {
+    let document = document();
+    let fault = Fault { reason: "not_json", message: "the payload is no JSON".to_owned() };
+    let problem = Problem::of("grid/v1/310104/x", b"\xff\x00 garbage", fault, OPENED_AT);
+    let (topic, payload) = problem_message(3, &problem, &node());
+    check_status(&document, &topic, &payload);
+}
+
+/// What the document shows of the platform's side, the node reads.
+#[test]
+fn the_examples_of_the_platform_are_understood() {
+    let document = document();
+    for (name, channel) in [("acknowledgement", "ack"), ("verdict", "verdict")] {
+        for example in document["components"]["messages"][name]["examples"].as_array().unwrap() {
+            let ticket = example["payload"]["data"]["ticket_id"].as_str().unwrap();
+            let topic = format!("grid/v1/310104/310104007/ticket/{ticket}/{channel}");
+            assert_eq!(channel_of(&document, &topic).0, name);
+            let heard = read_platform(&topic, example["payload"].to_string().as_bytes(), &node()).unwrap();
+            assert_eq!(heard.ticket.to_string(), ticket);
+        }
+    }
+    let verdicts = &document["components"]["schemas"]["Verdict"]["properties"]["verdict"]["enum"];
+    assert_eq!(*verdicts, json!(VerdictKind::ALL.map(VerdictKind::as_str)));
+    assert_eq!(document["components"]["schemas"]["CaseState"]["enum"], json!(State::ALL.map(State::as_str)));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use alerts::{
+    case::Case,
     evidence::EvidenceStore,
     incident::{Incident, RuleRef, Zone, ZonePurpose},
     mqtt::MqttConfig,
@@ -170,6 +171,7 @@ pub(crate) fn ticket(n: u32) -> Ticket {
             dwell: None,
         },
         state: TicketState::Open,
+        case: Case::begin(confirmed_at, None).0,
         last_seen: confirmed_at,
         cleared_at: None,
         delivered_at: None,

@@ -1,12 +1,15 @@
 //! Lights of cases from the clock to the outbox: each change once, whoever is restarted in between.
 
 use alerts::{
+    case::Event,
     clocks::{CaseClocks, ClockEvent, ClockStart, Timetable},
     deadline::{DeadlineConfig, Light},
     duty::DutyList,
     routed::Routed,
+    store::Ruling,
     ticket::{Body, Ticket},
     timekeeper::Timekeeper,
+    wire::CaseMessages,
 };
 use domain::{Millis, Timestamp};
 use serde_json::Value;
@@ -66,7 +69,8 @@ async fn each_change_of_a_light_is_told_once_whoever_is_restarted() {
     assert_eq!(house.store.light_counts().await.unwrap().get(&Light::Red), Some(&1));
 
     // It is gone: its clocks stop where they are, once.
-    house.store.clear_ticket(ticket.id(), after(1_500), after(1_490), &[], &[]).await.unwrap();
+    let gone = Ruling { last_seen: Some(after(1_490)), ..Ruling::plain(ticket.id(), after(1_500), Event::Gone) };
+    house.store.rule(&gone, |_, _| CaseMessages::default()).await.unwrap();
     assert!(round(&house, after(1_501)).await.is_empty());
     let known = house.store.ticket(ticket.id()).await.unwrap().unwrap();
     let clocks = known.clocks.unwrap();

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use crate::{broker::Mosquitto, broker::PATIENCE, subscriber::Subscriber};
 
 /// A sensor's side: publishes one message and waits for the broker's acknowledgement.
-async fn publish(port: u16, topic: &str, payload: &str) {
+pub(crate) async fn publish(port: u16, topic: &str, payload: &str) {
     publish_with(port, topic, payload.into(), false, PublishProperties::default()).await;
 }
 

@@ -12,3 +12,4 @@ mod platform;
 mod refusal;
 mod subscriber;
 mod tls;
+mod verdicts;

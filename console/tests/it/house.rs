@@ -67,6 +67,16 @@ impl House {
         request.send().await.expect("an answer")
     }
 
+    /// Sends a form.
+    pub(crate) async fn post(&self, path: &str, form: &str, headers: &[(&str, &str)]) -> Response {
+        let mut request = self.client.post(format!("http://{}{path}", self.address)).body(form.to_owned());
+        request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.send().await.expect("an answer")
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Response {
         self.ask(reqwest::Method::GET, path, &[]).await
     }

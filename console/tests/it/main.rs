@@ -6,4 +6,5 @@ mod house;
 mod lists;
 mod openapi;
 mod pages;
+mod review;
 mod street;

@@ -1,6 +1,6 @@
 //! The pages in both languages over HTTP.
 
-use alerts::ticket::EvidenceRole;
+use alerts::{case::Event, store::Ruling, ticket::EvidenceRole, wire::CaseMessages};
 use domain::{CameraState, Millis};
 use reqwest::{Method, header};
 
@@ -235,7 +235,8 @@ async fn a_cleared_and_delivered_ticket_says_so_and_stands_still() {
     t.evidence.clear();
     add_pictures(&house.street.console, &mut t, EvidenceRole::After, house.now);
     let store = &house.street.console.store;
-    store.clear_ticket(id, house.now, house.now - Millis::secs(60), &t.evidence, &[]).await.expect("cleared");
+    let ruling = Ruling { evidence: &t.evidence, ..Ruling::plain(id, house.now, Event::Gone) };
+    store.rule(&ruling, |_, _| CaseMessages::default()).await.expect("cleared");
     let page = house.page(&format!("/tickets/{id}?lang=en")).await;
     holds(&page, &["Cleared at", "Last seen", "<h3>After"]);
     assert!(!page.contains("None yet"));

@@ -7,15 +7,18 @@ use std::{
 
 use alerts::{
     annotate::{Annotator, Scene},
+    case::Case,
     clocks::{CaseClocks, ClockEvent, ClockStart, Terms},
     deadline::DeadlineConfig,
     duty::DutyList,
     evidence::EvidenceStore,
     incident::{Incident, RuleRef, Zone, ZonePurpose},
     jpeg,
+    registry::Registry,
     routed::Routed,
     store::Store,
     ticket::{CameraInfo, Evidence, EvidenceRole, Rendition, Ticket, TicketState},
+    wire::Node,
 };
 use bytes::Bytes;
 use console::{CameraChanges, CameraView, Console, Fleet, ReloadFuture, StillError, StillFuture, Vitals};
@@ -90,8 +93,17 @@ pub(crate) async fn street() -> Street {
     let folder = tempfile::tempdir().expect("temp dir");
     let cameras = Arc::new(Cameras::default());
     let vitals = Arc::new(Mutex::new(Vitals { broker_connected: true, looks_per_second: Some(12.3) }));
+    let store = Store::open(&folder.path().join("gridwatch.db")).await.expect("a store");
+    let time_zone = TimeZone::get("Asia/Shanghai").expect("a time zone");
+    let node = Node {
+        id: "xh-03".parse().expect("id"),
+        district: Cell::try_from("310104".to_owned()).expect("6 digits"),
+        timezone: time_zone.clone(),
+    };
+    let (service, _) = tokio::sync::mpsc::channel(1);
     let console = Console {
-        store: Store::open(&folder.path().join("gridwatch.db")).await.expect("a store"),
+        registry: Registry::new(store.clone(), node, &service),
+        store,
         evidence: EvidenceStore::open(&folder.path().join("evidence")).expect("an evidence store"),
         fleet: Arc::clone(&cameras) as Arc<dyn Fleet>,
         metrics: Arc::new(|| "# TYPE gridwatch_looks_total counter\ngridwatch_looks_total 7\n".to_owned()),
@@ -100,7 +112,7 @@ pub(crate) async fn street() -> Street {
             Arc::new(move || vitals.lock().expect("not poisoned").clone())
         },
         node: "xh-03".parse().expect("id"),
-        time_zone: TimeZone::get("Asia/Shanghai").expect("a time zone"),
+        time_zone,
     };
     Street { console, cameras, vitals, folder }
 }
@@ -183,6 +195,7 @@ pub(crate) fn ticket(camera: &CameraView, kind: &str, at: Timestamp) -> Ticket {
         camera: CameraInfo { name: camera.name.clone(), place: camera.place.clone() },
         zone,
         state: TicketState::Open,
+        case: Case::begin(at, None).0,
         last_seen: at,
         cleared_at: None,
         delivered_at: None,

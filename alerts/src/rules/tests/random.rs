@@ -1,9 +1,14 @@
 //! Whatever comes, in whatever order: the core stays sound.
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 
 use super::*;
-use crate::rules::cluster::gap;
+use crate::{
+    case::{self, Case, Verdict, VerdictKind},
+    rules::cluster::gap,
+};
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -13,6 +18,7 @@ enum Step {
     Tick,
     Restart,
     Rezone(bool),
+    End(usize, Ending),
 }
 
 fn coordinate() -> impl Strategy<Value = f32> {
@@ -38,13 +44,15 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Tick),
         1 => Just(Step::Restart),
         1 => any::<bool>().prop_map(Step::Rezone),
+        2 => (0_usize..4, prop::sample::select(vec![Ending::Rejected, Ending::Closed]))
+            .prop_map(|(nth, ending)| Step::End(nth, ending)),
     ]
 }
 
 const QUICK: &str = r#"
-"lane.motor" = { dwell = "5s", clear_after = "4s", rearm_after = "20s" }
-"lane.goods" = { dwell = "5s", clear_after = "4s", rearm_after = "20s" }
-"lane.fire" = { dwell = "4s", clear_after = "4s", rearm_after = "20s" }
+"lane.motor" = { dwell = "5s", clear_after = "4s", rearm_after = "20s", realarm = "1m", reject_cooldown = "1m" }
+"lane.goods" = { dwell = "5s", clear_after = "4s", rearm_after = "20s", realarm = "1m", realarm_by = "ticket" }
+"lane.fire" = { dwell = "4s", clear_after = "4s", rearm_after = "20s", realarm = "1m", realarm_by = "evidence" }
 "lane.nonmotor" = { min_things = 2, dwell = "4s", clear_after = "4s", rearm_after = "20s" }
 "vendor.stall" = { dwell = "4s", clear_after = "4s", rearm_after = "20s", person = { need = "any" } }
 "garbage.exposed" = { dwell = "5s", clear_after = "4s", rearm_after = "20s" }
@@ -90,7 +98,53 @@ fn check_sound(scene: &Scene, config: &RulesConfig) -> Result<(), TestCaseError>
     Ok(())
 }
 
-fn play(scene: &mut Scene, step: &Step) {
+/// The cases of all tickets, as the store would hold them.
+#[derive(Default)]
+struct Docket {
+    cases: BTreeMap<TicketId, Case>,
+    cleared: usize,
+    came_back: usize,
+}
+
+impl Docket {
+    /// Takes in what the core said since the last time; a ticket holds its place if and only if the core watches it.
+    fn follow(&mut self, scene: &Scene) -> Result<(), TestCaseError> {
+        for incident in &scene.confirmed {
+            self.cases.entry(incident.ticket).or_insert_with(|| Case::begin(incident.confirmed_at, None).0);
+        }
+        for ticket in &scene.came_back[self.came_back..] {
+            let case = self.cases.get_mut(ticket).expect("a ticket");
+            prop_assert!(!case.apply(scene.now, case::Event::CameBack).expect("it was closed").is_empty());
+        }
+        for ticket in &scene.cleared[self.cleared..] {
+            let case = self.cases.get_mut(ticket).expect("a ticket");
+            case.apply(scene.now, case::Event::Gone).expect("it stood");
+        }
+        (self.came_back, self.cleared) = (scene.came_back.len(), scene.cleared.len());
+        let held: Vec<_> = self.cases.iter().filter(|(_, case)| case.holds()).map(|(ticket, _)| *ticket).collect();
+        let mut watched: Vec<_> = scene.open.iter().map(|i| i.ticket).collect();
+        watched.sort_unstable();
+        prop_assert_eq!(held, watched);
+        Ok(())
+    }
+
+    /// The platform's word on a ticket, and what the core must hear of it.
+    fn end(&mut self, scene: &mut Scene, ticket: TicketId, ending: Ending) {
+        let kind = match ending {
+            Ending::Rejected => VerdictKind::Rejected,
+            Ending::Closed => VerdictKind::Closed,
+        };
+        let case = self.cases.get_mut(&ticket).expect("a ticket");
+        let said = case.apply(scene.now, case::Event::Said(Verdict::new(kind, scene.now))).unwrap_or_default();
+        let told = said.iter().any(|e| matches!(e, case::Effect::Quiet | case::Effect::Ended));
+        let nth = scene.confirmed.iter().position(|i| i.ticket == ticket);
+        if let (true, Some(nth)) = (told, nth) {
+            scene.end(nth, ending);
+        }
+    }
+}
+
+fn play(scene: &mut Scene, docket: &mut Docket, step: &Step) {
     match step {
         Step::Look(detections, ran) => {
             let source = if *ran { LookSource::Detector } else { LookSource::Unchanged };
@@ -104,8 +158,23 @@ fn play(scene: &mut Scene, step: &Step) {
             fresh.now = scene.now;
             fresh.set_back = scene.set_back;
             fresh.core.restore(scene.open.iter().map(open_ticket));
+            fresh.core.restore_ended(scene.ended.iter().map(|(i, ending, at)| (open_ticket(i), *ending, *at)));
             fresh.open = std::mem::take(&mut scene.open);
+            fresh.ended = std::mem::take(&mut scene.ended);
+            fresh.confirmed = std::mem::take(&mut scene.confirmed);
+            fresh.cleared = std::mem::take(&mut scene.cleared);
+            fresh.came_back = std::mem::take(&mut scene.came_back);
             *scene = fresh;
+            for case in docket.cases.values_mut() {
+                let stored = serde_json::to_string(case).expect("plain data");
+                *case = serde_json::from_str(&stored).expect("its own form");
+            }
+        }
+        Step::End(nth, ending) => {
+            let of_any: Vec<_> = docket.cases.keys().copied().collect();
+            if let Some(ticket) = of_any.len().checked_sub(nth + 1).map(|index| of_any[index]) {
+                docket.end(scene, ticket, *ending);
+            }
         }
         Step::Rezone(all) => {
             let effects = scene.core.set_cameras(scene.now, [(camera(), zones(*all))]).expect("zones");
@@ -120,10 +189,11 @@ proptest! {
     #[test]
     fn anything_in_any_order_leaves_the_core_sound(steps in prop::collection::vec(step(), 0..80)) {
         let config: RulesConfig = toml::from_str(QUICK).expect("rules");
-        let mut scene = Scene::new(QUICK, &zones(true));
+        let (mut scene, mut docket) = (Scene::new(QUICK, &zones(true)), Docket::default());
         for step in &steps {
-            play(&mut scene, step);
+            play(&mut scene, &mut docket, step);
             check_sound(&scene, &config)?;
+            docket.follow(&scene)?;
         }
     }
 
@@ -134,10 +204,10 @@ proptest! {
         steps in prop::collection::vec(prop_oneof![6 => Just(None), 1 => step().prop_map(Some)], 0..120),
     ) {
         let config: RulesConfig = toml::from_str(QUICK).expect("rules");
-        let mut scene = Scene::new(QUICK, &zones(true));
+        let (mut scene, mut docket) = (Scene::new(QUICK, &zones(true)), Docket::default());
         for (n, step) in steps.iter().enumerate() {
             match step {
-                Some(step) => play(&mut scene, step),
+                Some(step) => play(&mut scene, &mut docket, step),
                 None => {
                     let seen: Vec<_> = things.iter().enumerate().map(|(k, d)| jitter(d.clone(), (n * 8 + k) as u32, 0.04)).collect();
                     scene.look(&seen);
@@ -145,6 +215,7 @@ proptest! {
                 }
             }
             check_sound(&scene, &config)?;
+            docket.follow(&scene)?;
         }
     }
 }
