@@ -57,6 +57,9 @@ pub enum Command {
     /// See the tickets.
     #[command(subcommand)]
     Tickets(TicketsCommand),
+    /// Make use of what people found leads to be.
+    #[command(subcommand)]
+    Labels(LabelsCommand),
     /// See, fetch, verify, judge and measure detection models.
     #[command(subcommand)]
     Models(ModelsCommand),
@@ -80,6 +83,23 @@ pub struct ConfigArg {
         value_name = "FILE"
     )]
     pub path: PathBuf,
+}
+
+/// `gridwatch labels`.
+#[derive(Debug, Subcommand)]
+pub enum LabelsCommand {
+    /// Write the pictures of all judged tickets with their labels, as a YOLO data set for training.
+    Export {
+        /// The configuration file.
+        #[command(flatten)]
+        config: ConfigArg,
+        /// A new folder.
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+        /// Reasons for which a rejected lead is a picture of nothing; others say nothing of the picture and are left out.
+        #[arg(long, value_name = "CODE", value_delimiter = ',', default_value = "false_alarm")]
+        nothing: Vec<String>,
+    },
 }
 
 /// How to run the demo.

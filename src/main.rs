@@ -5,7 +5,7 @@ use std::{process::ExitCode, time::Duration};
 use clap::Parser as _;
 use gridwatch::{
     cameras::Write,
-    cli::{CamerasCommand, Cli, Command, DutyCommand, ModelsCommand, TicketsCommand},
+    cli::{CamerasCommand, Cli, Command, DutyCommand, LabelsCommand, ModelsCommand, TicketsCommand},
     commands::{self, check::Reach, platform::Unmet},
     logging,
 };
@@ -63,6 +63,9 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
         }
         Command::Tickets(TicketsCommand::List { config, camera, state, limit, json }) => {
             commands::tickets::run_list(&config.path, camera, state, limit, json).await
+        }
+        Command::Labels(LabelsCommand::Export { config, folder, nothing }) => {
+            commands::labels::run_export(&config.path, &folder, &nothing).await
         }
         Command::Tickets(TicketsCommand::Show { config, id, json, export }) => {
             commands::tickets::run_show(&config.path, id, json, export.as_deref()).await

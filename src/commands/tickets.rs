@@ -16,7 +16,7 @@ use domain::{CameraId, TicketId, Timestamp};
 use super::{local_time, table};
 use crate::config::Config;
 
-async fn store(config: &Config) -> anyhow::Result<Store> {
+pub(super) async fn store(config: &Config) -> anyhow::Result<Store> {
     let database = config.database()?;
     if let Database::File(path) = &database
         && !path.exists()

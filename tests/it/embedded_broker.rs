@@ -78,7 +78,7 @@ impl Drop for Subscriber {
     }
 }
 
-fn ticket(sha256: Sha256, bytes: usize) -> Ticket {
+pub fn ticket(sha256: Sha256, bytes: usize) -> Ticket {
     let opened_at = 1_795_395_600_000_i64;
     let sha = sha256.to_string();
     serde_json::from_value(json!({

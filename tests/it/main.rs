@@ -8,6 +8,7 @@ mod configuration;
 mod crash;
 mod duty;
 mod embedded_broker;
+mod labels;
 mod live;
 mod outages;
 mod spine;
