@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::shared::{Running, camera_clip, cpu_seconds, metrics, simulator, still_clip, value};
+use crate::shared::{Running, camera_clip, cpu_seconds, get, metrics, simulator, still_clip, value};
 
 /// Of so many cameras one shows people who walk; on the others nothing moves.
 pub(crate) const ONE_BUSY_IN: usize = 20;
@@ -102,6 +102,15 @@ impl City {
     pub(crate) fn sample(&self) -> Sample {
         let cpu = [cpu_seconds(self.run.0.id()), cpu_seconds(self.simulator.0.id())];
         Sample { at: Instant::now(), rss_kb: rss_kb(self.run.0.id()), cpu, metrics: metrics(self.console) }
+    }
+
+    /// For how long the camera has been offline that is so for longest, of the first thousand.
+    pub(crate) fn longest_offline(&self) -> Option<Duration> {
+        let text = get(self.console, "/api/cameras?state=offline&limit=1000");
+        let answer: serde_json::Value = serde_json::from_str(&text).ok()?;
+        let since = |camera: &serde_json::Value| camera["since"].as_str()?.parse::<jiff::Timestamp>().ok();
+        let first = answer["cameras"].as_array()?.iter().filter_map(since).min()?;
+        jiff::Timestamp::now().duration_since(first).try_into().ok()
     }
 
     pub(crate) fn log_lines(&self) -> usize {

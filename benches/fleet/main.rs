@@ -269,13 +269,14 @@ fn soak(plan: &Plan, folder: &Path) {
     let city = City::start(&Setup { simulator, ..setup(plan.cameras, seconds(10)) }, folder);
     std::thread::sleep(seconds(if plan.quick { 10 } else { plan.warm_up }));
     let before = city.sample();
-    println!("| minute | streaming | memory |\n|---|---|---|");
+    println!("| minute | streaming | longest offline | memory |\n|---|---|---|---|");
     let began = Instant::now();
     while began.elapsed() < seconds(lasts) {
         println!(
-            "| {:.1} | {} | {:.0} MB |",
+            "| {:.1} | {} | {:.0} s | {:.0} MB |",
             began.elapsed().as_secs_f64() / 60.0,
             city.streaming(),
+            city.longest_offline().unwrap_or_default().as_secs_f64(),
             city.sample().rss_kb / 1e3
         );
         std::thread::sleep(seconds(if plan.quick { 10 } else { 60 }));

@@ -161,8 +161,13 @@ pub(crate) fn simulator(cameras: usize, clips: &[PathBuf], folder: &Path, more: 
 
 /// All metrics of a running gridwatch as text; empty while it does not answer.
 pub(crate) fn metrics(console: SocketAddr) -> String {
+    get(console, "/metrics")
+}
+
+/// What the console answers; empty while it does not.
+pub(crate) fn get(console: SocketAddr, path: &str) -> String {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let text = async { reqwest::get(format!("http://{console}/metrics")).await?.text().await };
+    let text = async { reqwest::get(format!("http://{console}{path}")).await?.text().await };
     runtime.block_on(text).unwrap_or_default()
 }
 
