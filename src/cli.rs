@@ -120,6 +120,12 @@ pub struct DemoArgs {
     /// Stop by itself after the first delivered ticket.
     #[arg(long)]
     pub once: bool,
+    /// Stop by itself when the platform has closed a case: found, dispatched, handled, looked at again, closed.
+    #[arg(long, conflicts_with = "once")]
+    pub until_closed: bool,
+    /// What the platform's side does when (docs/platform.md); the demo's own script where absent.
+    #[arg(long, value_name = "FILE")]
+    pub script: Option<PathBuf>,
 }
 
 /// What to probe.
@@ -511,7 +517,7 @@ pub struct PlatformArgs {
     /// Keep the pictures in this folder, as SHA256.jpg.
     #[arg(long, value_name = "DIR")]
     pub pictures: Option<PathBuf>,
-    /// Stop when so many cases got so far: a verdict (closed), a result (still_there), acknowledged, gone_by_itself, reopened.
+    /// Stop when so many cases got so far: a verdict (closed), a result (still_there), acknowledged, gone_by_itself, reopened; or agreed: closed, and gridwatch says so, too.
     #[arg(long, num_args = 2, value_names = ["N", "WORD"])]
     pub until: Vec<String>,
     /// Stop after this time at the latest.

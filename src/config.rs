@@ -30,6 +30,8 @@ pub struct Config {
     pub deadlines: alerts::deadline::DeadlineConfig,
     /// Where tickets and their messages are kept.
     pub database: alerts::store::DatabaseConfig,
+    /// Second looks at what is said to be handled.
+    pub recheck: alerts::recheck::RecheckConfig,
     /// Evidence pictures.
     pub evidence: alerts::evidence::EvidenceConfig,
     /// The platform's broker.
@@ -373,6 +375,7 @@ impl Config {
         }
         self.database.check().map_err(|error| invalid("database", error.to_string()))?;
         self.deadlines.lights().map_err(|message| invalid("deadlines", message))?;
+        self.recheck.check().map_err(|message| invalid("recheck", message))?;
         let mut core = alerts::rules::Core::new(&self.rules, jiff::tz::TimeZone::UTC, [])
             .map_err(|error| invalid("rules", error.to_string()))?;
         core.set_permits(self.permits.clone()).map_err(|error| invalid("permits", error.to_string()))?;

@@ -15,13 +15,14 @@ use std::{
 
 use alerts::{
     AlertsError,
+    case::State,
     evidence::EvidenceStore,
     publisher::{CameraBoard, Connection, Publisher},
     registry::{Intake, Registry},
     rules::Core,
-    service::{self, Clock, Service, ServiceSetup},
-    store::{Database, Store},
-    ticket::CameraInfo,
+    service::{self, Clock, Rechecking, Service, ServiceSetup},
+    store::{Database, Store, TicketFilter},
+    ticket::{CameraInfo, Ticket},
     timekeeper::Timekeeper,
     wire::Node,
 };
@@ -54,6 +55,8 @@ const RATE_SAMPLES: usize = 11;
 const LONGEST_REST: Millis = Millis::mins(48 * 60);
 /// The longest that a rule may keep a rejected place quiet.
 const LONGEST_QUIET: Millis = Millis::mins(366 * 24 * 60);
+/// Checks that are taken up again at a start, of each of two states; the newest tickets go first.
+const MOST_CHECKS: u32 = 10_000;
 /// How often the cameras' reports are compared for news to publish.
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -197,6 +200,14 @@ impl Pipeline {
                 let ingest = ingest.clone();
                 move |camera: &CameraId, pace| ingest.set_pace(camera, look_pace(pace))
             }),
+            rechecking: Rechecking {
+                config: config.recheck,
+                look_now: Arc::new({
+                    let ingest = ingest.clone();
+                    move |camera: &CameraId| ingest.look_now(camera)
+                }),
+                due: due_checks(&store).await?,
+            },
             config: config.evidence.clone(),
             clock: Clock::System,
         });
@@ -387,6 +398,16 @@ fn lock_data_folder(folder: &Path) -> anyhow::Result<File> {
             folder.display()
         ),
     }
+}
+
+/// Tickets whose place was being checked, or was to be, when the process ended.
+async fn due_checks(store: &Store) -> anyhow::Result<Vec<Ticket>> {
+    let mut due = Vec::new();
+    for state in [State::Verifying, State::Handled] {
+        let filter = TicketFilter { case: Some(state), limit: MOST_CHECKS, ..TicketFilter::default() };
+        due.extend(store.tickets(&filter).await?);
+    }
+    Ok(due)
 }
 
 /// One session of one thread a core and model, which is the fastest on a CPU.

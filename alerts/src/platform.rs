@@ -74,6 +74,8 @@ pub enum Reached {
     Acknowledged,
     /// This was said of it.
     Said(Word),
+    /// It was closed here, and gridwatch says so, too.
+    Agreed,
     /// A second look gave this.
     Checked(CheckWord),
     /// It went away by itself.
@@ -91,6 +93,7 @@ impl Reached {
         match word {
             "submitted" => Some(Self::Submitted),
             "acknowledged" => Some(Self::Acknowledged),
+            "agreed" => Some(Self::Agreed),
             "gone_by_itself" => Some(Self::Gone),
             "reopened" => Some(Self::Reopened),
             _ => verdict().or_else(check),
@@ -295,6 +298,7 @@ fn has_reached(case: &Case, reached: Reached) -> bool {
         Reached::Submitted => true,
         Reached::Acknowledged => case.acknowledged_at.is_some(),
         Reached::Said(wanted) => case.said.iter().any(|(_, word)| *word == wanted),
+        Reached::Agreed => case.stage == Stage::Over(Word::Closed) && case.node_state.as_deref() == Some("closed"),
         Reached::Checked(wanted) => case.checks.iter().any(|(_, check)| check.result == wanted),
         Reached::Gone => case.gone_at.is_some(),
         Reached::Reopened => case.reopened > 0,

@@ -92,16 +92,21 @@ impl Registry {
             tracing::info!(ticket = %ticket.id(), case = %state, event = ruling.event.name(), by = %ruling.event.by(), "case changed");
             metrics::counter!("gridwatch_case_changes_total", "state" => state.as_str()).increment(1);
             for (_, effect) in effects {
-                let ending = match effect {
-                    Effect::Quiet => Ending::Rejected,
-                    Effect::Ended => Ending::Closed,
+                let ended = |ending| service::Event::Ended {
+                    camera: ticket.incident.camera.clone(),
+                    ticket: ticket.id(),
+                    ending,
+                    at: ruling.now,
+                };
+                let event = match effect {
+                    Effect::Quiet => ended(Ending::Rejected),
+                    Effect::Ended => ended(Ending::Closed),
+                    Effect::LookAgain => service::Event::LookAgain(ticket.clone(), ruling.now),
                     _ => continue,
                 };
-                let (camera, ticket) = (ticket.incident.camera.clone(), ticket.id());
-                let ended = service::Event::Ended { camera, ticket, ending, at: ruling.now };
                 if let Some(service) = self.endings.upgrade() {
                     // A service that has ended takes it up from the store at the next start.
-                    let _ = service.send(ended).await;
+                    let _ = service.send(event).await;
                 }
             }
         }

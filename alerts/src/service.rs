@@ -31,20 +31,24 @@ use crate::{
     clocks::Timetable,
     evidence::{EvidenceConfig, EvidenceStore},
     incident::{Effect, Ending, Incident, Input, Observation, Pace, SuspectId, Zone},
+    recheck::Outcome,
     rules::{Core, Permit},
     store::{Store, Touch},
-    ticket::CameraInfo,
+    ticket::{CameraInfo, Ticket},
     wire::Node,
 };
 
 mod desk;
 mod router;
+mod second_look;
 mod shots;
 #[cfg(test)]
 mod tests;
 
-use desk::{Case, Clearing, Desk, Opening, Sight};
+use desk::{Case, Checking, Clearing, Desk, Opening, Sight};
 use router::Router;
+use second_look::SecondLooks;
+pub use second_look::{LookNow, Rechecking};
 
 /// Cases that wait for the desk; each holds a decoded picture or two.
 const CASES: usize = 32;
@@ -102,6 +106,8 @@ pub enum Event {
         /// When.
         at: Timestamp,
     },
+    /// The platform says that a ticket's problem is gone, or asks: its place is to be looked at again, from this time on.
+    LookAgain(Box<Ticket>, Timestamp),
     /// Somebody wants to know when all events before this one have been judged; their cases may still be under way.
     Judged(oneshot::Sender<()>),
 }
@@ -144,6 +150,8 @@ pub struct ServiceSetup {
     pub full_resolution: Arc<dyn FullResolution>,
     /// Told how often a camera is worth looking at. Must not block.
     pub paces: Paces,
+    /// How places of tickets are looked at again.
+    pub rechecking: Rechecking,
     /// How pictures are made.
     pub config: EvidenceConfig,
     /// Whose time it is that passes.
@@ -176,6 +184,7 @@ pub(crate) fn describe_metrics() {
         "gridwatch_tickets_unacknowledged",
         "tickets that were sent again because the platform had not answered, and still has not"
     );
+    describe_counter!("gridwatch_rechecks_total", "second looks at tickets' places that ended, by result and reason");
     describe_counter!("gridwatch_tickets_reopened_total", "closed tickets that were opened again, by kind");
     describe_gauge!("gridwatch_outbox_messages", "messages in the outbox, by state (queued, refused)");
     describe_gauge!("gridwatch_first_seen_bytes", Unit::Bytes, "encoded pictures kept for candidates");
@@ -212,6 +221,8 @@ impl Service {
             cameras: setup.cameras,
             full_resolution: setup.full_resolution,
             paces: setup.paces,
+            second_looks: SecondLooks::new(setup.rechecking.config, setup.rechecking.look_now, setup.clock),
+            due: setup.rechecking.due,
             first_seen: HashMap::new(),
             first_seen_bytes: 0,
             touched: HashMap::new(),
@@ -244,6 +255,9 @@ struct Watch {
     cameras: HashMap<CameraId, (CameraInfo, Vec<Zone>)>,
     full_resolution: Arc<dyn FullResolution>,
     paces: Paces,
+    second_looks: SecondLooks,
+    /// Tickets whose check was due at the start.
+    due: Vec<Ticket>,
     first_seen: HashMap<SuspectId, FirstSeen>,
     first_seen_bytes: usize,
     /// What still stands and is not yet written down.
@@ -262,6 +276,12 @@ impl Watch {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut until_note = 0;
+        for ticket in std::mem::take(&mut self.due) {
+            let case = self.look_again(&ticket, SystemTime::now().into());
+            if cases.send(case).await.is_err() {
+                return Ok(());
+            }
+        }
         loop {
             let heard = tokio::select! {
                 event = events.recv() => event.map_or(Heard::End, Heard::Event),
@@ -270,23 +290,29 @@ impl Watch {
             let opened = match heard {
                 Heard::Event(Event::Look(look)) => self.look(look)?,
                 Heard::Event(Event::Lost(camera, at)) => {
+                    self.second_looks.lost(&camera);
                     let effects = self.core.apply(at, Input::CameraLost(&camera));
                     self.carry_out(effects, None)?
                 }
                 Heard::Event(Event::Cameras(set)) => self.set_cameras(*set)?,
                 Heard::Event(Event::Ended { camera, ticket, ending, at }) => {
                     self.touched.remove(&ticket);
+                    self.second_looks.forget(ticket);
                     let effects = self.core.apply(at, Input::Ended { camera: &camera, ticket, ending });
                     self.carry_out(effects, None)?
                 }
+                Heard::Event(Event::LookAgain(ticket, at)) => vec![self.look_again(&ticket, at)],
                 Heard::Event(Event::Judged(answer)) => {
                     // Whoever asked may have gone away.
                     let _ = answer.send(());
                     Vec::new()
                 }
                 Heard::Tick => {
-                    let effects = self.core.apply(SystemTime::now().into(), Input::Tick);
-                    let opened = self.carry_out(effects, None)?;
+                    let now = SystemTime::now().into();
+                    let effects = self.core.apply(now, Input::Tick);
+                    let mut opened = self.carry_out(effects, None)?;
+                    let over = self.second_looks.tick(now);
+                    opened.extend(over.into_iter().map(|(ticket, outcome)| self.checked(ticket, outcome, None)));
                     if until_note == 0 {
                         until_note = NOTE_EVERY;
                         self.note(&cases);
@@ -318,19 +344,39 @@ impl Watch {
         self.carry_out(effects, None)
     }
 
+    /// Begins to check a ticket's place.
+    fn look_again(&mut self, ticket: &Ticket, at: Timestamp) -> Case {
+        self.second_looks.begin(ticket, at);
+        Case::RecheckBegan(ticket.id(), at)
+    }
+
+    /// What is to be done at the end of a check; `look` was the last of it.
+    fn checked(&self, ticket: TicketId, outcome: Outcome, look: Option<&Arc<Look>>) -> Case {
+        let mut full_resolution = JoinSet::new();
+        if let Some(grab) = look.and_then(|look| self.full_resolution.grab(&look.camera)) {
+            full_resolution.spawn(tokio::time::timeout(FULL_RESOLUTION_WAIT, grab));
+        }
+        Case::Checked(Box::new(Checking { ticket, outcome, look: look.cloned(), full_resolution }))
+    }
+
     fn look(&mut self, look: Box<Look>) -> Result<Vec<Case>, AlertsError> {
         let look: Arc<Look> = look.into();
         let mut cases = match self.clock {
             Clock::System => Vec::new(),
             Clock::Looks => {
                 let effects = self.core.apply(look.sampled_at, Input::Tick);
-                self.carry_out(effects, None)?
+                let mut cases = self.carry_out(effects, None)?;
+                let over = self.second_looks.tick(look.sampled_at);
+                cases.extend(over.into_iter().map(|(ticket, outcome)| self.checked(ticket, outcome, None)));
+                cases
             }
         };
         let observation =
             Observation { camera: &look.camera, detections: &look.detections, source: look.source, model: &look.model };
         let effects = self.core.apply(look.sampled_at, Input::Look(observation));
         cases.extend(self.carry_out(effects, Some(&look))?);
+        let ended = self.second_looks.look(&self.core, &look);
+        cases.extend(ended.into_iter().map(|(ticket, outcome)| self.checked(ticket, outcome, Some(&look))));
         Ok(cases)
     }
 

@@ -12,8 +12,9 @@ use alerts::{
     deadline::DeadlineConfig,
     evidence::{EvidenceConfig, EvidenceStore},
     incident::Pace,
+    recheck::RecheckConfig,
     rules::{Core, RulesConfig},
-    service::{Clock, Event, FullResolution, Grab, Service, ServiceSetup},
+    service::{Clock, Event, FullResolution, Grab, Rechecking, Service, ServiceSetup},
     store::{Store, TicketFilter},
     ticket::{CameraInfo, EvidenceRole, Rendition, Ticket},
     wire::Node,
@@ -130,6 +131,11 @@ impl Player {
             },
             stills: Arc::new(Stills::new(Decoder::new(&self.decoders)?)),
             full_resolution: Arc::new(NoMainStream),
+            rechecking: Rechecking {
+                config: RecheckConfig::default(),
+                look_now: Arc::new(|_: &CameraId| ()),
+                due: Vec::new(),
+            },
             paces: Arc::new({
                 let pace = Arc::clone(&pace);
                 move |_: &CameraId, now| *pace.lock().unwrap_or_else(PoisonError::into_inner) = now

@@ -87,7 +87,7 @@ fn goal(until: &[String]) -> anyhow::Result<Option<Goal>> {
     let Some(reached) = Reached::parse(word) else {
         bail!(
             "--until {cases} {word}: expected submitted, acknowledged, a verdict (dispatched, handled, closed, ...), a result \
-             (cleared, still_there, unclear), gone_by_itself or reopened"
+             (cleared, still_there, unclear), gone_by_itself, reopened or agreed"
         );
     };
     Ok(Some(Goal { cases, reached }))

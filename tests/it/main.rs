@@ -11,5 +11,6 @@ mod embedded_broker;
 mod labels;
 mod live;
 mod outages;
+mod platform;
 mod spine;
 mod support;

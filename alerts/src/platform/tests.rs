@@ -94,6 +94,10 @@ fn a_ticket_is_carried_through_to_closed() {
     assert_eq!(words(&again), [(101, "supervised"), (106, "dispatched"), (116, "handling"), (161, "handled")]);
     hear(&mut platform, checked(1, 2, "cleared"), START + Millis::secs(200));
     assert_eq!(words(&said(&mut platform, 900)), [(202, "closed")]);
+    let agreed = Goal { cases: 1, reached: Reached::Agreed };
+    assert!(!platform.has_reached(agreed));
+    hear(&mut platform, state(1, "cleared", "closed"), START + Millis::secs(901));
+    assert!(platform.has_reached(agreed));
 
     let line = &lines(&platform)[0];
     assert_eq!((line.state, line.checks.as_slice()), ("closed", &["still_there", "cleared"][..]));

@@ -25,6 +25,7 @@ use crate::{
     case,
     evidence::EvidenceStore,
     incident::{Incident, Zone},
+    recheck::{Found, Outcome},
     store::{Opened, Ruled, Ruling, Store, Touch},
     ticket::{CameraInfo, EvidenceRole, Ticket, TicketState},
     wire::{self, Node},
@@ -44,6 +45,10 @@ pub(super) enum Case {
     Again(Sight),
     /// Open a closed ticket again.
     CameBack(Sight),
+    /// Say that a ticket's place is being checked, since when.
+    RecheckBegan(TicketId, Timestamp),
+    /// Say what the check of a ticket's place found.
+    Checked(Box<Checking>),
     /// Write down what was seen again. Not worth a retry: it is seen again soon.
     StillThere(Vec<(TicketId, Touch)>),
 }
@@ -78,6 +83,16 @@ pub(super) struct Sight {
     pub(super) ticket: TicketId,
     pub(super) seen_at: Timestamp,
     pub(super) look: Option<Arc<Look>>,
+}
+
+/// The end of a check.
+pub(super) struct Checking {
+    pub(super) ticket: TicketId,
+    pub(super) outcome: Outcome,
+    /// The last look of it.
+    pub(super) look: Option<Arc<Look>>,
+    /// One picture in full resolution, or nothing.
+    pub(super) full_resolution: JoinSet<Result<Result<AccessUnit, String>, Elapsed>>,
 }
 
 /// Makes pictures; shared with the threads that do.
@@ -119,6 +134,8 @@ impl Desk {
                 Case::Clear(clearing) => self.clear(clearing).await,
                 Case::Again(sight) => self.again(sight, Standing::Still).await,
                 Case::CameBack(sight) => self.again(sight, Standing::Reopened).await,
+                Case::RecheckBegan(ticket, at) => self.recheck_began(ticket, at).await,
+                Case::Checked(checking) => self.checked(*checking).await,
                 Case::StillThere(touches) => self.note(&touches).await,
             }
         }
@@ -191,7 +208,8 @@ impl Desk {
         if let Some(access_unit) = full.and_then(|grabbed| self.grabbed(&ticket, grabbed)) {
             let studio = Arc::clone(&self.studio);
             let about = ticket.clone();
-            pieces.extend(blocking(move || studio.full_resolution(&about, &access_unit)).await);
+            let full = move || studio.full_resolution(&about, EvidenceRole::Confirming, &access_unit);
+            pieces.extend(blocking(full).await);
         }
         ticket.evidence = pieces.iter().map(|(evidence, _)| evidence.clone()).collect();
         ticket.sort_evidence();
@@ -277,6 +295,96 @@ impl Desk {
             Ruled::Unknown => Err(AlertsError::UnknownTicket(clearing.ticket)),
             Ruled::Nothing | Ruled::Repeated | Ruled::Refused(_) => Ok(None),
         }
+    }
+
+    async fn recheck_began(&mut self, ticket: TicketId, at: Timestamp) {
+        let mut attempts = Attempts::default();
+        let ruling = Ruling::plain(ticket, at, case::Event::RecheckBegan);
+        let node = self.node.clone();
+        loop {
+            match self.store.rule(&ruling, |ticket, effects| wire::case_messages(ticket, effects, &node)).await {
+                Ok(ruled) => break tell_ruled(ticket, &ruling.event, &ruled),
+                Err(error @ AlertsError::Row { .. }) => {
+                    tracing::error!(%ticket, %error, "that a ticket is being checked cannot be written");
+                    break;
+                }
+                Err(error) => self.after_failure(&mut attempts, &error).await,
+            }
+        }
+        self.after_success();
+    }
+
+    async fn checked(&mut self, mut checking: Checking) {
+        let grabbed = checking.full_resolution.join_next().await;
+        let mut attempts = Attempts::default();
+        let full = match (grabbed, self.store.ticket(checking.ticket).await) {
+            (Some(grabbed), Ok(Some(ticket))) => self.grabbed(&ticket, grabbed),
+            _ => None,
+        };
+        loop {
+            match self.found(&checking, full.as_ref()).await {
+                Ok(()) => break,
+                Err(error @ (AlertsError::UnknownTicket(_) | AlertsError::Row { .. })) => {
+                    // No retry can mend this; the other cases must go on.
+                    tracing::error!(ticket = %checking.ticket, %error, "the result of a check cannot be written");
+                    break;
+                }
+                Err(error) => self.after_failure(&mut attempts, &error).await,
+            }
+        }
+        self.after_success();
+    }
+
+    /// One attempt to write what a check found, with pictures of the place as it is.
+    async fn found(&self, checking: &Checking, full: Option<&AccessUnit>) -> Result<(), AlertsError> {
+        let outcome = checking.outcome;
+        let found = self.store.ticket(checking.ticket).await?;
+        let ticket = found.ok_or(AlertsError::UnknownTicket(checking.ticket))?;
+        let role = match outcome.result {
+            Found::Cleared => Some(EvidenceRole::After),
+            Found::StillThere => Some(EvidenceRole::StillThere),
+            // Looks that cannot tell show nothing that a picture could prove.
+            Found::Unclear => None,
+        };
+        let pieces = match (role, checking.look.clone()) {
+            (Some(role), Some(look)) => {
+                let (studio, full) = (Arc::clone(&self.studio), full.cloned());
+                blocking(move || {
+                    let full = full.map_or_else(Vec::new, |unit| studio.full_resolution(&ticket, role, &unit));
+                    [full, studio.look(&ticket, role, &look)].concat()
+                })
+                .await
+            }
+            _ => Vec::new(),
+        };
+        put(&self.evidence, &pieces).await?;
+        let evidence: Vec<_> = pieces.iter().map(|(evidence, _)| evidence.clone()).collect();
+        let result = match outcome.result {
+            Found::Cleared => case::CheckResult::Cleared,
+            Found::StillThere => case::CheckResult::StillThere,
+            Found::Unclear => case::CheckResult::Unclear,
+        };
+        let ruling = Ruling {
+            evidence: &evidence,
+            last_seen: (outcome.result == Found::StillThere).then_some(outcome.checked_at),
+            ..Ruling::plain(checking.ticket, outcome.checked_at, case::Event::Checked { result })
+        };
+        let node = &self.node;
+        let ruled = self.store.rule(&ruling, |ticket, effects| {
+            let mut messages = wire::case_messages(ticket, effects, node);
+            let checked = wire::checked_messages(ticket, ticket.case.case_no(), &outcome, &evidence, node);
+            messages.following.splice(0..0, checked);
+            messages
+        });
+        let ruled = ruled.await?;
+        tell_ruled(checking.ticket, &ruling.event, &ruled);
+        if matches!(ruled, Ruled::Applied { .. }) {
+            count_stored(&pieces);
+            let result = ruling.event.name();
+            metrics::counter!("gridwatch_rechecks_total", "result" => result, "reason" => outcome.why.as_str())
+                .increment(1);
+        }
+        Ok(())
     }
 
     /// Adds a picture of what stands to its ticket, and opens that again where it is closed.
@@ -389,6 +497,18 @@ impl Desk {
     }
 }
 
+/// Logs what became of an event that is nobody's message.
+fn tell_ruled(ticket: TicketId, event: &case::Event, ruled: &Ruled) {
+    match ruled {
+        Ruled::Applied { ticket: now, .. } => {
+            tracing::info!(%ticket, event = event.name(), case = %now.case.state(), "a ticket's place is checked");
+        }
+        // The platform has gone on meanwhile.
+        Ruled::Refused(refusal) => tracing::info!(%ticket, event = event.name(), %refusal, "a check comes too late"),
+        Ruled::Nothing | Ruled::Repeated | Ruled::Unknown => {}
+    }
+}
+
 /// What a later look at a ticket's problem means.
 #[derive(Clone, Copy)]
 enum Standing {
@@ -448,8 +568,8 @@ impl Studio {
         pieces(&self.annotator, self.quality, &scene, &first.access_unit, picture.as_ref())
     }
 
-    fn full_resolution(&self, ticket: &Ticket, access_unit: &AccessUnit) -> Vec<Piece> {
-        let scene = Self::scene(ticket, EvidenceRole::Confirming, access_unit.received_at);
+    fn full_resolution(&self, ticket: &Ticket, role: EvidenceRole, access_unit: &AccessUnit) -> Vec<Piece> {
+        let scene = Self::scene(ticket, role, access_unit.received_at);
         let picture = self.decode(&scene, access_unit);
         pieces(&self.annotator, self.quality, &scene, access_unit, picture.as_ref())
     }

@@ -2,7 +2,7 @@ use std::{collections::HashSet, fs, time::Duration};
 
 use bytes::Bytes;
 use domain::{
-    Cell, Codec, Frame, Label, LookSource, ModelRef, Point, Polygon, Rect, Sha256, StreamRole,
+    Cell, Codec, Frame, Label, LookSource, Millis, ModelRef, Point, Polygon, Rect, Sha256, StreamRole,
     picture::{ColorRange, PixelFormat},
 };
 use jiff::tz::TimeZone;
@@ -14,11 +14,14 @@ use zune_jpeg::{
 
 use super::*;
 use crate::{
+    case::{self, Verdict, VerdictKind},
     incident::ZonePurpose,
     jpeg,
+    recheck::RecheckConfig,
     rules::RulesConfig,
-    store::TicketFilter,
-    ticket::{Body, Evidence, EvidenceRole, Rendition, Ticket, TicketState},
+    store::{Ruled, Ruling, TicketFilter},
+    ticket::{Body, Evidence, EvidenceRole, Rendition, TicketState},
+    wire::CaseMessages,
 };
 
 const RULES: &str = r#"
@@ -184,6 +187,11 @@ impl Site {
             timetable: timetable(),
             stills: Arc::new(stills),
             full_resolution: Arc::new(main),
+            rechecking: Rechecking {
+                config: RecheckConfig { looks: 3, min_clear: 2, window: Millis::secs(4) },
+                look_now: Arc::new(|_| ()),
+                due: Vec::new(),
+            },
             paces: Arc::new(|_, _| {}),
             config: EvidenceConfig::default(),
             // This machine's clock is far from noon: a tick of it in between would hold the camera to be lost.
@@ -303,6 +311,79 @@ async fn a_ticket_outlives_a_restart_and_is_cleared_with_a_picture_of_the_empty_
     let queued = site.store.outbox_next(0, 100).await.expect("read");
     let topics: Vec<_> = queued.iter().rev().take(2).map(|q| q.message.topic.as_str()).collect();
     assert!(topics[0].ends_with("/state") && topics[1].contains("cleared"), "{topics:?}");
+}
+
+/// What the outbox holds of this sort, each as JSON, and the pictures sent before it.
+async fn told(site: &Site, word: &str) -> Vec<(serde_json::Value, HashSet<String>)> {
+    let (mut told, mut pictures) = (Vec::new(), HashSet::new());
+    for queued in site.store.outbox_next(0, 1_000).await.expect("read") {
+        match &queued.message.body {
+            Body::Evidence(sha256) => {
+                pictures.insert(sha256.to_string());
+            }
+            Body::Inline(event) if queued.message.topic.ends_with(word) => {
+                told.push((serde_json::from_slice(event).expect("JSON"), pictures.clone()));
+            }
+            Body::Inline(_) => {}
+        }
+    }
+    told
+}
+
+/// The platform says so at this second.
+async fn say(site: &Site, ticket: TicketId, word: VerdictKind, second: i64) {
+    let at = Timestamp(NOON + second * 1_000);
+    let ruling = Ruling::plain(ticket, at, case::Event::Said(Verdict::new(word, at)));
+    let ruled = site.store.rule(&ruling, |_, _| CaseMessages::default()).await.expect("written");
+    assert!(matches!(ruled, Ruled::Applied { .. }), "{ruled:?}");
+}
+
+#[tokio::test]
+async fn what_is_said_to_be_handled_is_looked_at_again() {
+    let site = Site::new().await;
+    site.run(MainStream::None, looks(Some(CAR), 0..20)).await;
+    let ticket = site.tickets().await.remove(0);
+    let id = ticket.id();
+    for (second, car, result) in [(60, Some(CAR), "still_there"), (90, None, "cleared")] {
+        say(&site, id, VerdictKind::Handled, second).await;
+        let again = Event::LookAgain(Box::new(ticket.clone()), Timestamp(NOON + second * 1_000));
+        site.run(MainStream::None, std::iter::once(again).chain(looks(car, second..second + 8))).await;
+        let checked = told(&site, "/checked").await;
+        let (event, pictures) = checked.last().expect("a result");
+        let data = &event["data"];
+        assert_eq!((data["result"].as_str(), data["looks"].as_u64()), (Some(result), Some(3)), "{data:#}");
+        let [before, after] = ["before", "after"].map(|when| data[when].as_array().expect("pictures"));
+        assert_eq!((before.len(), after.len()), (2, 2), "clean and annotated: {data:#}");
+        for picture in before.iter().chain(after) {
+            assert!(pictures.contains(picture["sha256"].as_str().expect("a digest")), "sent before: {picture:#}");
+        }
+        assert_eq!(site.tickets().await[0].case.state().as_str(), result);
+    }
+    let states: Vec<_> = told(&site, "/state").await.iter().map(|(s, _)| s["data"]["to"].to_string()).collect();
+    assert_eq!(states, ["verifying", "still_there", "verifying", "cleared"].map(|state| format!("\"{state}\"")));
+}
+
+#[tokio::test]
+async fn a_check_that_was_due_when_the_process_ended_is_taken_up_again() {
+    let site = Site::new().await;
+    site.run(MainStream::None, looks(Some(CAR), 0..20)).await;
+    let ticket = site.tickets().await.remove(0);
+    say(&site, ticket.id(), VerdictKind::Handled, 30).await;
+    // The process ends after one look of three.
+    let again = Event::LookAgain(Box::new(ticket.clone()), Timestamp(NOON + 30_000));
+    site.run(MainStream::None, std::iter::once(again).chain(looks(None, 30..31))).await;
+    assert_eq!((site.tickets().await[0].case.state().as_str(), told(&site, "/checked").await.len()), ("verifying", 0));
+
+    let mut setup = site.setup(RealJpegs, MainStream::None).await;
+    setup.rechecking.due = site.tickets().await;
+    let began = SystemTime::now();
+    let (sender, receiver) = mpsc::channel(1);
+    // These looks are of now, as those of a process that was just started are.
+    let now = Timestamp::from(began).0 - NOON;
+    let seconds = now / 1_000 + 1..now / 1_000 + 121;
+    let (ran, ()) = tokio::join!(Service::new(setup).run(receiver), send(sender, looks(None, seconds)));
+    ran.expect("runs");
+    assert_eq!(site.tickets().await[0].case.state().as_str(), "cleared");
 }
 
 #[tokio::test]

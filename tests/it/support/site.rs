@@ -23,6 +23,7 @@ pub struct Site {
     pub console: SocketAddr,
     cameras: String,
     mqtt: String,
+    sections: String,
 }
 
 impl Site {
@@ -32,6 +33,7 @@ impl Site {
             console: free_address(),
             cameras: String::new(),
             mqtt: format!("url = \"{mqtt_url}\"\n"),
+            sections: String::new(),
         }
     }
 
@@ -43,6 +45,17 @@ impl Site {
     pub fn mqtt(&mut self, lines: &str) -> &mut Self {
         self.mqtt += lines;
         self
+    }
+
+    /// A whole section, with its header.
+    pub fn section(&mut self, text: &str) -> &mut Self {
+        self.sections += text;
+        self
+    }
+
+    /// Another one in its place, from the next start on.
+    pub fn replace_section(&mut self, old: &str, new: &str) {
+        self.sections = self.sections.replace(old, new);
     }
 
     /// A camera with a zone where stopping is forbidden.
@@ -67,8 +80,8 @@ impl Site {
             "[node]\nid = \"test-node\"\ndistrict = \"310104\"\ndata_dir = \"data\"\n\n\
              [ingest]\nlook_interval = \"500ms\"\nactive_interval = \"500ms\"\nbackoff_max = \"2s\"\nconnect_timeout = \"3s\"\nstall_timeout = \"4s\"\n\n\
              [console]\nlisten = \"{}\"\n\n[mqtt]\n{}\n\
-             [rules.\"lane.motor\"]\ndwell = \"5s\"\n\n{}",
-            self.console, self.mqtt, self.cameras
+             [rules.\"lane.motor\"]\ndwell = \"5s\"\n\n{}{}",
+            self.console, self.mqtt, self.sections, self.cameras
         );
         fs::write(&path, text).expect("a config");
         path
