@@ -197,7 +197,7 @@ pub enum Effect {
         suspect: SuspectId,
         /// The candidate's kind.
         kind: Kind,
-        /// Why, as a metric label (`gone`, `moved`, `merged`, `calendar`, `lost_camera`, `zone_removed`, `permitted`).
+        /// Why, as a metric label (`gone`, `moved`, `merged`, `calendar`, `lost_camera`, `zone_removed`, `permitted`, `came_back`).
         reason: &'static str,
     },
     /// The rule is satisfied by this look: open a ticket.
@@ -236,7 +236,8 @@ pub enum Effect {
         /// When.
         seen_at: Timestamp,
     },
-    /// A problem whose ticket was closed still stands, and its rule opens that ticket again.
+    /// A problem whose ticket was closed still stands, or one that was gone a short while is there again: the ticket goes on,
+    /// no new one opens.
     CameBack {
         /// The ticket.
         ticket: TicketId,

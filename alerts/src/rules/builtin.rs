@@ -47,6 +47,7 @@ pub(super) fn blank(kind: Kind) -> Rule {
         min_side: 0.015,
         clear_after: Millis::secs(60),
         rearm_after: Millis::mins(60),
+        reopen_within: Millis::mins(60),
         yields_to: Vec::new(),
         reject_cooldown: Millis::mins(24 * 60),
         realarm: Millis::mins(60),

@@ -137,6 +137,8 @@ layered! {
             clear_after: Millis,
             /// How long after that the same place opens no new ticket.
             rearm_after: Millis,
+            /// How long after that a problem that comes back goes on with its ticket, at most `rearm_after`.
+            reopen_within: Millis,
             /// Kinds whose open ticket at the same place already tells of this problem.
             yields_to: Vec<Kind>,
             /// How long a place whose ticket was rejected stays quiet, unless looks show it clear before.
@@ -368,6 +370,9 @@ impl Rule {
             if value < Millis::mins(1) || value > Millis(day.0 * 366) {
                 return bad(key, value.to_string(), "it must be from 1m to a year");
             }
+        }
+        if self.reopen_within < Millis::ZERO {
+            return bad("reopen_within", self.reopen_within.to_string(), "it must not be negative");
         }
         if self.open_score < self.min_score {
             return bad("open_score", self.open_score.to_string(), "it must not be below min_score");

@@ -44,6 +44,8 @@ pub(super) struct Problem {
 ///                                                    └─ reject_cooldown ─▶ (forgotten)
 /// ```
 ///
+/// `Resting` goes back to `Ticketed` when the rule is satisfied there again within `reopen_within`, unless the ticket was rejected.
+///
 /// `Ticketed`, `Closed` and `Quiet` are also where a restart takes a problem up.
 #[derive(Debug)]
 pub(super) enum Stage {
@@ -69,6 +71,8 @@ pub(super) enum Stage {
     Resting {
         /// Until when.
         until: Timestamp,
+        /// The ticket that goes on if the problem comes back before then.
+        returning: Option<(TicketId, Timestamp)>,
     },
 }
 
@@ -115,6 +119,8 @@ pub(super) enum Event {
     Present(Rect),
     /// This look shows its place without it; so much observed time passed since the look before.
     Absent(Millis),
+    /// Its rule is satisfied at its place once more.
+    CameBack,
     /// Somebody ended its ticket.
     Ended(Ending),
     /// Time passed.
@@ -247,7 +253,8 @@ impl Stage {
     pub(super) fn ticket(&self) -> Option<TicketId> {
         match self {
             Self::Ticketed(watch) | Self::Closed { watch, .. } | Self::Quiet { watch, .. } => Some(watch.ticket),
-            Self::Suspected(_) | Self::Resting { .. } => None,
+            Self::Resting { returning, .. } => returning.map(|(ticket, _)| ticket),
+            Self::Suspected(_) => None,
         }
     }
 
@@ -281,7 +288,7 @@ impl Stage {
             (Self::Ticketed(mut watch), Event::Absent(since_last_look)) => {
                 if watch.absent(since_last_look, at.rule) {
                     out.push(watch.cleared(at));
-                    Some(Self::Resting { until: at.now + at.rule.rearm_after })
+                    Some(Self::resting(Some(watch.ticket), at.now, at.rule))
                 } else {
                     Some(Self::Ticketed(watch))
                 }
@@ -293,11 +300,10 @@ impl Stage {
             (Self::Ticketed(watch), Event::Ended(Ending::Closed)) => {
                 Some(Self::ended(Ending::Closed, watch, at.now, at.rule))
             }
-            // Seen clear: what comes next is another thing, after the usual rest.
             (Self::Closed { mut watch, until }, Event::Absent(since_last_look)) => {
                 if watch.absent(since_last_look, at.rule) {
                     out.push(watch.cleared(at));
-                    Some(Self::Resting { until: at.now + at.rule.rearm_after })
+                    Some(Self::resting(Some(watch.ticket), at.now, at.rule))
                 } else {
                     Some(Self::Closed { watch, until })
                 }
@@ -305,7 +311,8 @@ impl Stage {
             (Self::Quiet { mut watch, until }, Event::Absent(since_last_look)) => {
                 if watch.absent(since_last_look, at.rule) {
                     out.push(watch.cleared(at));
-                    Some(Self::Resting { until: at.now + at.rule.rearm_after })
+                    // Seen clear: what comes next is another thing.
+                    Some(Self::resting(None, at.now, at.rule))
                 } else {
                     Some(Self::Quiet { watch, until })
                 }
@@ -334,17 +341,40 @@ impl Stage {
                 let until = until.min(at.now + at.rule.reject_cooldown);
                 (at.now < until).then_some(Self::Quiet { watch, until })
             }
+            (Self::Resting { returning: Some((ticket, _)), .. }, Event::CameBack) => {
+                out.push(Effect::CameBack { ticket, camera: at.camera.clone(), seen_at: at.now });
+                Some(Self::Ticketed(Watch { told: Some(at.now), ..Watch::new(ticket, at.now, Some(at.clock)) }))
+            }
             // A clock that stepped back must not make the rest longer than it was meant to be.
-            (Self::Resting { until }, _) => {
+            (Self::Resting { until, returning }, event) => {
                 let until = until.min(at.now + at.rule.rearm_after);
-                (at.now < until).then_some(Self::Resting { until })
+                let returning = match event {
+                    Event::Ended(Ending::Rejected) => None,
+                    _ => returning.map(|(ticket, before)| (ticket, before.min(at.now + at.rule.reopen_within))),
+                };
+                (at.now < until).then_some(Self::Resting { until, returning })
             }
             // A ticket is not dropped; a suspect is neither present nor absent, it is counted, and has no ticket to end.
-            (stage @ Self::Ticketed(_), Event::Dropped(_) | Event::Confirmed(_) | Event::Tick)
-            | (stage @ Self::Closed { .. }, Event::Dropped(_) | Event::Confirmed(_) | Event::Ended(_) | Event::Tick)
-            | (stage @ Self::Suspected(_), Event::Present(_) | Event::Absent(_) | Event::Ended(_) | Event::Tick) => {
-                Some(stage)
-            }
+            (stage @ Self::Ticketed(_), Event::Dropped(_) | Event::Confirmed(_) | Event::CameBack | Event::Tick)
+            | (
+                stage @ Self::Closed { .. },
+                Event::Dropped(_) | Event::Confirmed(_) | Event::CameBack | Event::Ended(_) | Event::Tick,
+            )
+            | (
+                stage @ Self::Suspected(_),
+                Event::Present(_) | Event::Absent(_) | Event::CameBack | Event::Ended(_) | Event::Tick,
+            ) => Some(stage),
         }
+    }
+
+    /// The rest of a place whose ticket was cleared at `cleared_at`; `ticket` is the one that what comes back belongs to.
+    pub(super) fn resting(ticket: Option<TicketId>, cleared_at: Timestamp, rule: &Rule) -> Self {
+        let returning = ticket.map(|ticket| (ticket, cleared_at + rule.reopen_within));
+        Self::Resting { until: cleared_at + rule.rearm_after, returning }
+    }
+
+    /// Whether what comes back there at `now` is its ticket's.
+    pub(super) fn takes_back(&self, now: Timestamp) -> bool {
+        matches!(self, Self::Resting { returning: Some((_, before)), .. } if now < *before)
     }
 }

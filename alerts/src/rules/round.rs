@@ -198,10 +198,22 @@ impl<'a> Round<'a> {
                 problem.on(event, &self.at, out)
             })
             .collect();
-        let mut taken: Vec<Taken> = kept.iter().chain(others).filter_map(Taken::by).collect();
+        // What comes back to a place that rests is wanted there, if it is this rule's own.
+        let taken_by_mine = kept.iter().filter(|p| !p.stage.takes_back(self.at.now));
+        let mut taken: Vec<Taken> = taken_by_mine.chain(others).filter_map(Taken::by).collect();
         let mut together = self.together();
         for mut problem in suspects {
-            let event = self.judge(&mut problem, &mut together, &taken);
+            let mut event = self.judge(&mut problem, &mut together, &taken);
+            if let Event::Confirmed(incident) = &event
+                && let Some(rest) = kept.iter().position(|p| self.comes_back(p, incident.bbox))
+            {
+                // The suspect's end is that its ticket goes on.
+                if let Some(back) = kept.swap_remove(rest).on(Event::CameBack, &self.at, out) {
+                    taken.extend(Taken::by(&back));
+                    kept.push(back);
+                }
+                event = Event::Dropped("came_back");
+            }
             if let Some(problem) = problem.on(event, &self.at, out) {
                 taken.extend(Taken::by(&problem));
                 kept.push(problem);
@@ -225,6 +237,11 @@ impl<'a> Round<'a> {
             }
         }
         kept
+    }
+
+    /// Whether a problem that stands here is one whose ticket was cleared a short while ago.
+    fn comes_back(&self, rest: &Problem, place: Rect) -> bool {
+        rest.stage.takes_back(self.at.now) && gap(rest.place, place) <= self.at.rule.merge
     }
 
     /// What the look says of a place that has or had a ticket: it shows it, or shows that it is gone, or is hidden.

@@ -71,6 +71,10 @@ struct Scene {
     confirmed: Vec<Incident>,
     still_there: Vec<(TicketId, Timestamp)>,
     cleared: Vec<TicketId>,
+    /// Those of them that have not come back.
+    gone: Vec<TicketId>,
+    /// Every ticket, those of before a restart, too.
+    known: Vec<Incident>,
     dropped: Vec<&'static str>,
     pace: Pace,
     open: Vec<Incident>,
@@ -96,6 +100,8 @@ impl Scene {
             confirmed: Vec::new(),
             still_there: Vec::new(),
             cleared: Vec::new(),
+            gone: Vec::new(),
+            known: Vec::new(),
             dropped: Vec::new(),
             pace: Pace::Idle,
             open: Vec::new(),
@@ -144,7 +150,7 @@ impl Scene {
         let (camera, ticket) = (&incident.camera, incident.ticket);
         let effects = self.core.apply(self.now, Input::Ended { camera, ticket, ending });
         self.open.retain(|i| i.ticket != ticket);
-        if !self.cleared.contains(&ticket) {
+        if !self.gone.contains(&ticket) {
             self.ended.retain(|(i, ..)| i.ticket != ticket);
             self.ended.push((incident, ending, self.now));
         }
@@ -181,6 +187,7 @@ impl Scene {
                 }
                 Effect::Confirmed { suspect, incident } => {
                     self.resolve(suspect);
+                    self.known.push((*incident).clone());
                     self.open.push((*incident).clone());
                     self.confirmed.push(*incident);
                 }
@@ -192,7 +199,8 @@ impl Scene {
                     self.still_there.push((ticket, seen_at));
                 }
                 Effect::Cleared { ticket, .. } => {
-                    assert!(!self.cleared.contains(&ticket), "cleared twice");
+                    assert!(!self.gone.contains(&ticket), "cleared twice");
+                    self.gone.push(ticket);
                     self.open.retain(|i| i.ticket != ticket);
                     self.ended.retain(|(i, ..)| i.ticket != ticket);
                     self.cleared.push(ticket);
@@ -203,8 +211,15 @@ impl Scene {
                     self.again.push(ticket);
                 }
                 Effect::CameBack { ticket, .. } => {
-                    let at = self.ended.iter().position(|(i, how, _)| i.ticket == ticket && *how == Ending::Closed);
-                    self.open.push(self.ended.remove(at.expect("only what was closed comes back")).0);
+                    let closed = self.ended.iter().position(|(i, how, _)| i.ticket == ticket && *how == Ending::Closed);
+                    let incident = match (closed, self.gone.iter().position(|gone| *gone == ticket)) {
+                        (Some(at), _) => self.ended.remove(at).0,
+                        (None, at) => {
+                            self.gone.remove(at.expect("only what was closed or gone comes back"));
+                            self.known.iter().find(|i| i.ticket == ticket).expect("it was a ticket").clone()
+                        }
+                    };
+                    self.open.push(incident);
                     self.came_back.push(ticket);
                 }
                 Effect::Pace { pace, .. } => {

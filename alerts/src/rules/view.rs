@@ -70,8 +70,8 @@ impl View {
     pub(super) fn restore_cleared(&mut self, cleared: &OpenTicket, cleared_at: Timestamp, book: &Book) {
         let zone = self.zones.iter().find(|z| z.id == cleared.zone);
         if let Some(rule) = book.rule_for(&cleared.kind, zone) {
-            let until = cleared_at + book.rules[rule].rule.rearm_after;
-            self.push_restored(rule, cleared, Stage::Resting { until });
+            let stage = Stage::resting(Some(cleared.ticket), cleared_at, &book.rules[rule].rule);
+            self.push_restored(rule, cleared, stage);
         }
     }
 

@@ -217,16 +217,18 @@ impl Store {
         rows.iter().map(|row| TicketRow::new(row, "id")?.to_open_ticket()).collect()
     }
 
-    /// All tickets that were cleared at or after `since`, with the time: places that may still be at rest.
+    /// All tickets that were cleared at or after `since`, with the time: places that may still be at rest. Not those that
+    /// were rejected: what comes back there is another case.
     ///
     /// # Errors
     /// When the database fails or a row is damaged.
     pub async fn cleared_tickets(&self, since: Timestamp) -> Result<Vec<(OpenTicket, Timestamp)>, AlertsError> {
         let rows = sqlx::query(
             "SELECT id, camera, kind, zone, first_seen, last_seen, cleared_at, x0, y0, x1, y1 FROM tickets \
-             WHERE cleared_at >= $1 ORDER BY cleared_at",
+             WHERE cleared_at >= $1 AND case_state <> $2 ORDER BY cleared_at",
         )
         .bind(since.0)
+        .bind(word(State::Rejected))
         .fetch_all(&self.readers)
         .await
         .map_err(self.failed("read cleared tickets"))?;

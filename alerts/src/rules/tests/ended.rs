@@ -106,13 +106,13 @@ fn or_gets_a_new_ticket_or_only_a_picture() {
 }
 
 #[test]
-fn a_closed_place_that_was_clear_rests_as_usual() {
+fn what_comes_back_to_a_closed_place_that_was_clear_goes_on_with_its_ticket() {
     let mut scene = ticketed("");
     scene.end(0, Ending::Closed);
     scene.play(Millis::mins(2), |_| vec![]);
     assert_eq!((scene.cleared.len(), scene.core.counts().resting), (1, 1));
     scene.play(Millis::mins(50), stands).check(&["lane.motor"]);
-    scene.play(Millis::mins(20), stands).check(&["lane.motor", "lane.motor"]);
+    assert_eq!((scene.came_back.len(), scene.core.counts().tickets), (1, 1));
 }
 
 #[test]

@@ -74,14 +74,40 @@ fn a_flickering_detection_neither_clears_nor_reopens() {
 }
 
 #[test]
-fn a_car_that_comes_back_is_a_new_ticket_only_after_the_interval() {
+fn a_car_that_comes_back_goes_on_with_its_ticket() {
     let mut scene = ticketed();
-    scene.play(Millis::mins(2), |_| vec![]);
-    assert_eq!(scene.cleared.len(), 1);
-    scene.play(Millis::mins(50), |_| vec![car(0.4)]).check(&["lane.motor"]);
-    assert_eq!(scene.core.counts().resting, 1);
+    for round in 1..=3 {
+        scene.play(Millis::mins(2), |_| vec![]);
+        assert_eq!(scene.cleared.len(), round);
+        scene.play(Millis::mins(4), |_| vec![car(0.41)]);
+        let counts = scene.core.counts();
+        assert_eq!((scene.came_back.len(), counts.resting), (round - 1, 1), "it must stand as long as the first time");
+        scene.play(Millis::mins(30), |_| vec![car(0.41)]).check(&["lane.motor"]);
+        assert_eq!(scene.came_back, vec![scene.confirmed[0].ticket; round]);
+        assert_eq!((scene.core.counts().tickets, scene.core.counts().resting), (1, 0));
+    }
+}
+
+#[test]
+fn what_comes_back_too_late_is_a_new_ticket_and_not_before_the_interval() {
+    let street = zone("street", ZonePurpose::NoStopping, [0.0, 0.0, 1.0, 1.0]);
+    let mut scene = Scene::new("[\"lane.motor\"]\nreopen_within = \"10m\"", &[street]);
+    scene.play(Millis::mins(6), |_| vec![car(0.4)]).check(&["lane.motor"]);
+    scene.play(Millis::mins(12), |_| vec![]);
+    scene.play(Millis::mins(40), |_| vec![car(0.4)]).check(&["lane.motor"]);
+    assert_eq!((scene.came_back.len(), scene.core.counts().resting), (0, 1));
     scene.play(Millis::mins(20), |_| vec![car(0.4)]).check(&["lane.motor", "lane.motor"]);
     assert_ne!(scene.confirmed[0].ticket, scene.confirmed[1].ticket);
+}
+
+#[test]
+fn a_ticket_that_was_rejected_after_it_was_gone_does_not_come_back() {
+    let mut scene = ticketed();
+    scene.play(Millis::mins(2), |_| vec![]);
+    scene.end(0, Ending::Rejected);
+    scene.play(Millis::mins(40), |_| vec![car(0.4)]).check(&["lane.motor"]);
+    assert!(scene.came_back.is_empty());
+    scene.play(Millis::mins(30), |_| vec![car(0.4)]).check(&["lane.motor", "lane.motor"]);
 }
 
 #[test]

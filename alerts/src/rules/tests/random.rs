@@ -163,6 +163,8 @@ fn play(scene: &mut Scene, docket: &mut Docket, step: &Step) {
             fresh.ended = std::mem::take(&mut scene.ended);
             fresh.confirmed = std::mem::take(&mut scene.confirmed);
             fresh.cleared = std::mem::take(&mut scene.cleared);
+            fresh.gone = std::mem::take(&mut scene.gone);
+            fresh.known = std::mem::take(&mut scene.known);
             fresh.came_back = std::mem::take(&mut scene.came_back);
             *scene = fresh;
             for case in docket.cases.values_mut() {

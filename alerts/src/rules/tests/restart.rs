@@ -34,9 +34,11 @@ fn a_place_that_rests_goes_on_resting_after_a_restart() {
     before.play(Millis::mins(6), |_| vec![car(0.4)]);
     let mut after = Scene::street();
     after.now = before.now + Millis::mins(10);
+    (after.gone, after.known) = (vec![before.confirmed[0].ticket], before.known.clone());
     after.core.restore_cleared([(open_ticket(&before.confirmed[0]), before.now)]);
     after.play(Millis::mins(40), |_| vec![car(0.4)]).check(&[]);
-    after.play(Millis::mins(20), |_| vec![car(0.4)]).check(&["lane.motor"]);
+    assert_eq!(after.came_back, [before.confirmed[0].ticket]);
+    after.play(Millis::mins(40), |_| vec![car(0.4)]).check(&[]);
 }
 
 #[test]
