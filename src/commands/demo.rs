@@ -1,4 +1,7 @@
-//! `gridwatch demo`: real footage over RTSP through the whole pipeline, with nothing to set up.
+//! `gridwatch demo`: real footage over RTSP through the whole pipeline, and a platform at the other end that carries each
+//! case on, with nothing to set up.
+
+mod film;
 
 use std::{
     collections::BTreeSet,
@@ -9,22 +12,35 @@ use std::{
 
 use alerts::{
     kinds::kind_info,
+    mqtt::MqttConfig,
+    platform::{Client, ClientConfig, Ended, Goal, Platform, Reached, Script, lines},
     store::TicketFilter,
     ticket::{EvidenceRole, Rendition, Ticket},
 };
 use anyhow::{Context as _, bail};
 use domain::{CameraId, CameraState, TicketId};
 use ingest::simulate::{Mount, SimulateConfig, Simulator, Source};
+use jiff::tz::TimeZone;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     cli::DemoArgs,
-    config::{CameraConfig, Config},
+    config::{self, CameraConfig, Config},
     pipeline::Pipeline,
 };
 
 /// The demo's configuration; also a sample to start one's own from.
 const CONFIG: &str = include_str!("../../deploy/config/demo.toml");
+
+/// What the platform does in the demo.
+const SCRIPT: &str = include_str!("../../deploy/samples/platform-demo.toml");
+
+/// The camera that shows the film in which the van drives off again.
+const FILM_CAMERA: &str = "campus-road";
+
+/// How often the installed clip runs after the film, without the van, before the film begins anew.
+const CLIPS_AFTER_FILM: usize = 3;
 
 /// Where set-up puts a real surveillance clip (OpenCV's `vtest.avi`, from PETS 2009: a campus with a parked van and
 /// pedestrians), below the repository's root.
@@ -36,7 +52,8 @@ const MARK: &str = ".gridwatch-demo";
 /// How often the demo looks for news to print.
 const NEWS_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Runs until `cancel`, or with `once` until the first ticket has been delivered.
+/// Runs until `cancel`, with `once` until the first ticket has been delivered, with `until_closed` until the platform has
+/// closed a case.
 ///
 /// # Errors
 /// When the clip is not installed, an address is taken, or the pipeline fails.
@@ -55,14 +72,19 @@ pub async fn run(arguments: DemoArgs, cancel: CancellationToken) -> anyhow::Resu
     // Beside the demo's data, not in it: it outlives the fresh start.
     let cache = arguments.data_dir.parent().unwrap_or(Path::new(".")).join("simulate");
     let names: Vec<String> = config.cameras.iter().map(|camera| camera.id.to_string()).collect();
+    let script = match &arguments.script {
+        Some(path) => super::platform::script(Some(path), None)?,
+        None => config::parse_text(Path::new("the demo's script"), SCRIPT)?,
+    };
     let simulator = tokio::task::spawn_blocking(move || {
+        let van = film::film(&clips[0], &cache)?;
         let simulate = SimulateConfig {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             cache_dir: Some(cache),
             progress: Some(super::simulate::progress()),
             ..SimulateConfig::default()
         };
-        Simulator::start(simulate, mounts(&names, &clips))
+        anyhow::Ok(Simulator::start(simulate, mounts(&names, &clips, &van))?)
     })
     .await??;
     for camera in &mut config.cameras {
@@ -71,6 +93,7 @@ pub async fn run(arguments: DemoArgs, cancel: CancellationToken) -> anyhow::Resu
         camera.stream.main = Some(url);
     }
     let cameras = config.cameras.clone();
+    let timezone = config.timezone()?;
     eprintln!("demo: starting the pipeline ...");
     let pipeline = Pipeline::start(config, cancel.clone()).await?;
     let console = pipeline.console;
@@ -80,6 +103,11 @@ pub async fn run(arguments: DemoArgs, cancel: CancellationToken) -> anyhow::Resu
     }
     eprintln!("demo: a ticket follows once a vehicle has stood in its zone for the demo's short dwell; Ctrl-C stops");
 
+    let goal = arguments.until_closed.then_some(Goal { cases: 1, reached: Reached::Agreed });
+    let mut platforms = JoinSet::new();
+    if let Some(broker) = pipeline.broker {
+        platforms.spawn(play_platform(broker, script, timezone, goal, cancel.clone()));
+    }
     let mut news =
         News { seen: BTreeSet::new(), states: Vec::new(), started: Instant::now(), last_progress: Instant::now() };
     let mut ticks = tokio::time::interval(NEWS_INTERVAL);
@@ -92,15 +120,56 @@ pub async fn run(arguments: DemoArgs, cancel: CancellationToken) -> anyhow::Resu
     }
     let result = pipeline.wait().await;
     simulator.stop();
+    while let Some(played) = platforms.join_next().await {
+        played??;
+    }
     result
 }
 
-/// The demo's cameras: a clip each, or the one clip for both, the second time in a mirror.
-fn mounts(names: &[String], clips: &[PathBuf]) -> Vec<Mount> {
+/// Plays the platform at the demo's broker; when it has reached its goal the demo ends.
+async fn play_platform(
+    broker: SocketAddr,
+    script: Script,
+    timezone: TimeZone,
+    goal: Option<Goal>,
+    cancel: CancellationToken,
+) -> anyhow::Result<()> {
+    let config = ClientConfig {
+        mqtt: MqttConfig { url: Some(format!("mqtt://{broker}")), ..MqttConfig::default() },
+        client_id: "grid-platform".into(),
+        district: None,
+        pictures: None,
+    };
+    let mut client = Client::new(config, Platform::new(script, "demo", timezone))?;
+    let ended = client.run(goal, &cancel).await;
+    for line in lines(client.platform()) {
+        println!(
+            "CASE {} ticket {} is {}; second looks: {}",
+            line.case_no,
+            line.ticket_id,
+            line.state,
+            line.checks.join(", ")
+        );
+    }
+    if ended == Ended::Reached {
+        cancel.cancel();
+    }
+    Ok(())
+}
+
+/// The demo's cameras: a clip each, or the one clip for both, the second time in a mirror; and one with the film of the van.
+fn mounts(names: &[String], clips: &[PathBuf], van: &Path) -> Vec<Mount> {
     let clip = |i: usize| clips.get(i).unwrap_or(&clips[0]).clone();
-    let mount = |i: usize, name: &String| Mount::new(name.clone(), Source::Recording(clip(i)));
-    let shown = |i: usize, mount: Mount| if i > 0 && i >= clips.len() { mount.mirrored() } else { mount };
-    names.iter().enumerate().map(|(i, name)| shown(i, mount(i, name))).collect()
+    let mount = |(i, name): (usize, &String)| {
+        if name == FILM_CAMERA {
+            let after = std::iter::repeat_n(clips[0].clone(), CLIPS_AFTER_FILM);
+            let reel = std::iter::once(van.to_owned()).chain(after).collect();
+            return Mount::new(name.clone(), Source::Sequence(reel)).from_first_client();
+        }
+        let mount = Mount::new(name.clone(), Source::Recording(clip(i)));
+        if i > 0 && i >= clips.len() { mount.mirrored() } else { mount }
+    };
+    names.iter().enumerate().map(mount).collect()
 }
 
 /// What has been printed already.

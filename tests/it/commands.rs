@@ -305,9 +305,11 @@ fn a_platform_says_by_its_exit_status_what_came_of_it() {
         let mut command = command();
         command.args(["platform", "--url", &nobody, "--timeout", "1s"]).args(more).output().expect("gridwatch starts")
     };
-    let output = play(&["--script", "deploy/samples/platform.toml", "--json"]);
-    assert!(output.status.success(), "{}", text(&output));
-    assert!(text(&output).contains("\"cases\":0"), "{}", text(&output));
+    for script in ["deploy/samples/platform.toml", "deploy/samples/platform-demo.toml"] {
+        let output = play(&["--script", script, "--json"]);
+        assert!(output.status.success(), "{script}: {}", text(&output));
+        assert!(text(&output).contains("\"cases\":0"), "{}", text(&output));
+    }
     let unmet = play(&["--until", "1", "closed"]);
     assert_eq!(unmet.status.code(), Some(3), "{}", text(&unmet));
     assert!(text(&unmet).contains("--until 1 closed: not reached in time"), "{}", text(&unmet));

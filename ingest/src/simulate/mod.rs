@@ -28,7 +28,9 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use domain::{Codec, Secret};
+use gstreamer as gst;
 use serde::Deserialize;
 
 pub use self::{
@@ -256,6 +258,15 @@ pub enum Fault {
         /// Kilobits a second.
         kbit_s: u32,
     },
+}
+
+/// Writes H.264 keyframes, each with its time, to an MP4 file that a camera can show; the last one is shown for `last`.
+///
+/// # Errors
+/// When GStreamer cannot write it, or the file cannot be written to.
+pub fn write_recording(path: &Path, keyframes: &[(Duration, Bytes)], last: Duration) -> Result<(), SimulateError> {
+    gst::init().map_err(|error| SimulateError::Gstreamer { reason: error.to_string() })?;
+    pipelines::mux(path, keyframes, last)
 }
 
 /// The address of one camera, by loopback where all addresses are listened on.
