@@ -14,13 +14,13 @@ use zune_jpeg::{
 
 use super::*;
 use crate::{
-    case::{self, Verdict, VerdictKind},
+    case::{self, State, Verdict, VerdictKind},
     incident::ZonePurpose,
     jpeg,
     recheck::RecheckConfig,
     rules::RulesConfig,
     store::{Ruled, Ruling, TicketFilter},
-    ticket::{Body, Evidence, EvidenceRole, Rendition, TicketState},
+    ticket::{Body, Evidence, EvidenceRole, Rendition, Ticket, TicketState},
     wire::CaseMessages,
 };
 
@@ -155,14 +155,20 @@ struct Site {
     folder: tempfile::TempDir,
     store: Store,
     evidence: EvidenceStore,
+    rules: String,
 }
 
 impl Site {
     async fn new() -> Self {
+        Self::with("").await
+    }
+
+    /// With these keys more in the rule.
+    async fn with(keys: &str) -> Self {
         let folder = tempfile::tempdir().expect("temp dir");
         let store = Store::open(&folder.path().join("gridwatch.db")).await.expect("opens");
         let evidence = EvidenceStore::open(&folder.path().join("evidence")).expect("opens");
-        Self { folder, store, evidence }
+        Self { folder, store, evidence, rules: format!("{RULES}{keys}") }
     }
 
     async fn service(&self, stills: impl StillDecoder + 'static, main: MainStream) -> Service {
@@ -171,9 +177,10 @@ impl Site {
 
     async fn setup(&self, stills: impl StillDecoder + 'static, main: MainStream) -> ServiceSetup {
         let camera: CameraId = "gate-2".parse().expect("id");
-        let rules: RulesConfig = toml::from_str(RULES).expect("rules");
+        let rules: RulesConfig = toml::from_str(&self.rules).expect("rules");
         let mut core = Core::new(&rules, TimeZone::UTC, [(camera.clone(), vec![zone()])]).expect("rules");
         core.restore(self.store.open_tickets().await.expect("read"));
+        core.restore_ended(self.store.ended_tickets(Timestamp(0)).await.expect("read"));
         ServiceSetup {
             store: self.store.clone(),
             evidence: self.evidence.clone(),
@@ -384,6 +391,61 @@ async fn a_check_that_was_due_when_the_process_ended_is_taken_up_again() {
     let (ran, ()) = tokio::join!(Service::new(setup).run(receiver), send(sender, looks(None, seconds)));
     ran.expect("runs");
     assert_eq!(site.tickets().await[0].case.state().as_str(), "cleared");
+}
+
+/// The last levels of the topics of all that waits in the outbox.
+async fn topics(site: &Site) -> Vec<String> {
+    let queued = site.store.outbox_next(0, 100).await.expect("read");
+    queued.iter().map(|q| q.message.topic.rsplit('/').next().expect("some").to_owned()).collect()
+}
+
+#[tokio::test]
+async fn what_stands_on_gets_another_picture_and_a_closed_ticket_is_opened_again() {
+    let site = Site::with("realarm = '1m'\n").await;
+    site.run(MainStream::None, looks(Some(CAR), 0..90)).await;
+    let [ticket] = &site.tickets().await[..] else { panic!("one ticket") };
+    let (again, _) = site.bytes(ticket, EvidenceRole::StillThere, Rendition::Annotated);
+    assert!(again.captured_at >= ticket.incident.confirmed_at + Millis::mins(1));
+    assert_eq!(topics(&site).await.last().map(String::as_str), Some("evidence"));
+
+    let at = Timestamp(NOON + 90_000);
+    let closed = case::Event::Said(Verdict::new(VerdictKind::Closed, at));
+    let ruling = Ruling::plain(ticket.id(), at, closed);
+    site.store.rule(&ruling, |_, _| CaseMessages::default()).await.expect("written");
+    site.run(MainStream::None, looks(Some(CAR), 90..120)).await;
+    assert_eq!(site.tickets().await[0].case.state(), State::Closed, "not yet");
+    site.run(MainStream::None, looks(Some(CAR), 120..170)).await;
+    let [ticket] = &site.tickets().await[..] else { panic!("no second ticket") };
+    assert_eq!((ticket.state, ticket.case.state(), ticket.case.reopened()), (TicketState::Open, State::StillThere, 1));
+    let topics = topics(&site).await;
+    assert_eq!(topics[topics.len() - 2..], ["evidence", "state"], "its picture goes first");
+}
+
+#[tokio::test]
+async fn a_rejected_ticket_is_let_go_and_its_place_stays_quiet() {
+    let site = Site::new().await;
+    let camera: CameraId = "gate-2".parse().expect("id");
+    site.run(MainStream::None, looks(Some(CAR), 0..20)).await;
+    let ticket = site.tickets().await[0].id();
+    let ended = Event::Ended { camera, ticket, ending: Ending::Rejected, at: Timestamp(NOON + 20_000) };
+    site.run(MainStream::None, looks(Some(CAR), 20..22).chain([ended]).chain(looks(Some(CAR), 22..90))).await;
+    let [rejected] = &site.tickets().await[..] else { panic!("no second ticket") };
+    assert!(rejected.last_seen < Timestamp(NOON + 22_000), "nobody writes down that it is seen again");
+}
+
+#[tokio::test]
+async fn what_a_person_must_confirm_is_not_filed() {
+    let site = Site::with("review = true\nreview_expiry = '2h'\n").await;
+    site.run(MainStream::None, looks(Some(CAR), 0..40)).await;
+    let [ticket] = &site.tickets().await[..] else { panic!("one ticket") };
+    let until = ticket.incident.confirmed_at + Millis::mins(120);
+    assert_eq!((ticket.case.state(), ticket.case.review_until()), (State::PendingReview, Some(until)));
+    site.bytes(ticket, EvidenceRole::Confirming, Rendition::Clean);
+    assert_eq!(topics(&site).await, ["state"]);
+    // It went away before anybody looked: the platform, which was not told of it, is not told that either.
+    site.run(MainStream::None, looks(None, 40..80)).await;
+    assert_eq!(site.tickets().await[0].case.state(), State::GoneByItself);
+    assert_eq!(topics(&site).await, ["state", "state"]);
 }
 
 #[tokio::test]
