@@ -87,7 +87,7 @@ fn what_is_gone_is_closed_with_a_picture_before_and_after() {
     assert_eq!(data["looks"].as_u64(), Some(4));
     assert!(data["clear_looks"].as_u64() >= Some(3), "{data:#}");
     let after = data["after"][0]["sha256"].as_str().expect("a picture");
-    let at = |found: &dyn Fn(&crate::support::subscriber::Message) -> bool| messages.iter().rposition(|m| found(m));
+    let at = |found: &dyn Fn(&crate::support::subscriber::Message) -> bool| messages.iter().rposition(found);
     assert!(at(&|m| m.topic.ends_with(after)) < at(&is_checked), "the picture comes first");
 }
 
