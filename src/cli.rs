@@ -229,6 +229,17 @@ pub enum CamerasCommand {
         #[command(flatten)]
         config: ConfigArg,
     },
+    /// Take a camera's next picture as its reference, by which it is told whether the camera has moved or is blurred.
+    ///
+    /// To be asked for after a camera was moved on purpose and its zones were drawn anew. Asks the gridwatch that runs with
+    /// this configuration, by its console.
+    Reference {
+        /// The configuration file.
+        #[command(flatten)]
+        config: ConfigArg,
+        /// The camera.
+        id: CameraId,
+    },
     /// List the configured cameras.
     List {
         /// The configuration file.

@@ -356,6 +356,12 @@ impl Config {
         self.evidence.dir.clone().unwrap_or_else(|| self.node.data_dir.join("evidence"))
     }
 
+    /// The folder of the cameras' reference pictures.
+    #[must_use]
+    pub fn references_dir(&self) -> PathBuf {
+        self.node.data_dir.join("references")
+    }
+
     fn check(&self, path: &Path) -> Result<(), ConfigError> {
         let invalid = |key: &str, message: String| ConfigError::Invalid { path: path.into(), key: key.into(), message };
         if self.node.district.as_str().len() != 6 {

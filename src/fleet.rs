@@ -14,6 +14,9 @@ use domain::{AccessUnit, CameraId, Picture, StreamRole};
 use ingest::{Decoder, Ingest};
 
 use crate::{
+    health::HealthBoard,
+    looker::Sights,
+    reference::ReferenceStore,
     reload::Reloads,
     roster::{Cameras, Changes, Roster},
 };
@@ -78,6 +81,9 @@ impl FullResolution for MainStreams {
 /// What the console shows of the cameras.
 pub struct Fleet {
     ingest: Ingest,
+    health: HealthBoard,
+    sights: Sights,
+    kept: ReferenceStore,
     stills: Stills,
     roster: Roster,
     /// None where the cameras come from no file.
@@ -87,17 +93,40 @@ pub struct Fleet {
 impl Fleet {
     /// Joins what runs with what was configured.
     #[must_use]
-    pub fn new(ingest: Ingest, stills: Stills, roster: Roster, reloads: Option<Reloads>) -> Self {
-        Self { ingest, stills, roster, reloads }
+    pub fn new(
+        ingest: Ingest,
+        health: HealthBoard,
+        references: (Sights, ReferenceStore),
+        stills: Stills,
+        roster: Roster,
+        reloads: Option<Reloads>,
+    ) -> Self {
+        let (sights, kept) = references;
+        Self { ingest, health, sights, kept, stills, roster, reloads }
     }
 
-    fn view(cameras: &Cameras, report: domain::CameraReport) -> Option<CameraView> {
+    /// What `get` gives, as JPEG; it may block.
+    fn encode(&self, id: &CameraId, get: impl FnOnce() -> Option<AccessUnit> + Send + 'static) -> StillFuture<'_> {
+        let (stills, camera) = (self.stills.clone(), id.clone());
+        Box::pin(async move {
+            let encoded =
+                tokio::task::spawn_blocking(move || -> Result<Option<Bytes>, Box<dyn Error + Send + Sync>> {
+                    let Some(access_unit) = get() else { return Ok(None) };
+                    Ok(Some(alerts::jpeg::encode(&stills.decode(&access_unit)?, LIVE_QUALITY)?.into()))
+                });
+            let encoded = encoded.await.map_err(Into::into).and_then(|result| result);
+            encoded.map_err(|source| StillError { camera, source })
+        })
+    }
+
+    fn view(&self, cameras: &Cameras, report: domain::CameraReport) -> Option<CameraView> {
         let camera = cameras.get(&report.id)?;
         Some(CameraView {
-            report,
+            report: self.health.complete(report),
             name: camera.display_name().to_owned(),
             place: camera.place.clone(),
             zones: camera.zones.clone(),
+            reference: self.sights.reference_taken_at(&camera.id),
         })
     }
 }
@@ -105,11 +134,11 @@ impl Fleet {
 impl console::Fleet for Fleet {
     fn cameras(&self) -> Vec<CameraView> {
         let cameras = self.roster.now();
-        self.ingest.reports().into_iter().filter_map(|report| Self::view(&cameras, report)).collect()
+        self.ingest.reports().into_iter().filter_map(|report| self.view(&cameras, report)).collect()
     }
 
     fn camera(&self, id: &CameraId) -> Option<CameraView> {
-        self.ingest.report(id).and_then(|report| Self::view(&self.roster.now(), report))
+        self.ingest.report(id).and_then(|report| self.view(&self.roster.now(), report))
     }
 
     fn reload(&self) -> ReloadFuture<'_> {
@@ -122,15 +151,21 @@ impl console::Fleet for Fleet {
         })
     }
 
+    fn take_reference(&self, id: &CameraId) -> bool {
+        let known = self.sights.take_reference(id);
+        if known {
+            self.ingest.look_now(id);
+        }
+        known
+    }
+
     fn still(&self, id: &CameraId) -> StillFuture<'_> {
-        let (stills, access_unit, camera) = (self.stills.clone(), self.ingest.latest(id), id.clone());
-        Box::pin(async move {
-            let Some(access_unit) = access_unit else { return Ok(None) };
-            let encoded = tokio::task::spawn_blocking(move || -> Result<Bytes, Box<dyn Error + Send + Sync>> {
-                Ok(alerts::jpeg::encode(&stills.decode(&access_unit)?, LIVE_QUALITY)?.into())
-            });
-            let encoded = encoded.await.map_err(Into::into).and_then(|result| result);
-            encoded.map(Some).map_err(|source| StillError { camera, source })
-        })
+        let access_unit = self.ingest.latest(id);
+        self.encode(id, move || access_unit)
+    }
+
+    fn reference(&self, id: &CameraId) -> StillFuture<'_> {
+        let (kept, camera) = (self.kept.clone(), id.clone());
+        self.encode(id, move || kept.load(&camera))
     }
 }

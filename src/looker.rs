@@ -8,10 +8,10 @@ use std::{
 
 use alerts::incident::Zone;
 use detect::{
-    CloseUps, DetectConfig, DetectError, Detectors, Manner, Sampler, Scene, SceneConfig,
+    CloseUps, DetectConfig, DetectError, Detectors, Gauge, Health, HealthConfig, Manner, Sampler, Scene, SceneConfig,
     scene::{Need, Outcome, Seen},
 };
-use domain::{CameraId, Frame, Look, LookSource, Polygon};
+use domain::{Ailment, CameraId, Frame, Look, LookSource, Picture, Polygon, Timestamp};
 use ingest::{Occasion, StreamConfig};
 use metrics::counter;
 use tracing::info;
@@ -33,6 +33,7 @@ pub fn models(config: &DetectConfig, cameras: &[CameraConfig]) -> BTreeSet<Strin
 pub struct Looker {
     detectors: Detectors,
     sampler: Sampler,
+    gauge: Gauge,
     sights: Sights,
 }
 
@@ -78,9 +79,42 @@ impl Sights {
         }
     }
 
+    /// Has the next look's picture taken as the camera's reference, whatever it shows; whether there is such a camera.
+    pub fn take_reference(&self, camera: &CameraId) -> bool {
+        let Some(sight) = self.get(camera) else { return false };
+        sight.asked().wanted = Wanted::TakeAnew;
+        true
+    }
+
+    /// When the camera's reference was taken, where there is one.
+    #[must_use]
+    pub fn reference_taken_at(&self, camera: &CameraId) -> Option<Timestamp> {
+        self.get(camera).and_then(|sight| sight.asked().taken)
+    }
+
     fn get(&self, camera: &CameraId) -> Option<Arc<Sight>> {
         self.by_camera.read().unwrap_or_else(PoisonError::into_inner).get(camera).cloned()
     }
+}
+
+/// What came of a look.
+#[derive(Debug)]
+pub struct Looked {
+    /// What was seen.
+    pub look: Look,
+    /// What is wrong with its pictures.
+    pub ailments: Vec<Ailment>,
+    /// Whether this look's picture is the camera's reference from now on, and to be kept.
+    pub reference: ReferenceOf,
+}
+
+/// Whether a look gave a camera's reference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReferenceOf {
+    /// It did.
+    ThisLook,
+    /// There is an older one, or none yet.
+    Another,
 }
 
 /// How a camera is looked at, and what is known of its view by whichever thread looked last. The lock is held during a
@@ -90,12 +124,38 @@ struct Sight {
     models: Vec<String>,
     close_ups: Vec<(Polygon, Manner)>,
     scene: SceneConfig,
+    health: HealthConfig,
     view: Mutex<View>,
+    reference: Mutex<Asked>,
 }
 
 struct View {
     close_ups: CloseUps,
     scene: Scene,
+    health: Health,
+}
+
+/// What is asked of a camera's reference. Not behind the view's lock, which is held as long as a look takes.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    /// When the reference was taken.
+    taken: Option<Timestamp>,
+    wanted: Wanted,
+}
+
+impl Asked {
+    const NOTHING: Self = Self { taken: None, wanted: Wanted::FromEarlier };
+}
+
+/// What is to become of the reference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    /// It may have been kept from an earlier run.
+    FromEarlier,
+    /// The next look's picture.
+    TakeAnew,
+    /// The first picture of a camera that is well and whose scene is learnt, unless there is one.
+    WhenWell,
 }
 
 impl Sight {
@@ -103,18 +163,25 @@ impl Sight {
         let close_up = |zone: &Zone| Some((zone.polygon.clone(), *camera.close_ups.get(&zone.id)?));
         let zones: Vec<_> = camera.zones.iter().filter_map(close_up).collect();
         let close_ups = CloseUps::new(zones.clone(), config.close_ups_per_look);
-        let view = View { close_ups, scene: Scene::new(config.scene()) };
+        let (scene, health) = (Scene::new(config.scene()), Health::new(config.health.clone()));
+        let view = View { close_ups, scene, health };
         Self {
             stream: camera.stream.clone(),
             models: models_of(config, camera).to_vec(),
             close_ups: zones,
             scene: config.scene(),
+            health: config.health.clone(),
             view: Mutex::new(view),
+            reference: Mutex::new(Asked::NOTHING),
         }
     }
 
     fn is_like(&self, other: &Self) -> bool {
         self.stream.connects_like(&other.stream) && self.models == other.models && self.close_ups == other.close_ups
+    }
+
+    fn asked(&self) -> MutexGuard<'_, Asked> {
+        self.reference.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, View> {
@@ -123,6 +190,8 @@ impl Sight {
             self.view.clear_poison();
             let mut view = poisoned.into_inner();
             view.scene = Scene::new(self.scene.clone());
+            view.health = Health::new(self.health.clone());
+            *self.asked() = Asked::NOTHING;
             view
         })
     }
@@ -139,7 +208,12 @@ impl Looker {
         let detectors = Detectors::load(config, &models, n)?;
         let sights = Sights { config: Arc::new(config.clone()), models: Arc::new(models), by_camera: Arc::default() };
         sights.set(cameras);
-        let looker = |detectors| Self { detectors, sampler: Sampler::default(), sights: sights.clone() };
+        let looker = |detectors| Self {
+            detectors,
+            sampler: Sampler::default(),
+            gauge: Gauge::default(),
+            sights: sights.clone(),
+        };
         Ok(detectors.into_iter().map(looker).collect())
     }
 
@@ -149,6 +223,30 @@ impl Looker {
         self.sights.clone()
     }
 
+    /// Whether the camera's reference of an earlier run is to be given before its next look; true once.
+    pub fn asks_for_reference(&self, camera: &CameraId) -> bool {
+        self.sights.get(camera).is_some_and(|sight| {
+            let wanted = &mut sight.asked().wanted;
+            let asks = *wanted == Wanted::FromEarlier;
+            if asks {
+                *wanted = Wanted::WhenWell;
+            }
+            asks
+        })
+    }
+
+    /// Gives a camera the reference that was kept for it and taken at `at`.
+    ///
+    /// # Errors
+    /// When the picture's planes do not hold what its size says.
+    pub fn set_reference(&mut self, camera: &CameraId, picture: &Picture, at: Timestamp) -> Result<(), DetectError> {
+        if let Some(sight) = self.sights.get(camera) {
+            sight.lock().health.set_reference(picture, &mut self.gauge)?;
+            sight.asked().taken = Some(at);
+        }
+        Ok(())
+    }
+
     /// Looks at one picture. `frame.sampled_at` is the scene's time, which may run faster than anybody's clock; `occasion`
     /// tells whether something is suspected there: then the models run, else only where something changed. The lookers of
     /// one [`Looker::load`] know what each of them has seen.
@@ -156,12 +254,13 @@ impl Looker {
     /// # Errors
     /// When the camera is none of those that it was loaded for, the picture's planes do not hold what its size says, or a
     /// run fails. The looker stays usable.
-    pub fn look(&mut self, frame: Frame, occasion: Occasion) -> Result<Look, DetectError> {
+    pub fn look(&mut self, frame: Frame, occasion: Occasion) -> Result<Looked, DetectError> {
         let Some(sight) = self.sights.get(&frame.camera) else {
             return Err(DetectError::UnknownCamera { camera: frame.camera });
         };
         let mut view = sight.lock();
-        let View { close_ups, scene } = &mut *view;
+        let View { close_ups, scene, health } = &mut *view;
+        health.look(&frame.picture, frame.sampled_at, &mut self.gauge)?;
         let need = match occasion {
             Occasion::Suspected | Occasion::Asked => Need::Always,
             Occasion::Routine if close_ups.are_owed() => Need::Finish,
@@ -172,6 +271,15 @@ impl Looker {
             scene.look(&frame.picture, frame.sampled_at, need, &mut self.sampler, |picture, why| {
                 close_ups.look(detectors, models, picture, why != Outcome::Unfinished)
             })?;
+        let takes = match sight.asked().wanted {
+            Wanted::TakeAnew => true,
+            Wanted::FromEarlier | Wanted::WhenWell => !health.has_reference() && scene.is_learnt() && health.is_well(),
+        };
+        if takes {
+            *sight.asked() = Asked { taken: Some(frame.sampled_at), wanted: Wanted::WhenWell };
+            health.set_reference(&frame.picture, &mut self.gauge)?;
+        }
+        let ailments = health.ailments();
         drop(view);
         counter!("gridwatch_gate_looks_total", "outcome" => outcome.as_str()).increment(1);
         if let Some(relearn) = relearn {
@@ -179,13 +287,15 @@ impl Looker {
             info!(camera = %frame.camera, reason = relearn.as_str(), "the view is another one and is learnt anew");
         }
         let model = self.detectors.model(&models[0]).expect("it was loaded").clone();
-        Ok(Look {
+        let look = Look {
             camera: frame.camera.clone(),
             sampled_at: frame.sampled_at,
             detections,
             source: if outcome == Outcome::Unchanged { LookSource::Unchanged } else { LookSource::Detector },
             model,
             frame,
-        })
+        };
+        let reference = if takes { ReferenceOf::ThisLook } else { ReferenceOf::Another };
+        Ok(Looked { look, ailments, reference })
     }
 }

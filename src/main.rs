@@ -52,6 +52,9 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
         }
         Command::Cameras(CamerasCommand::Probe(arguments)) => commands::cameras::run_probe(arguments).await,
         Command::Cameras(CamerasCommand::Reload { config }) => commands::cameras::run_reload(&config.path).await,
+        Command::Cameras(CamerasCommand::Reference { config, id }) => {
+            commands::cameras::run_reference(&config.path, &id).await
+        }
         Command::Cameras(CamerasCommand::List { config }) => commands::cameras::run_list(&config.path),
         Command::Duty(DutyCommand::Import { config, file, dry_run }) => {
             let write = if dry_run { Write::DryRun } else { Write::Commit };

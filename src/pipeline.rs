@@ -39,7 +39,9 @@ use crate::{
     broker::Broker,
     config::{CameraConfig, Config},
     fleet::{Fleet, MainStreams, Stills},
-    looker::Looker,
+    health::{HealthBoard, HealthTeller},
+    looker::{Looked, Looker, ReferenceOf},
+    reference::ReferenceStore,
     reload::Reloader,
     roster::Roster,
     telemetry,
@@ -160,9 +162,16 @@ impl Pipeline {
         });
 
         let (looks, events) = mpsc::channel(LOOKS);
+        let (health, kept) = (HealthBoard::default(), ReferenceStore::new(config.references_dir()));
         for looker in lookers {
-            let decoder = Decoder::new(&config.ingest.decoders)?;
-            let worker = LookWorker { queue: queue.clone(), decoder, looker, looks: looks.clone() };
+            let worker = LookWorker {
+                queue: queue.clone(),
+                decoder: Decoder::new(&config.ingest.decoders)?,
+                looker,
+                looks: looks.clone(),
+                health: health.clone(),
+                references: kept.clone(),
+            };
             stages.spawn_blocking(move || {
                 worker.run();
                 Ok(Stage::Looks)
@@ -171,7 +180,7 @@ impl Pipeline {
         drop(queue);
         let (reloader, reloads) = match &config.origin {
             Some(path) => {
-                let parts = Reloader::new(path, &config, roster.clone(), sights, ingest.clone(), &looks);
+                let parts = Reloader::new(path, &config, roster.clone(), sights.clone(), ingest.clone(), &looks);
                 (Some(parts.0), Some(parts.1))
             }
             None => (None, None),
@@ -245,13 +254,14 @@ impl Pipeline {
         let rate = Arc::new(LookRate::default());
         stages.spawn(post_camera_states(
             ingest.clone(),
+            health.clone(),
             board,
             roster.clone(),
             Arc::clone(&rate),
             stop.publisher.clone(),
         ));
 
-        let fleet = Arc::new(Fleet::new(ingest.clone(), stills, roster, reloads));
+        let fleet = Arc::new(Fleet::new(ingest.clone(), health, (sights, kept), stills, roster, reloads));
         let listener = tokio::net::TcpListener::bind(config.console.listen).await.with_context(|| {
             format!("console.listen {}: cannot listen; is another gridwatch running?", config.console.listen)
         })?;
@@ -436,11 +446,16 @@ struct LookWorker {
     decoder: Decoder,
     looker: Looker,
     looks: mpsc::Sender<service::Event>,
+    health: HealthBoard,
+    references: ReferenceStore,
 }
 
 impl LookWorker {
     fn run(mut self) {
         while let Some(due) = self.queue.next() {
+            if self.looker.asks_for_reference(&due.camera) {
+                self.fetch_reference(&due.camera);
+            }
             let picture = match self.decoder.decode(&due.access_unit) {
                 Ok(picture) => picture,
                 Err(error) => {
@@ -451,8 +466,8 @@ impl LookWorker {
             let size = (picture.width, picture.height);
             let (camera, access_unit) = (due.camera.clone(), due.access_unit.clone());
             let frame = Frame { camera, sampled_at: access_unit.received_at, access_unit, picture };
-            let look = match self.looker.look(frame, due.occasion) {
-                Ok(look) => look,
+            let Looked { look, ailments, reference } = match self.looker.look(frame, due.occasion) {
+                Ok(looked) => looked,
                 Err(detect::DetectError::UnknownCamera { camera }) => {
                     debug!(%camera, "a camera has just been removed");
                     due.done(Ok(size));
@@ -465,12 +480,48 @@ impl LookWorker {
                     continue;
                 }
             };
-            if self.looks.blocking_send(service::Event::Look(Box::new(look))).is_err() {
-                return;
+            // Before the look itself: what it shows is judged only where the camera can be trusted.
+            let trust = self.health.post(&look.camera, ailments);
+            let told = trust.map(|trust| trust.event(look.camera.clone(), look.sampled_at));
+            if reference == ReferenceOf::ThisLook {
+                self.keep_reference(&look);
+            }
+            for event in told.into_iter().chain([service::Event::Look(Box::new(look))]) {
+                if self.looks.blocking_send(event).is_err() {
+                    return;
+                }
             }
             // Not before: another worker's look at this camera must not overtake this one.
             due.done(Ok(size));
         }
+    }
+}
+
+impl LookWorker {
+    /// Gives the looker the reference that an earlier run kept; one that is no picture is replaced in time.
+    fn fetch_reference(&mut self, camera: &CameraId) {
+        let Some(kept) = self.references.load(camera) else { return };
+        let given = match self.decoder.decode(&kept) {
+            Ok(picture) => self.looker.set_reference(camera, &picture, kept.received_at).map_err(anyhow::Error::from),
+            Err(error) => Err(error.into()),
+        };
+        if let Err(error) = given {
+            warn!(%camera, %error, "the reference picture cannot be used; another one will be taken");
+        }
+    }
+
+    fn keep_reference(&self, look: &domain::Look) {
+        let result = match self.references.save(&look.camera, &look.frame.access_unit) {
+            Ok(()) => {
+                info!(camera = %look.camera, "reference picture taken");
+                "kept"
+            }
+            Err(error) => {
+                warn!(camera = %look.camera, %error, "the reference picture cannot be kept; it holds until the next start");
+                "not_kept"
+            }
+        };
+        counter!("gridwatch_references_total", "result" => result).increment(1);
     }
 }
 
@@ -494,15 +545,18 @@ async fn forward_camera_events(
 /// Puts every camera's state on the publisher's board, which sends what is news.
 async fn post_camera_states(
     ingest: Ingest,
+    health: HealthBoard,
     board: CameraBoard,
     roster: Roster,
     rate: Arc<LookRate>,
     stop: CancellationToken,
 ) -> anyhow::Result<Stage> {
     let mut ticks = tokio::time::interval(STATUS_INTERVAL);
+    let mut teller = HealthTeller::default();
     let mut totals: VecDeque<(Instant, u64)> = VecDeque::with_capacity(RATE_SAMPLES + 1);
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-        let reports = ingest.reports();
+        let reports: Vec<_> = ingest.reports().into_iter().map(|report| health.complete(report)).collect();
+        teller.tell(&reports);
         totals.push_back((Instant::now(), reports.iter().map(|report| report.looks).sum()));
         if totals.len() > RATE_SAMPLES {
             totals.pop_front();

@@ -25,5 +25,6 @@ pub fn install() -> anyhow::Result<PrometheusHandle> {
     detect::describe_metrics();
     alerts::describe_metrics();
     crate::reload::describe_metrics();
+    crate::health::describe_metrics();
     Ok(RECORDER.get_or_init(|| handle).clone())
 }

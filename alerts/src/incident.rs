@@ -91,6 +91,10 @@ pub enum Input<'a> {
         /// How.
         ending: Ending,
     },
+    /// What the camera shows cannot be trusted from now on: dwells pause, no ticket is opened, none is cleared.
+    CameraUnfit(&'a CameraId),
+    /// It can be trusted again.
+    CameraFit(&'a CameraId),
     /// Time passed.
     Tick,
 }

@@ -14,6 +14,9 @@
 //! to have stood, or to be gone, while nobody looked. A look up to a minute out of order is ignored; a clock that was set
 //! back further is followed, without counting anything.
 //!
+//! **Trust.** While a camera is unfit (moved, covered, frozen, ...) its looks are not judged: observed time stands still, nothing is
+//! confirmed, nothing is cleared, and what is suspected waits as it does while a stream is lost.
+//!
 //! **One ticket per problem.** Identity is camera, kind and place. Where a single thing is a case, each thing is timed by
 //! itself (two cars that stop for half a dwell each are none), and a ticket covers all of its kind within `merge` box
 //! sizes of it: cars parked in a row are one problem, cars further apart are two. Where a cluster is a case, the cluster is
@@ -48,7 +51,11 @@ use std::collections::BTreeMap;
 use domain::{CameraId, Millis, Timestamp};
 use jiff::tz::TimeZone;
 
-use self::{book::Book, problem::Stage, view::View};
+use self::{
+    book::Book,
+    problem::Stage,
+    view::{Fitness, View},
+};
 pub use self::{
     calendar::{Calendar, CalendarConfig, Day, Hours},
     config::{
@@ -188,6 +195,8 @@ impl Core {
                     view.ended(now, ticket, ending, &self.book, &mut out);
                 }
             }
+            Input::CameraUnfit(camera) => self.judge(camera, Fitness::Unfit, now, &mut out),
+            Input::CameraFit(camera) => self.judge(camera, Fitness::Fit, now, &mut out),
             Input::Tick => {
                 for view in self.views.values_mut() {
                     view.tick(now, &self.book, &mut out);
@@ -198,10 +207,17 @@ impl Core {
     }
 
     /// What a look shows of a ticket's place, for whoever checks whether it is gone; call it after [`Core::apply`] has taken
-    /// in that look. None where it cannot be told: no rule knows the ticket's kind, or nobody knows the camera.
+    /// in that look. None where it cannot be told: no rule knows the ticket's kind, nobody knows the camera, or
+    /// it cannot be trusted.
     #[must_use]
     pub fn sight(&self, now: Timestamp, ticket: &OpenTicket, seen: &Observation<'_>) -> Option<Sight> {
         self.views.get(&ticket.camera)?.sight(ticket, now, seen, &self.book)
+    }
+
+    fn judge(&mut self, camera: &CameraId, fitness: Fitness, now: Timestamp, out: &mut Vec<Effect>) {
+        if let Some(view) = self.views.get_mut(camera) {
+            view.judge(fitness, now, &self.book, out);
+        }
     }
 
     /// What the core holds at the moment, for metrics.

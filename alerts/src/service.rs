@@ -108,6 +108,10 @@ pub enum Event {
     },
     /// The platform says that a ticket's problem is gone, or asks: its place is to be looked at again, from this time on.
     LookAgain(Box<Ticket>, Timestamp),
+    /// What a camera shows cannot be trusted from this time on.
+    Unfit(CameraId, Timestamp),
+    /// It can be trusted again.
+    Fit(CameraId, Timestamp),
     /// Somebody wants to know when all events before this one have been judged; their cases may still be under way.
     Judged(oneshot::Sender<()>),
 }
@@ -302,6 +306,14 @@ impl Watch {
                     self.carry_out(effects, None)?
                 }
                 Heard::Event(Event::LookAgain(ticket, at)) => vec![self.look_again(&ticket, at)],
+                Heard::Event(Event::Unfit(camera, at)) => {
+                    let effects = self.core.apply(at, Input::CameraUnfit(&camera));
+                    self.carry_out(effects, None)?
+                }
+                Heard::Event(Event::Fit(camera, at)) => {
+                    let effects = self.core.apply(at, Input::CameraFit(&camera));
+                    self.carry_out(effects, None)?
+                }
                 Heard::Event(Event::Judged(answer)) => {
                     // Whoever asked may have gone away.
                     let _ = answer.send(());

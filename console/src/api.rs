@@ -20,8 +20,8 @@ use axum::{
     response::Response,
 };
 use domain::{
-    CameraId, CameraState, Codec, Detection, Kind, Millis, ModelRef, Place, Rect, Sha256, StreamRole, TicketId,
-    Timestamp, ZoneId,
+    CameraFault, CameraId, CameraState, Codec, Detection, Kind, Millis, ModelRef, Place, Rect, Sha256, StreamRole,
+    TicketId, Timestamp, ZoneId,
 };
 use jiff::tz::TimeZone;
 use serde::Serialize;
@@ -268,7 +268,23 @@ struct CameraOut {
     look_interval_s: f64,
     looks: u64,
     reconnects: u64,
+    faults: Vec<FaultOut>,
+    tickets_suspended: bool,
+    clock_offset_s: Option<f64>,
+    reference_taken_at: Option<String>,
     picture: Option<String>,
+}
+
+#[derive(Serialize)]
+struct FaultOut {
+    fault: CameraFault,
+    since: String,
+}
+
+#[derive(Serialize)]
+struct ReferenceOut {
+    camera: CameraId,
+    reference: &'static str,
 }
 
 impl TicketOut {
@@ -336,6 +352,7 @@ impl CameraOut {
     fn new(camera: CameraView, zone: &TimeZone) -> Self {
         let at = |t: Timestamp| rfc3339(t, zone);
         let report = camera.report;
+        let tickets_suspended = report.suspended_since().is_some();
         Self {
             picture: report.last_keyframe_at.map(|_| format!("/cameras/{}/latest.jpg", report.id)),
             id: report.id,
@@ -354,6 +371,10 @@ impl CameraOut {
             look_interval_s: report.look_interval.as_secs_f64(),
             looks: report.looks,
             reconnects: report.reconnects,
+            tickets_suspended,
+            faults: report.ailments.iter().map(|a| FaultOut { fault: a.fault, since: at(a.since) }).collect(),
+            clock_offset_s: report.clock_offset.map(Millis::as_secs_f64),
+            reference_taken_at: camera.reference.map(at),
         }
     }
 }
@@ -399,7 +420,7 @@ pub(crate) async fn cameras(
     Extension(visit): Extension<Visit>,
 ) -> Result<Response, Fault> {
     let (console, params) = (&desk.console, &visit.params);
-    params.only(&["limit", "page", "q", "state"])?;
+    params.only(&["fault", "limit", "page", "q", "state"])?;
     let limit = read_limit(params, 100, 1_000)?;
     let selection = Selection::new(console.fleet.cameras(), params, limit as usize)?;
     let out = CamerasOut {
@@ -417,7 +438,7 @@ pub(crate) async fn camera(State(desk): State<Arc<Desk>>, Path(id): Path<String>
 }
 
 /// A page of another site must not do in a visitor's name what is the operator's to do.
-fn from_here(headers: &HeaderMap) -> Result<(), Fault> {
+pub(crate) fn from_here(headers: &HeaderMap) -> Result<(), Fault> {
     let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
     let site = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, site)| site);
@@ -431,4 +452,13 @@ pub(crate) async fn reload(State(desk): State<Arc<Desk>>, headers: HeaderMap) ->
     from_here(&headers)?;
     let changes = desk.console.fleet.reload().await.map_err(Fault::BadRequest)?;
     Ok(json(StatusCode::OK, &changes))
+}
+
+pub(crate) async fn take_reference(
+    State(desk): State<Arc<Desk>>,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Result<Response, Fault> {
+    let camera = camera_page::asked_for_reference(&desk, &headers, &id)?;
+    Ok(json(StatusCode::ACCEPTED, &ReferenceOut { camera, reference: "next_look" }))
 }

@@ -6,21 +6,22 @@ use alerts::{incident::Zone, store::TicketFilter};
 use axum::{
     Extension,
     extract::{Path, State},
-    http::header,
-    response::{IntoResponse, Response},
+    http::{HeaderMap, header},
+    response::{IntoResponse, Redirect, Response},
 };
 use domain::{CameraId, Timestamp};
 use maud::{Markup, html};
 
 use crate::{
     answer::Fault,
-    cameras::{state_badge, still_address},
+    api,
+    cameras::{fault_badges, state_badge, still_address},
     console::{Console, Desk},
     fleet::CameraView,
     i18n::{Lang, Text},
     layout::{Frame, Section, fact, page, place_facts},
     tickets::{self, zone_title},
-    times::{length, moment},
+    times::{length, moment, wall},
     visit::Visit,
 };
 
@@ -50,17 +51,24 @@ pub(crate) async fn show(
         &frame,
         &html! {
             div.head {
-                h1 { (camera.title()) " " (state_badge(camera.report.state, lang)) }
+                h1 { (camera.title()) " " (state_badge(camera.report.state, lang)) (fault_badges(&camera.report, lang)) }
                 a.button href={ "/api/cameras/" (camera.report.id) } { (Text::AsJson.of(lang)) }
             }
             @if let Some(error) = &camera.report.error {
                 p.trouble role="status" { strong { (Text::LastError.of(lang)) } " " (error) }
+            }
+            @if let Some(since) = camera.report.suspended_since() {
+                p.trouble role="status" {
+                    strong { (Text::Suspended.of(lang)) } " "
+                    (Text::SinceTime.with(lang, wall(since, &console.time_zone)))
+                }
             }
             div.split {
                 section {
                     h2 { (Text::LatestPicture.of(lang)) }
                     (view(&camera, lang))
                     (zone_table(&camera, lang))
+                    (reference(&camera, lang))
                 }
                 (report_facts(console, &visit, &camera))
             }
@@ -117,6 +125,26 @@ fn outline(number: usize, zone: &Zone, (width, height): (u32, u32), lang: Lang) 
     }
 }
 
+/// The picture that the camera's health is judged by, and the way to a new one.
+fn reference(camera: &CameraView, lang: Lang) -> Markup {
+    let id = &camera.report.id;
+    html! {
+        h2 { (Text::Reference.of(lang)) }
+        @if let Some(taken) = camera.reference {
+            div.view {
+                img src={ "/cameras/" (id) "/reference.jpg?of=" (taken.0) } loading="lazy" width="352"
+                    alt=(Text::ReferenceAlt.with(lang, camera.title()));
+            }
+            p.muted { (Text::ReferenceHint.of(lang)) }
+        } @else {
+            p.muted { (Text::NoReference.of(lang)) }
+        }
+        form method="post" action={ "/cameras/" (id) "/reference" } {
+            button { (Text::TakeReference.of(lang)) }
+        }
+    }
+}
+
 fn zone_table(camera: &CameraView, lang: Lang) -> Markup {
     if camera.zones.is_empty() {
         return html! { p.muted { (Text::NoZonesHere.of(lang)) } };
@@ -161,6 +189,15 @@ fn report_facts(console: &Console, visit: &Visit, camera: &CameraView) -> Markup
                 (fact(Text::ZoneId, lang, &html! { code { (report.id) } }))
                 (fact(Text::State, lang, &state_badge(report.state, lang)))
                 (fact(Text::Since, lang, &at(Some(report.since))))
+                @if report.ailments.is_empty() {
+                    (fact(Text::Health, lang, &html! { (Text::Healthy.of(lang)) }))
+                }
+                @for ailment in &report.ailments {
+                    (fact(Text::from(ailment.fault), lang, &at(Some(ailment.since))))
+                }
+                @if let Some(offset) = report.clock_offset {
+                    (fact(Text::ClockOffset, lang, &html! { (format!("{:.1} s", offset.as_secs_f64())) }))
+                }
                 (fact(Text::LastLook, lang, &at(report.last_look_at)))
                 (fact(Text::LastKeyframe, lang, &at(report.last_keyframe_at)))
                 (fact(Text::LookInterval, lang, &html! { (length(report.look_interval, lang)) }))
@@ -183,4 +220,37 @@ pub(crate) async fn latest(State(desk): State<Arc<Desk>>, Path(id): Path<String>
     // Pages name the look in the query, so a picture may be kept for as long as one look stands.
     let headers = [(header::CONTENT_TYPE, "image/jpeg"), (header::CACHE_CONTROL, "private, max-age=5")];
     Ok((headers, jpeg).into_response())
+}
+
+/// The camera's reference picture.
+pub(crate) async fn reference_picture(
+    State(desk): State<Arc<Desk>>,
+    Path(id): Path<String>,
+) -> Result<Response, Fault> {
+    let id = read_id(&id)?;
+    desk.console.fleet.camera(&id).ok_or(Fault::NotFound)?;
+    let _turn = desk.stills.acquire().await.map_err(Fault::internal)?;
+    let jpeg = desk.console.fleet.reference(&id).await.map_err(Fault::internal)?.ok_or(Fault::NotFound)?;
+    let headers = [(header::CONTENT_TYPE, "image/jpeg"), (header::CACHE_CONTROL, "private, max-age=3600")];
+    Ok((headers, jpeg).into_response())
+}
+
+/// A form was sent: the next picture is to be the reference.
+pub(crate) async fn take_reference(
+    State(desk): State<Arc<Desk>>,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Result<Redirect, Fault> {
+    let id = asked_for_reference(&desk, &headers, &id)?;
+    Ok(Redirect::to(&format!("/cameras/{id}")))
+}
+
+/// Has a new reference taken, unless the request comes from another site's page.
+pub(crate) fn asked_for_reference(desk: &Desk, headers: &HeaderMap, id: &str) -> Result<CameraId, Fault> {
+    api::from_here(headers)?;
+    let id = read_id(id)?;
+    if !desk.console.fleet.take_reference(&id) {
+        return Err(Fault::NotFound);
+    }
+    Ok(id)
 }

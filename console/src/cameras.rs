@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{Extension, extract::State};
-use domain::{CameraReport, CameraState, Timestamp};
+use domain::{CameraFault, CameraReport, CameraState, Timestamp};
 use maud::{Markup, html};
 
 use crate::{
@@ -23,11 +23,18 @@ const PAGE: usize = 50;
 const STATES: [CameraState; 5] =
     [CameraState::Streaming, CameraState::Offline, CameraState::Connecting, CameraState::Waiting, CameraState::Ended];
 
+/// Stands for every fault in an address.
+const ANY: &str = "any";
+
 /// The cameras that an address asks for, in the fleet's order.
 pub(crate) struct Selection {
     /// Those that the search text fits, by state; the numbers on the state tabs.
     pub(crate) by_state: [usize; STATES.len()],
-    /// Those that the state fits too, this page of them.
+    /// Of those that the state fits, how many have each fault, in the order of [`CameraFault::ALL`].
+    pub(crate) by_fault: [usize; CameraFault::ALL.len()],
+    /// And how many have any.
+    pub(crate) faulty: usize,
+    /// Those that the state and the fault fit too, this page of them.
     pub(crate) cameras: Vec<CameraView>,
     /// How many fit, over all pages.
     pub(crate) total: usize,
@@ -44,6 +51,14 @@ impl Selection {
             format_args!("expected one of {}", STATES.map(CameraState::as_str).join(", ")),
             |v| STATES.into_iter().find(|s| s.as_str() == v),
         )?;
+        let fault = params.read(
+            "fault",
+            format_args!("expected {ANY} or one of {}", CameraFault::ALL.map(CameraFault::as_str).join(", ")),
+            |v| match v {
+                ANY => Some(None),
+                _ => CameraFault::ALL.into_iter().find(|fault| fault.as_str() == v).map(Some),
+            },
+        )?;
         let wanted = params.read("page", "expected a page's number, from 1", |v| v.parse().ok().filter(|p| *p > 0))?;
         if let Some(needle) = params.get("q").map(str::to_lowercase) {
             cameras.retain(|camera| fits(camera, &needle));
@@ -52,12 +67,20 @@ impl Selection {
         if let Some(state) = state {
             cameras.retain(|c| c.report.state == state);
         }
+        let has = |camera: &CameraView, fault| camera.report.ailments.iter().any(|ailment| ailment.fault == fault);
+        let by_fault = CameraFault::ALL.map(|fault| cameras.iter().filter(|c| has(c, fault)).count());
+        let faulty = cameras.iter().filter(|c| !c.report.ailments.is_empty()).count();
+        match fault {
+            Some(Some(fault)) => cameras.retain(|c| has(c, fault)),
+            Some(None) => cameras.retain(|c| !c.report.ailments.is_empty()),
+            None => {}
+        }
         let total = cameras.len();
         let pages = total.div_ceil(page_size).max(1);
         // A page that was there a moment ago, before some cameras changed their state, leads to the last one.
         let page: usize = wanted.unwrap_or(1).min(pages);
         let cameras = cameras.into_iter().skip((page - 1) * page_size).take(page_size).collect();
-        Ok(Self { by_state, cameras, total, page, pages })
+        Ok(Self { by_state, by_fault, faulty, cameras, total, page, pages })
     }
 }
 
@@ -92,6 +115,7 @@ pub(crate) async fn list(State(desk): State<Arc<Desk>>, Extension(visit): Extens
                 (search_form(&visit))
             }
             (state_tabs(&visit, &selection))
+            (fault_tabs(&visit, &selection))
             @if none_at_all {
                 section.empty { h2 { (t(Text::NoCameras)) } p { (t(Text::NoCamerasWhy)) } }
             } @else if selection.cameras.is_empty() {
@@ -111,6 +135,7 @@ fn search_form(visit: &Visit) -> Markup {
             label { span { (Text::Search.of(lang)) }
                 input type="search" name="q" value=[visit.params.get("q")] placeholder=(Text::SearchHint.of(lang)) maxlength="64";
             }
+            @if let Some(fault) = visit.params.get("fault") { input type="hidden" name="fault" value=(fault); }
             @if let Some(state) = visit.params.get("state") { input type="hidden" name="state" value=(state); }
             button { (Text::Search.of(lang)) }
         }
@@ -135,6 +160,45 @@ fn state_tabs(visit: &Visit, selection: &Selection) -> Markup {
                 @if n > 0 || current == state.as_str() {
                     (tab(state.as_str(), &state_badge(state, lang), n))
                 }
+            }
+        }
+    }
+}
+
+/// Shown where some camera has a fault, or one was asked for.
+fn fault_tabs(visit: &Visit, selection: &Selection) -> Markup {
+    let lang = visit.lang;
+    let params = visit.params.without("page");
+    let current = params.get("fault").unwrap_or_default();
+    let tab = |fault: &str, label: Text, n: usize| {
+        html! {
+            a href={ "/cameras" (params.with("fault", fault)) } aria-current=[(current == fault).then_some("true")] {
+                (label.of(lang)) " " small { (n) }
+            }
+        }
+    };
+    html! {
+        @if selection.faulty > 0 || !current.is_empty() {
+            nav.tabs aria-label=(Text::Health.of(lang)) {
+                a href={ "/cameras" (params.without("fault").with("fault", "")) } aria-current=[current.is_empty().then_some("true")] {
+                    (Text::AnyHealth.of(lang))
+                }
+                (tab(ANY, Text::AnyFault, selection.faulty))
+                @for (fault, n) in CameraFault::ALL.into_iter().zip(selection.by_fault) {
+                    @if n > 0 || current == fault.as_str() { (tab(fault.as_str(), Text::from(fault), n)) }
+                }
+            }
+        }
+    }
+}
+
+/// What is wrong with a camera: icon and word each.
+pub(crate) fn fault_badges(report: &CameraReport, lang: Lang) -> Markup {
+    html! {
+        @for ailment in &report.ailments {
+            " "
+            span class={ "state " (if ailment.fault.suspends_tickets() { "bad" } else { "warn" }) } {
+                span aria-hidden="true" { "⚠" } " " (Text::from(ailment.fault).of(lang))
             }
         }
     }
@@ -199,7 +263,7 @@ fn table(console: &Console, visit: &Visit, cameras: &[CameraView]) -> Markup {
                                     }
                                 }
                             }
-                            td { (state_badge(report.state, lang)) }
+                            td { (state_badge(report.state, lang)) (fault_badges(report, lang)) }
                             td { (age(Some(report.since))) }
                             td { (age(report.last_look_at)) }
                             td.number { (length(report.look_interval, lang)) }

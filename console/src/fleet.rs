@@ -4,7 +4,7 @@ use std::{error::Error, pin::Pin};
 
 use alerts::incident::Zone;
 use bytes::Bytes;
-use domain::{CameraId, CameraReport, Place};
+use domain::{CameraId, CameraReport, Place, Timestamp};
 use serde::Serialize;
 
 /// A camera as the console shows it.
@@ -18,6 +18,8 @@ pub struct CameraView {
     pub place: Option<Place>,
     /// Its zones.
     pub zones: Vec<Zone>,
+    /// When its reference picture was taken, where there is one.
+    pub reference: Option<Timestamp>,
 }
 
 impl CameraView {
@@ -65,6 +67,12 @@ pub trait Fleet: Send + Sync + 'static {
 
     /// One camera; none where the id is unknown.
     fn camera(&self, id: &CameraId) -> Option<CameraView>;
+
+    /// The camera's reference picture as JPEG. Called as [`Fleet::still`] is.
+    fn reference<'a>(&'a self, id: &'a CameraId) -> StillFuture<'a>;
+
+    /// Has the camera's next picture taken as its reference, whatever it shows; whether there is such a camera.
+    fn take_reference(&self, id: &CameraId) -> bool;
 
     /// The camera's latest picture as JPEG, decoded on demand. Called for at most four cameras at a time.
     fn still<'a>(&'a self, id: &'a CameraId) -> StillFuture<'a>;

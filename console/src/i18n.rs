@@ -8,7 +8,7 @@ use alerts::{
     incident::ZonePurpose,
     ticket::{EvidenceRole, Rendition, TicketState},
 };
-use domain::CameraState;
+use domain::{CameraFault, CameraState};
 
 /// A language that the pages exist in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -298,6 +298,28 @@ texts! {
     StateOffline: "离线", "Offline";
     StateEnded: "已结束", "Ended";
 
+    // Camera health.
+    Health: "健康状态", "Health";
+    AnyHealth: "不限", "Any health";
+    AnyFault: "有故障", "With a fault";
+    Healthy: "正常", "Well";
+    FaultOffline: "长时间离线", "Offline for long";
+    FaultFrozen: "画面冻结", "Frozen";
+    FaultBlind: "遮挡", "Covered";
+    FaultDark: "过暗", "Too dark";
+    FaultBlurred: "模糊", "Blurred";
+    FaultMoved: "视角移位", "Moved";
+    FaultKeyframes: "关键帧间隔过长", "Keyframes too far apart";
+    FaultClock: "时钟偏差", "Clock off";
+    ClockOffset: "摄像机时钟快于本机", "Camera clock ahead by";
+    Suspended: "此摄像机的工单已暂停：画面不可信，不新立也不消除工单。", "Tickets of this camera are suspended: what it shows cannot be trusted, so none is opened and none is cleared.";
+    SinceTime: "自 {} 起", "since {}";
+    Reference: "基准画面", "Reference picture";
+    ReferenceAlt: "{} 的基准画面", "Reference picture of {}";
+    ReferenceHint: "移位和模糊按此画面判断。摄像机被有意调整后，请重新布设区域，再重新采集基准画面。", "Whether the camera has moved or is blurred is judged by this picture. After it was moved on purpose, draw its zones anew, then take a new one.";
+    NoReference: "尚无基准画面：学习完成且画面正常后自动采集。", "None yet: one is taken once the view is learnt and nothing is wrong.";
+    TakeReference: "重新采集基准画面", "Take a new one";
+
     // Zone purposes.
     TrafficLane: "机动车道", "Traffic lane";
     NoStopping: "禁停区", "No stopping";
@@ -336,6 +358,21 @@ impl From<CameraState> for Text {
             CameraState::Streaming => Self::StateStreaming,
             CameraState::Offline => Self::StateOffline,
             CameraState::Ended => Self::StateEnded,
+        }
+    }
+}
+
+impl From<CameraFault> for Text {
+    fn from(fault: CameraFault) -> Self {
+        match fault {
+            CameraFault::Offline => Self::FaultOffline,
+            CameraFault::Frozen => Self::FaultFrozen,
+            CameraFault::Blind => Self::FaultBlind,
+            CameraFault::Dark => Self::FaultDark,
+            CameraFault::Blurred => Self::FaultBlurred,
+            CameraFault::Moved => Self::FaultMoved,
+            CameraFault::KeyframeInterval => Self::FaultKeyframes,
+            CameraFault::Clock => Self::FaultClock,
         }
     }
 }

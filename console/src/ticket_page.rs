@@ -42,6 +42,8 @@ pub(crate) async fn show(
     let ticket = find(console, &id).await?;
     let history = console.store.history(ticket.id()).await.map_err(Fault::internal)?;
     let (figures, _) = console.figures().await?;
+    // The camera may be gone from the configuration.
+    let suspended = console.fleet.camera(&ticket.incident.camera).and_then(|camera| camera.report.suspended_since());
     let name = kind_name(&ticket.incident.kind, lang);
     let title = format!("{name} · {}", camera_title(&ticket));
     // What is over and delivered changes no more, and a form must not change under somebody's hands.
@@ -62,6 +64,11 @@ pub(crate) async fn show(
                 a href={ "/cameras/" (ticket.incident.camera) } { (camera_title(&ticket)) }
                 @if let Some(place) = &ticket.camera.place { " · " (place_line(place)) }
                 " · " (Text::from(ticket.zone.purpose).of(lang)) " · " (zone_title(&ticket.zone))
+            }
+            @if let (None, Some(since)) = (ticket.cleared_at, suspended) {
+                p.trouble role="status" {
+                    strong { (Text::Suspended.of(lang)) } " " (Text::SinceTime.with(lang, wall(since, &console.time_zone)))
+                }
             }
             section.why {
                 h2 { (Text::Why.of(lang)) }

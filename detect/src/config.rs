@@ -44,6 +44,8 @@ pub struct DetectConfig {
     pub gate: GateConfig,
     /// What is told beside the model's detections.
     pub standing: StandingConfig,
+    /// When a camera's pictures are held to be unfit.
+    pub health: HealthConfig,
 }
 
 impl DetectConfig {
@@ -114,7 +116,26 @@ impl Default for DetectConfig {
             score_floor: 0.2,
             gate: GateConfig::default(),
             standing: StandingConfig::default(),
+            health: HealthConfig::default(),
         }
+    }
+}
+
+/// When a camera's pictures are held to be unfit: frozen, blind, too dark, blurred, moved.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HealthConfig {
+    /// Whether pictures are judged at all. Default true.
+    pub enabled: bool,
+    /// For how long pictures must show a fault; three times as long where the view merely fits nothing. Default 1 minute.
+    pub after: Millis,
+    /// For how long one picture must have come again and again. Default 2 minutes.
+    pub frozen_after: Millis,
+}
+
+impl Default for HealthConfig {
+    fn default() -> Self {
+        Self { enabled: true, after: Millis::mins(1), frozen_after: Millis::mins(2) }
     }
 }
 

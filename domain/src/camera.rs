@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use serde::Serialize;
 
-use crate::{CameraId, Codec, Millis, Timestamp};
+use crate::{Ailment, CameraId, Codec, Millis, Timestamp};
 
 /// Where a camera stands with its connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -69,4 +69,16 @@ pub struct CameraReport {
     pub looks: u64,
     /// Connections that were lost or failed since start.
     pub reconnects: u64,
+    /// What is wrong with it, in the order of [`crate::CameraFault`].
+    pub ailments: Vec<Ailment>,
+    /// How far its clock is ahead of ours, where it tells the time.
+    pub clock_offset: Option<Millis>,
+}
+
+impl CameraReport {
+    /// Since when its tickets are suspended because what it shows cannot be trusted, if they are.
+    #[must_use]
+    pub fn suspended_since(&self) -> Option<Timestamp> {
+        self.ailments.iter().filter(|ailment| ailment.fault.suspends_tickets()).map(|ailment| ailment.since).min()
+    }
 }

@@ -1,12 +1,13 @@
 //! The words that cross a boundary between gridwatch's stages, and nothing else.
 //!
 //! A type lives here when two stages name it: ids, time, relative geometry, the encoded and the decoded picture,
-//! detections, the state of a camera. No I/O, no clock of its own, no async runtime.
+//! detections, the state and the health of a camera. No I/O, no clock of its own, no async runtime.
 
 pub mod camera;
 pub mod detection;
 pub mod geometry;
 pub mod grid;
+pub mod health;
 pub mod id;
 pub mod mask;
 pub mod picture;
@@ -17,6 +18,7 @@ pub use camera::{CameraReport, CameraState};
 pub use detection::{Detection, Look, LookSource, ModelRef, STANDING};
 pub use geometry::{GeometryError, Point, Polygon, Rect};
 pub use grid::{Cell, GridError, Place};
+pub use health::{Ailment, CameraFault};
 pub use id::{CameraId, Kind, Label, NodeId, Sha256, TicketId, ZoneId};
 pub use mask::Mask;
 pub use picture::{AccessUnit, Codec, Frame, Picture, PixelFormat, StreamRole};

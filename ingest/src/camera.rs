@@ -33,6 +33,7 @@ use crate::{
     config::Endpoint,
     connects::Connects,
     grab,
+    health::{Fact, StreamHealth},
     hosts::Hosts,
     looks::Looks,
     recording::{Item, Recording},
@@ -51,12 +52,19 @@ pub(crate) struct Camera {
     pub(crate) id: CameraId,
     pub(crate) stream: StreamConfig,
     intervals: Mutex<Intervals>,
-    report: Mutex<CameraReport>,
+    known: Mutex<Known>,
     /// Told when a look ended, for recordings that wait for it.
     pub(crate) looked: Notify,
     /// Told when a look is wanted earlier, for cameras that are visited.
     pub(crate) wanted: Notify,
     asked: AtomicBool,
+}
+
+/// What is known of a camera, and what that says of its health.
+#[derive(Debug)]
+struct Known {
+    report: CameraReport,
+    health: StreamHealth,
 }
 
 /// The times between looks by pace; zero where every keyframe is looked at.
@@ -93,13 +101,15 @@ impl Camera {
             look_interval: intervals.idle.into(),
             looks: 0,
             reconnects: 0,
+            ailments: Vec::new(),
+            clock_offset: None,
         };
         metrics::gauge!("gridwatch_cameras", "state" => CameraState::Waiting.as_str()).increment(1.0);
         Self {
             id,
             intervals: Mutex::new(intervals),
             stream,
-            report: Mutex::new(report),
+            known: Mutex::new(Known { report, health: StreamHealth::new(config) }),
             looked: Notify::new(),
             wanted: Notify::new(),
             asked: AtomicBool::new(false),
@@ -127,15 +137,15 @@ impl Camera {
     }
 
     pub(crate) fn report(&self) -> CameraReport {
-        self.lock().clone()
+        self.lock().report.clone()
     }
 
     pub(crate) fn paced(&self, pace: LookPace) {
-        self.lock().look_interval = self.interval(pace).into();
+        self.lock().report.look_interval = self.interval(pace).into();
     }
 
     pub(crate) fn looked_at(&self, size: (u32, u32), at: Timestamp) {
-        let mut report = self.lock();
+        let report = &mut self.lock().report;
         report.size = Some(size);
         report.last_look_at = Some(at);
         report.looks += 1;
@@ -145,25 +155,44 @@ impl Camera {
     }
 
     pub(crate) fn look_failed(&self, error: &IngestError) {
-        let mut report = self.lock();
+        let mut known = self.lock();
         // An error of the connection matters more.
-        if report.state == CameraState::Streaming {
-            let first = report.error.is_none();
-            report.error = Some(error.to_string().into());
-            drop(report);
+        if known.report.state == CameraState::Streaming {
+            let first = known.report.error.replace(error.to_string().into()).is_none();
+            drop(known);
             if first {
                 warn!(camera = %self.id, %error, "look failed");
             }
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, CameraReport> {
-        self.report.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Something was noticed that may say how it fares.
+    fn notice(&self, fact: Fact) {
+        let mut known = self.lock();
+        if let Fact::Clock(offset) = fact {
+            known.report.clock_offset = Some(offset);
+        }
+        if known.health.observe(now(), fact) {
+            known.report.ailments = known.health.ailments();
+        }
+    }
+
+    /// Time went by; to be called each second or so.
+    pub(crate) fn tick(&self) {
+        let state = self.lock().report.state;
+        self.notice(match state {
+            CameraState::Streaming | CameraState::Ended => Fact::Up,
+            CameraState::Waiting | CameraState::Connecting | CameraState::Offline => Fact::Down,
+        });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Goes to `state`; whether it was another.
     fn enter(&self, state: CameraState, error: Option<&IngestError>) -> bool {
-        let mut report = self.lock();
+        let report = &mut self.lock().report;
         report.error = error.map(|error| error.to_string().into());
         if report.state == state {
             return false;
@@ -178,7 +207,7 @@ impl Camera {
 
 impl Drop for Camera {
     fn drop(&mut self) {
-        let state = self.lock().state;
+        let state = self.lock().report.state;
         metrics::gauge!("gridwatch_cameras", "state" => state.as_str()).decrement(1.0);
     }
 }
@@ -297,7 +326,7 @@ impl Source {
                 sessions.closed().await;
                 taken?
             };
-            camera.lock().codec = Some(access_unit.codec);
+            camera.lock().report.codec = Some(access_unit.codec);
             metrics::histogram!("gridwatch_visit_seconds").record(begun.elapsed());
             self.keyframe(access_unit, None).await;
             while !camera.asked.load(Ordering::Acquire) {
@@ -312,7 +341,7 @@ impl Source {
 
     /// Says on the camera's report what it waits for, until it streams.
     fn waits(&self, why: &str) {
-        let mut report = self.camera.lock();
+        let report = &mut self.camera.lock().report;
         if report.state != CameraState::Streaming {
             report.error = Some(why.into());
         }
@@ -325,7 +354,7 @@ impl Source {
             let _turn = self.connects.turn().await;
             Session::connect(endpoint, sessions, timeout).await?
         };
-        camera.lock().codec = Some(session.codec);
+        camera.lock().report.codec = Some(session.codec);
 
         let mut watchdog = Watchdog::new(&self.config);
         let mut tick = tokio::time::interval(watchdog.period);
@@ -348,10 +377,17 @@ impl Source {
             };
             frames += 1;
             bytes += received.bytes as u64;
+            if let Some(offset) = session.take_clock_offset() {
+                camera.notice(Fact::Clock(offset));
+            }
             let Some(data) = received.keyframe else { continue };
             watchdog.keyframe();
             let arrived = Instant::now();
             let interval = last_keyframe.replace(arrived).map(|last| arrived - last);
+            if let Some(interval) = interval {
+                let look_interval = camera.interval(LookPace::Idle).into();
+                camera.notice(Fact::Keyframe { interval: interval.into(), look_interval });
+            }
             let access_unit = AccessUnit { codec: session.codec, role: session.role, received_at: now(), data };
             self.keyframe(access_unit, interval).await;
         }
@@ -383,7 +419,7 @@ impl Source {
                         let interval = last.map(|last| keyframe.at.saturating_sub(last));
                         last = Some(keyframe.at);
                         spacing = interval.unwrap_or(spacing);
-                        camera.lock().codec = Some(keyframe.codec);
+                        camera.lock().report.codec = Some(keyframe.codec);
                         let access_unit = AccessUnit {
                             codec: keyframe.codec,
                             role: domain::StreamRole::Main,
@@ -415,14 +451,14 @@ impl Source {
     async fn keyframe(&self, access_unit: AccessUnit, interval: Option<Duration>) {
         let camera = &*self.camera;
         {
-            let mut report = camera.lock();
+            let report = &mut camera.lock().report;
             report.last_keyframe_at = Some(access_unit.received_at);
             if let Some(interval) = interval {
                 report.keyframe_interval = Some(interval.into());
                 metrics::histogram!("gridwatch_keyframe_interval_seconds").record(interval);
             }
         }
-        let starts = camera.lock().state != CameraState::Streaming;
+        let starts = camera.lock().report.state != CameraState::Streaming;
         if starts && camera.enter(CameraState::Streaming, None) {
             match self.chronicle.tell(Instant::now(), Change::Streaming, &camera.id, &"") {
                 Told::Alone => info!(codec = %access_unit.codec, "streaming"),
@@ -438,7 +474,7 @@ impl Source {
         metrics::counter!("gridwatch_camera_errors_total", "reason" => error.reason()).increment(1);
         metrics::counter!("gridwatch_reconnects_total").increment(1);
         let known = {
-            let mut report = camera.lock();
+            let report = &mut camera.lock().report;
             report.reconnects += 1;
             report.error.as_deref() == Some(error.to_string().as_str())
         };

@@ -23,6 +23,10 @@ pub struct IngestConfig {
     pub stall_timeout: Millis,
     /// Time without a keyframe after which a camera is connected to anew, though it sends.
     pub keyframe_timeout: Millis,
+    /// How long a camera must be away before it is a fault.
+    pub offline_after: Millis,
+    /// How far a camera's clock may be from ours before it is a fault.
+    pub clock_tolerance: Millis,
     /// Shortest wait before the next attempt; it doubles up to `backoff_max`, with jitter.
     pub backoff_min: Millis,
     /// Longest wait before the next attempt.
@@ -46,6 +50,8 @@ impl Default for IngestConfig {
             connect_timeout: Millis::secs(10),
             stall_timeout: Millis::secs(10),
             keyframe_timeout: Millis::secs(60),
+            offline_after: Millis::secs(120),
+            clock_tolerance: Millis::secs(5),
             backoff_min: Millis::secs(1),
             backoff_max: Millis::secs(30),
             connects_in_flight: 256,

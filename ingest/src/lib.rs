@@ -15,6 +15,7 @@ mod encode;
 mod error;
 mod footage;
 mod grab;
+mod health;
 mod hosts;
 mod ingest;
 mod looks;

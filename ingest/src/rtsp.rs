@@ -5,11 +5,11 @@
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use bytes::Bytes;
-use domain::{Codec, StreamRole};
+use domain::{Codec, Millis, StreamRole, Timestamp};
 use futures::StreamExt as _;
 use retina::{
     client::{
@@ -23,6 +23,7 @@ use crate::{
     IngestError,
     address::redact,
     config::{Endpoint, Transport},
+    health::clock_offset,
     hosts::Room,
 };
 
@@ -60,6 +61,8 @@ pub(crate) struct Session {
     pub(crate) codec: Codec,
     /// Which of the camera's streams it is.
     pub(crate) role: StreamRole,
+    /// What the last sender report said of the camera's clock, until it is taken.
+    clock_offset: Option<Millis>,
 }
 
 /// One frame that arrived.
@@ -99,7 +102,7 @@ impl Session {
         step(&address, "SETUP", timeout, session.setup(index, options)).await?;
         let playing = step(&address, "PLAY", timeout, session.play(PlayOptions::default())).await?;
         let frames = playing.demuxed().map_err(|error| fault(&address, "PLAY", &error))?;
-        Ok(Self { frames, address, index, codec, role: endpoint.role })
+        Ok(Self { frames, address, index, codec, role: endpoint.role, clock_offset: None })
     }
 
     /// The next frame. May be dropped while it waits.
@@ -107,6 +110,13 @@ impl Session {
         loop {
             let frame = match self.frames.next().await {
                 Some(Ok(CodecItem::VideoFrame(frame))) => frame,
+                Some(Ok(CodecItem::Rtcp(report))) => {
+                    let sent = report.pkts().find_map(|packet| packet.as_sender_report().ok().flatten());
+                    if let Some(sent) = sent {
+                        self.clock_offset = clock_offset(sent.ntp_timestamp().0, Timestamp::from(SystemTime::now()));
+                    }
+                    continue;
+                }
                 Some(Ok(_)) => continue,
                 Some(Err(error)) => return Err(fault(&self.address, "streaming", &error)),
                 None => return Err(IngestError::Ended { address: self.address.clone() }),
@@ -124,6 +134,11 @@ impl Session {
             }
             return Ok(Received { bytes, at, keyframe });
         }
+    }
+
+    /// How far the camera's clock is ahead of ours, if it has told since this was asked last.
+    pub(crate) fn take_clock_offset(&mut self) -> Option<Millis> {
+        self.clock_offset.take()
     }
 
     /// The current parameter sets as an Annex B byte stream.

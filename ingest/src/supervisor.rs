@@ -23,7 +23,7 @@ use crate::{
     looks::Looks,
 };
 
-/// How often the log's summaries are written.
+/// How often the log's summaries are written, and the cameras told that time passes.
 const SUMMARIES: Duration = Duration::from_secs(1);
 
 /// What a new set of cameras changed.
@@ -162,7 +162,10 @@ impl Supervisor {
                     self.ended(task);
                 }
                 Heard::NoMoreChanges => changing = false,
-                Heard::Tick => self.chronicle.summaries(Instant::now()).iter().for_each(|summary| summary.log()),
+                Heard::Tick => {
+                    self.chronicle.summaries(Instant::now()).iter().for_each(|summary| summary.log());
+                    self.charges.values().for_each(|charge| charge.camera.tick());
+                }
                 Heard::Cancelled => {
                     (changing, stopping) = (false, true);
                     self.looks.cancel();

@@ -35,7 +35,11 @@ use super::{
     scene::{Expect, Forbid, Scene},
     score::{Awaited, Filed, Score, Trap, Where, judge},
 };
-use crate::{fleet::Stills, looker::Looker};
+use crate::{
+    fleet::Stills,
+    health::HealthBoard,
+    looker::{Looked, Looker},
+};
 
 /// More tickets than this from one scene are not told apart any more.
 const MOST_TICKETS: u32 = 1_000;
@@ -147,6 +151,13 @@ impl Player {
         let mut running = JoinSet::new();
         running.spawn_on(service.run(queue), &self.runtime);
 
+        let health = HealthBoard::default();
+        // Fails only where the service has ended; why it did is told below.
+        let tell = |ailments, at| {
+            let event = health.post(&camera, ailments).map(|trust| trust.event(camera.clone(), at));
+            let _ = event.map(|event| events.blocking_send(event));
+        };
+
         let first = view.at(Millis::ZERO)?;
         let size = (first.width, first.height);
         let mut encoder = Encoder::new(size.0 as u32, size.1 as u32, scene.quantizer)?;
@@ -165,7 +176,7 @@ impl Player {
             let access_unit = encoder.encode(&picture, sampled_at)?;
             let picture = decoder.decode(&access_unit)?;
             let frame = Frame { camera: camera.clone(), sampled_at, access_unit, picture };
-            self.looker.look(frame, Occasion::Routine)?;
+            tell(self.looker.look(frame, Occasion::Routine)?.ailments, sampled_at);
             before = later(before, scene.look_interval);
         }
         let mut t = Millis::ZERO;
@@ -190,10 +201,11 @@ impl Player {
                 Pace::Active => Occasion::Suspected,
             };
             let frame = Frame { camera: camera.clone(), sampled_at: begins + t, access_unit, picture };
-            let look = self.looker.look(frame, occasion)?;
+            let Looked { look, ailments, .. } = self.looker.look(frame, occasion)?;
+            tell(ailments, look.sampled_at);
             detected += u64::from(look.source == LookSource::Detector);
             notes.push(Note { at: t, detections: look.detections.clone() });
-            // Both fail only where the service has ended; why it did is told below.
+            // As above.
             let (judged, answer) = oneshot::channel();
             let sent = events.blocking_send(Event::Look(Box::new(look))).is_ok()
                 && events.blocking_send(Event::Judged(judged)).is_ok();

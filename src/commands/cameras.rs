@@ -1,4 +1,4 @@
-//! `gridwatch cameras import|probe|reload|list`.
+//! `gridwatch cameras import|probe|reload|reference|list`.
 
 use std::{
     collections::BTreeMap,
@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use domain::{Millis, StreamRole};
+use domain::{CameraId, Millis, StreamRole};
 
 use super::table;
 use crate::{
@@ -252,4 +252,26 @@ fn zones(camera: &CameraConfig) -> String {
     }
     let names: Vec<_> = camera.zones.iter().map(|zone| zone.id.as_str()).collect();
     names.join(", ")
+}
+
+/// Asks the gridwatch that runs with this configuration to take a camera's next picture as its reference.
+///
+/// # Errors
+/// When none runs, or it does not know the camera.
+pub async fn run_reference(config_path: &Path, id: &CameraId) -> anyhow::Result<()> {
+    let mut console = Config::console(config_path)?;
+    if console.ip().is_unspecified() {
+        console.set_ip(Ipv4Addr::LOCALHOST.into());
+    }
+    let url = format!("http://{console}/api/cameras/{id}/reference");
+    let asked = reqwest::Client::new().post(&url).timeout(RELOAD_WITHIN).send().await;
+    let answer = asked.with_context(|| format!("{url}: no answer; does gridwatch run with this configuration?"))?;
+    match answer.status().as_u16() {
+        202 => {
+            println!("camera {id}: the next picture will be the reference");
+            Ok(())
+        }
+        404 => bail!("the running gridwatch knows no camera {id}; see gridwatch cameras list"),
+        status => bail!("{url} answers {status}; see the log of gridwatch"),
+    }
 }

@@ -3,6 +3,7 @@
 
 mod architecture;
 mod backtest;
+mod camera_health;
 mod commands;
 mod configuration;
 mod crash;

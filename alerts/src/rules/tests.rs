@@ -14,6 +14,7 @@ mod restart;
 mod speed;
 mod stall;
 mod standing;
+mod trust;
 
 use domain::{
     CameraId, Detection, Kind, Label, LookSource, Millis, ModelRef, Point, Polygon, Rect, Sha256, TicketId, Timestamp,
@@ -154,6 +155,14 @@ impl Scene {
             self.ended.retain(|(i, ..)| i.ticket != ticket);
             self.ended.push((incident, ending, self.now));
         }
+        self.take(effects);
+    }
+
+    #[track_caller]
+    fn trust(&mut self, fit: bool) {
+        let camera = camera();
+        let input = if fit { Input::CameraFit(&camera) } else { Input::CameraUnfit(&camera) };
+        let effects = self.core.apply(self.now, input);
         self.take(effects);
     }
 

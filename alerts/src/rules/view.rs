@@ -34,7 +34,15 @@ pub(super) struct View {
     clock: Millis,
     last_look: Option<Timestamp>,
     stream: Stream,
+    fitness: Fitness,
     pace: Pace,
+}
+
+/// Whether what the camera shows can be trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fitness {
+    Fit,
+    Unfit,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +62,7 @@ impl View {
             clock: Millis::ZERO,
             last_look: None,
             stream: Stream::Up,
+            fitness: Fitness::Fit,
             pace: Pace::Idle,
         }
     }
@@ -132,6 +141,14 @@ impl View {
         self.people.clear();
     }
 
+    /// What the camera shows can be trusted no more, or again; the time between counts for nothing.
+    pub(super) fn judge(&mut self, fitness: Fitness, now: Timestamp, book: &Book, out: &mut Vec<Effect>) {
+        if std::mem::replace(&mut self.fitness, fitness) != fitness {
+            self.lost();
+            self.settle_pace(now, book, out);
+        }
+    }
+
     pub(super) fn tick(&mut self, now: Timestamp, book: &Book, out: &mut Vec<Effect>) {
         if self.problems.is_empty() {
             return;
@@ -157,7 +174,7 @@ impl View {
         names: &mut u64,
         out: &mut Vec<Effect>,
     ) {
-        if self.zones.is_empty() && self.problems.is_empty() {
+        if self.fitness == Fitness::Unfit || (self.zones.is_empty() && self.problems.is_empty()) {
             return;
         }
         let Some(passed) = self.advance(now, book, out) else { return };
@@ -221,6 +238,9 @@ impl View {
         seen: &Observation<'_>,
         book: &Book,
     ) -> Option<Sight> {
+        if self.fitness == Fitness::Unfit {
+            return None;
+        }
         let zone = self.zones.iter().find(|z| z.id == ticket.zone);
         let index = book.rule_for(&ticket.kind, zone)?;
         let permits = book.permits.at_hand(&self.camera, &self.zones, now, &book.time_zone);
@@ -296,7 +316,7 @@ impl View {
                 Stage::Quiet { .. } | Stage::Closed { .. } | Stage::Resting { .. } => false,
             }
         });
-        let pace = if wants_looks { Pace::Active } else { Pace::Idle };
+        let pace = if wants_looks && self.fitness == Fitness::Fit { Pace::Active } else { Pace::Idle };
         if pace != self.pace {
             self.pace = pace;
             out.push(Effect::Pace { camera: self.camera.clone(), pace });

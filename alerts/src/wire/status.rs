@@ -2,7 +2,7 @@
 //! at once what works.
 
 use bytes::Bytes;
-use domain::{CameraReport, CameraState, Codec, NodeId, Timestamp};
+use domain::{CameraFault, CameraReport, CameraState, Codec, NodeId, Timestamp};
 use serde::Serialize;
 
 use super::{Node, json, rounded};
@@ -74,6 +74,17 @@ pub struct CameraStatus {
     last_look: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+    faults: Vec<FaultStatus>,
+    tickets: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clock_offset_s: Option<f64>,
+}
+
+/// A fault of a camera as JSON says it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+struct FaultStatus {
+    fault: CameraFault,
+    since: String,
 }
 
 impl CameraStatus {
@@ -89,8 +100,8 @@ impl CameraStatus {
 #[must_use]
 pub fn is_same_news(a: &CameraReport, b: &CameraReport) -> bool {
     let seconds = |report: &CameraReport| report.keyframe_interval.map(|i| i.as_secs_f64().round() as i64);
-    (a.state, a.since, &a.error, a.codec, a.size, seconds(a))
-        == (b.state, b.since, &b.error, b.codec, b.size, seconds(b))
+    (a.state, a.since, &a.error, a.codec, a.size, seconds(a), &a.ailments)
+        == (b.state, b.since, &b.error, b.codec, b.size, seconds(b), &b.ailments)
 }
 
 /// The state of a camera as `report` has it.
@@ -106,12 +117,19 @@ pub fn camera_status(report: &CameraReport, node: &Node) -> CameraStatus {
         keyframe_interval_s: report.keyframe_interval.map(|interval| rounded(interval.as_secs_f64() as f32)),
         last_look: report.last_look_at.map(|at| node.rfc3339(at)),
         error: report.error.as_ref().map(ToString::to_string),
+        faults: report
+            .ailments
+            .iter()
+            .map(|ailment| FaultStatus { fault: ailment.fault, since: node.rfc3339(ailment.since) })
+            .collect(),
+        tickets: if report.suspended_since().is_some() { "suspended" } else { "active" },
+        clock_offset_s: report.clock_offset.map(|offset| rounded(offset.as_secs_f64() as f32)),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use domain::Millis;
+    use domain::{Ailment, Millis};
 
     use super::*;
 
@@ -129,6 +147,8 @@ mod tests {
             look_interval: Millis::secs(10),
             looks: 7,
             reconnects: 0,
+            ailments: Vec::new(),
+            clock_offset: None,
         }
     }
 
@@ -148,5 +168,7 @@ mod tests {
         check(|r| r.state = CameraState::Offline, false);
         check(|r| r.size = Some((1920, 1080)), false);
         check(|r| r.error = Some("password refused".into()), false);
+        check(|r| r.clock_offset = Some(Millis(800)), true);
+        check(|r| r.ailments.push(Ailment { fault: CameraFault::Moved, since: Timestamp(4_000) }), false);
     }
 }

@@ -16,7 +16,7 @@ use alerts::{
         opening_messages, problem_message, read_platform,
     },
 };
-use domain::{CameraReport, CameraState, Cell, Codec, Millis, ModelRef, Sha256, Timestamp};
+use domain::{Ailment, CameraFault, CameraReport, CameraState, Cell, Codec, Millis, ModelRef, Sha256, Timestamp};
 use serde_json::{Value, json};
 
 use crate::fixture::{OPENED_AT, node, piece, ticket};
@@ -388,6 +388,12 @@ fn every_state_keeps_the_contract() {
             look_interval: Millis::secs(10),
             looks: 1,
             reconnects: 0,
+            ailments: CameraFault::ALL
+                .map(|fault| Ailment { fault, since: OPENED_AT })
+                .into_iter()
+                .filter(|_| known)
+                .collect(),
+            clock_offset: known.then_some(Millis(-61_500)),
         };
         let topic = wire::camera_status_topic(place.as_ref().filter(|_| known), &node(), &report.id);
         check_status(&document, &topic, &wire::camera_status(&report, &node()).payload());

@@ -246,5 +246,7 @@ fn camera(state: CameraState) -> CameraReport {
         look_interval: Millis::secs(10),
         looks: 0,
         reconnects: 0,
+        ailments: Vec::new(),
+        clock_offset: None,
     }
 }

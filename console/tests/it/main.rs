@@ -1,6 +1,7 @@
 //! The console over real HTTP, a real store and real evidence.
 
 mod evidence;
+mod faults;
 mod health;
 mod house;
 mod lists;

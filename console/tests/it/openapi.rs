@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use domain::{CameraState, Millis};
+use domain::{Ailment, CameraFault, CameraState, Millis};
 use reqwest::{Method, header};
 use serde_json::{Value, json};
 
@@ -58,6 +58,8 @@ async fn the_api_answers_as_its_document_says() {
     // As bare as a camera and a ticket can be.
     let mut bare = camera("bare", "", house.now);
     bare.report.state = CameraState::Waiting;
+    bare.report.ailments = vec![Ailment { fault: CameraFault::Offline, since: house.now }];
+    bare.reference = None;
     bare.report.codec = None;
     bare.report.size = None;
     bare.report.keyframe_interval = None;
@@ -96,6 +98,12 @@ async fn the_api_answers_as_its_document_says() {
         ("/api/cameras/{id}", "/api/cameras/none".to_owned(), 404),
         ("/cameras/{id}/latest.jpg", "/cameras/gate-2/latest.jpg".to_owned(), 200),
         ("/cameras/{id}/latest.jpg", "/cameras/bare/latest.jpg".to_owned(), 404),
+        ("/cameras/{id}/reference.jpg", "/cameras/gate-2/reference.jpg".to_owned(), 200),
+        ("/cameras/{id}/reference.jpg", "/cameras/bare/reference.jpg".to_owned(), 404),
+        ("/api/cameras", "/api/cameras?fault=any".to_owned(), 200),
+        ("/api/cameras/{id}/reference", "/api/cameras/gate-2/reference".to_owned(), 202),
+        ("/api/cameras/{id}/reference", "/api/cameras/a*b/reference".to_owned(), 400),
+        ("/api/cameras/{id}/reference", "/api/cameras/none/reference".to_owned(), 404),
         ("/evidence/{sha256}", format!("/evidence/{}", t.evidence[0].sha256), 200),
         ("/evidence/{sha256}", format!("/evidence/{}", t.evidence[1].sha256), 200),
         ("/evidence/{sha256}", "/evidence/77".to_owned(), 400),

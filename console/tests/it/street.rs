@@ -33,6 +33,8 @@ use jiff::tz::TimeZone;
 pub(crate) struct Cameras {
     views: Mutex<Vec<CameraView>>,
     stills: Mutex<HashMap<CameraId, Bytes>>,
+    /// The cameras that a new reference was asked for, in order.
+    pub(crate) references_asked: Mutex<Vec<CameraId>>,
 }
 
 impl Cameras {
@@ -56,6 +58,18 @@ impl Fleet for Cameras {
 
     fn camera(&self, id: &CameraId) -> Option<CameraView> {
         self.views.lock().expect("not poisoned").iter().find(|c| c.report.id == *id).cloned()
+    }
+
+    fn reference<'a>(&'a self, id: &'a CameraId) -> StillFuture<'a> {
+        self.still(id)
+    }
+
+    fn take_reference(&self, id: &CameraId) -> bool {
+        let known = self.camera(id).is_some();
+        if known {
+            self.references_asked.lock().expect("not poisoned").push(id.clone());
+        }
+        known
     }
 
     fn still<'a>(&'a self, id: &'a CameraId) -> StillFuture<'a> {
@@ -152,10 +166,13 @@ pub(crate) fn camera(id: &str, name: &str, now: Timestamp) -> CameraView {
             look_interval: Millis::secs(10),
             looks: 1_140,
             reconnects: 1,
+            ailments: Vec::new(),
+            clock_offset: None,
         },
         name: name.to_owned(),
         place: Some(place()),
         zones: vec![lane()],
+        reference: Some(now - Millis::mins(100)),
     }
 }
 

@@ -15,6 +15,7 @@ enum Step {
     Look(Vec<Detection>, bool),
     Wait(i64),
     Lose,
+    Trust(bool),
     Tick,
     Restart,
     Rezone(bool),
@@ -41,6 +42,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (0_i64..30_000).prop_map(Step::Wait),
         1 => prop::sample::select(vec![-7_200_000, -30_000, 3_600_000, i64::MAX / 2, i64::MIN / 2]).prop_map(Step::Wait),
         1 => Just(Step::Lose),
+        1 => any::<bool>().prop_map(Step::Trust),
         1 => Just(Step::Tick),
         1 => Just(Step::Restart),
         1 => any::<bool>().prop_map(Step::Rezone),
@@ -152,6 +154,7 @@ fn play(scene: &mut Scene, docket: &mut Docket, step: &Step) {
         }
         Step::Wait(millis) => scene.wait(Millis(*millis)),
         Step::Lose => scene.lose(),
+        Step::Trust(fit) => scene.trust(*fit),
         Step::Tick => scene.tick(),
         Step::Restart => {
             let mut fresh = Scene::new(QUICK, &zones(true));

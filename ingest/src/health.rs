@@ -1,0 +1,194 @@
+//! Camera health: what a stream tells of its camera. Offline for too long, keyframes too far apart, a clock that is off.
+//!
+//! Pure: facts and their times come in, ailments come out. What the pictures tell is not known here.
+
+use domain::{
+    Ailment, CameraFault, Millis, Timestamp,
+    health::{Latch, Patience, Sign},
+};
+
+use crate::IngestConfig;
+
+/// How long a camera must have streamed to be back: what connects and breaks at once is not.
+const BACK_AFTER: Millis = Millis::secs(10);
+/// Measured intervals and told times in a row that are believed.
+const MEASURED: Patience = Patience { looks: 3, time: Millis::ZERO };
+const TOLD: Patience = Patience { looks: 2, time: Millis::ZERO };
+/// How far a value must be on the other side of its limit to be there: a tenth.
+const MARGIN: i64 = 10;
+
+/// What was noticed of a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fact {
+    /// Keyframes arrive, or a recording has come to its end.
+    Up,
+    /// It is not connected, or nothing comes.
+    Down,
+    /// A keyframe came so long after the one before, and a look is due so often.
+    Keyframe {
+        /// Since the one before.
+        interval: Millis,
+        /// Between looks while nothing is suspected.
+        look_interval: Millis,
+    },
+    /// The camera told its time, which is so far ahead of ours.
+    Clock(Millis),
+}
+
+/// What is known of one camera.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StreamHealth {
+    offline_after: Millis,
+    clock_tolerance: Millis,
+    offline: Latch,
+    keyframes: Latch,
+    clock: Latch,
+}
+
+impl StreamHealth {
+    pub(crate) fn new(config: &IngestConfig) -> Self {
+        Self {
+            offline_after: config.offline_after,
+            clock_tolerance: config.clock_tolerance,
+            offline: Latch::default(),
+            keyframes: Latch::default(),
+            clock: Latch::default(),
+        }
+    }
+
+    /// Takes in what was noticed at `at`; whether that changed what is believed.
+    pub(crate) fn observe(&mut self, at: Timestamp, fact: Fact) -> bool {
+        let turn = match fact {
+            Fact::Up | Fact::Down => {
+                let sign = if fact == Fact::Down { Sign::Bad } else { Sign::Good };
+                let on = Patience { looks: 2, time: self.offline_after };
+                self.offline.observe(at, sign, on, Patience { looks: 2, time: BACK_AFTER })
+            }
+            Fact::Keyframe { interval, look_interval } => {
+                self.keyframes.observe(at, beyond(interval, look_interval), MEASURED, MEASURED)
+            }
+            Fact::Clock(offset) => {
+                let distance = Millis(offset.0.saturating_abs());
+                self.clock.observe(at, beyond(distance, self.clock_tolerance), TOLD, TOLD)
+            }
+        };
+        turn.is_some()
+    }
+
+    /// What is believed to be wrong.
+    pub(crate) fn ailments(&self) -> Vec<Ailment> {
+        let latches = [
+            (CameraFault::Offline, &self.offline),
+            (CameraFault::KeyframeInterval, &self.keyframes),
+            (CameraFault::Clock, &self.clock),
+        ];
+        let ill = |(fault, latch): (CameraFault, &Latch)| Some(Ailment { fault, since: latch.since()? });
+        latches.into_iter().filter_map(ill).collect()
+    }
+}
+
+fn beyond(value: Millis, limit: Millis) -> Sign {
+    let margin = limit.0 / MARGIN;
+    match value.0 {
+        value if value > limit.0.saturating_add(margin) => Sign::Bad,
+        value if value <= limit.0.saturating_sub(margin) => Sign::Good,
+        _ => Sign::Unclear,
+    }
+}
+
+/// How far `ntp` (the 64 bits of RFC 5905, as a sender report has them) is ahead of `now`. None where the camera has no
+/// clock: it may then send zero, or the time since it was switched on (RFC 3550, 6.4.1), both long before 1970.
+pub(crate) fn clock_offset(ntp: u64, now: Timestamp) -> Option<Millis> {
+    const UNIX_EPOCH: i64 = 2_208_988_800;
+    let (seconds, fraction) = ((ntp >> 32) as i64, ntp & 0xffff_ffff);
+    // 32 bits of seconds run over in 2036; what would be before 1968 is after that (RFC 5905, 6).
+    let seconds = if seconds < 1 << 31 && seconds > 1 << 24 { seconds + (1 << 32) } else { seconds };
+    let unix = seconds - UNIX_EPOCH;
+    let millis = unix * 1_000 + ((fraction * 1_000) >> 32) as i64;
+    (unix >= 0).then(|| Millis(millis - now.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AT: Timestamp = Timestamp(1_795_406_400_000);
+
+    fn health() -> StreamHealth {
+        StreamHealth::new(&IngestConfig::default())
+    }
+
+    fn faults(health: &StreamHealth) -> Vec<CameraFault> {
+        health.ailments().iter().map(|ailment| ailment.fault).collect()
+    }
+
+    /// One fact a second, `u` or `d`, as often as said.
+    fn play(health: &mut StreamHealth, at: &mut Timestamp, script: &[(Fact, i64)]) {
+        for (fact, seconds) in script {
+            for _ in 0..*seconds {
+                health.observe(*at, *fact);
+                *at = *at + Millis::secs(1);
+            }
+        }
+    }
+
+    #[test]
+    fn an_outage_is_a_fault_after_two_minutes_and_over_once_the_stream_has_lasted() {
+        let (mut health, mut at) = (health(), AT);
+        play(&mut health, &mut at, &[(Fact::Up, 60), (Fact::Down, 120)]);
+        assert_eq!(faults(&health), []);
+        play(&mut health, &mut at, &[(Fact::Down, 1)]);
+        assert_eq!(health.ailments(), [Ailment { fault: CameraFault::Offline, since: AT + Millis::secs(60) }]);
+        play(&mut health, &mut at, &[(Fact::Up, 5), (Fact::Down, 5), (Fact::Up, 10)]);
+        assert_eq!(faults(&health), [CameraFault::Offline]);
+        play(&mut health, &mut at, &[(Fact::Up, 1)]);
+        assert_eq!(faults(&health), []);
+    }
+
+    #[test]
+    fn a_restart_of_the_camera_is_no_fault() {
+        let (mut health, mut at) = (health(), AT);
+        for _ in 0..20 {
+            play(&mut health, &mut at, &[(Fact::Up, 15), (Fact::Down, 90)]);
+            assert_eq!(faults(&health), []);
+        }
+    }
+
+    #[test]
+    fn keyframes_that_come_less_often_than_looks_are_due_are_a_fault() {
+        let keyframe = |seconds| Fact::Keyframe { interval: Millis::secs(seconds), look_interval: Millis::secs(10) };
+        let mut health = health();
+        for (interval, ill) in
+            [(2, false), (12, false), (25, false), (12, true), (10, true), (2, true), (2, true), (2, false)]
+        {
+            health.observe(AT, keyframe(interval));
+            assert_eq!(!health.ailments().is_empty(), ill, "{interval}");
+        }
+    }
+
+    #[test]
+    fn a_clock_is_off_beyond_the_tolerance_either_way() {
+        for sign in [-1, 1] {
+            let mut health = health();
+            let offsets =
+                [(400, false), (5_400, false), (7_000, false), (7_000, true), (5_000, true), (80, true), (80, false)];
+            for (millis, ill) in offsets {
+                health.observe(AT, Fact::Clock(Millis(sign * millis)));
+                assert_eq!(!health.ailments().is_empty(), ill, "{millis}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_sender_report_tells_the_time_or_that_there_is_no_clock() {
+        let ntp = |unix: i64, fraction: u64| ((unix + 2_208_988_800) as u64) << 32 | fraction;
+        assert_eq!(clock_offset(ntp(1_795_406_400, 1 << 31), AT), Some(Millis(500)));
+        assert_eq!(clock_offset(ntp(1_795_406_390, 0), AT), Some(Millis(-10_000)));
+        // 2000-01-01: a camera that was reset.
+        assert_eq!(clock_offset(ntp(946_684_800, 0), AT).map(|offset| offset.0 < -800_000_000_000), Some(true));
+        assert_eq!(clock_offset(0, AT), None);
+        assert_eq!(clock_offset(3_600 << 32, AT), None, "switched on an hour ago");
+        // After the seconds ran over, in 2036.
+        assert_eq!(clock_offset((1_u64 << 25) << 32, AT).map(|offset| offset.0 > 0), Some(true));
+    }
+}
