@@ -15,7 +15,7 @@ media ?= $${GRIDWATCH_DEPS:-.deps}/clips ../shared/data/media ../shared/data
 # What `make demo`, `make bench` and `make backtest` pass on, as in: make demo args="--once"
 args ?=
 
-.PHONY: help setup build demo test bench backtest train-test fmt lint deny ci clean
+.PHONY: help setup build demo test chaos bench backtest train-test fmt lint deny ci clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{ printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,10 @@ demo: build ## cameras, detection, tickets and evidence on this machine, shown a
 test: ## all tests, against real servers
 	@$(setup) --test
 	$(cargo) test --workspace --locked -- --test-threads=$(test_threads)
+
+chaos: ## 200 kills of the program and 50 of database and broker each, while tickets open (about half an hour)
+	@$(setup) --test
+	GRIDWATCH_CHAOS=full $(cargo) test --locked --test it -- chaos --nocapture
 
 bench: ## what looks, idle cameras, fleets, storms and the change gate cost (args=fleet, args="look idle", ...)
 	@$(setup) --bench

@@ -369,6 +369,34 @@ pub enum TicketsCommand {
         #[arg(long, value_name = "DIR")]
         export: Option<PathBuf>,
     },
+    /// Keep a ticket and its evidence, whatever their age, until they are released (legal hold).
+    Hold {
+        /// The configuration file.
+        #[command(flatten)]
+        config: ConfigArg,
+        /// The ticket.
+        id: TicketId,
+        /// Why; kept with the ticket.
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        /// Who asks for it; whoever is logged in, if left out.
+        #[arg(long, value_name = "NAME")]
+        by: Option<String>,
+    },
+    /// End a ticket's hold; it goes when it has expired.
+    Release {
+        /// The configuration file.
+        #[command(flatten)]
+        config: ConfigArg,
+        /// The ticket.
+        id: TicketId,
+        /// Why; kept with the ticket.
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        /// Who asks for it; whoever is logged in, if left out.
+        #[arg(long, value_name = "NAME")]
+        by: Option<String>,
+    },
 }
 
 /// See, fetch, verify, judge and measure detection models.

@@ -32,6 +32,8 @@ pub struct Config {
     pub database: alerts::store::DatabaseConfig,
     /// Second looks at what is said to be handled.
     pub recheck: alerts::recheck::RecheckConfig,
+    /// How long tickets, messages and pictures are kept.
+    pub retention: alerts::retention::RetentionConfig,
     /// Evidence pictures.
     pub evidence: alerts::evidence::EvidenceConfig,
     /// The platform's broker.
@@ -380,6 +382,7 @@ impl Config {
             self.mqtt.check().map_err(|error| invalid("mqtt", error.to_string()))?;
         }
         self.database.check().map_err(|error| invalid("database", error.to_string()))?;
+        self.retention.check().map_err(|message| invalid("retention", message))?;
         self.deadlines.lights().map_err(|message| invalid("deadlines", message))?;
         self.recheck.check().map_err(|message| invalid("recheck", message))?;
         let mut core = alerts::rules::Core::new(&self.rules, jiff::tz::TimeZone::UTC, [])

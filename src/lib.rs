@@ -22,6 +22,7 @@ pub mod pipeline;
 pub mod probing;
 pub mod reference;
 pub mod reload;
+mod remembered;
 pub mod roster;
 pub mod sheet;
 pub mod still;

@@ -73,6 +73,12 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Tickets(TicketsCommand::Show { config, id, json, export }) => {
             commands::tickets::run_show(&config.path, id, json, export.as_deref()).await
         }
+        Command::Tickets(TicketsCommand::Hold { config, id, reason, by }) => {
+            commands::holds::run_hold(&config.path, id, &reason, by).await
+        }
+        Command::Tickets(TicketsCommand::Release { config, id, reason, by }) => {
+            commands::holds::run_release(&config.path, id, &reason, by).await
+        }
         Command::Models(ModelsCommand::List(models)) => commands::models::run_list(&models.models_dir),
         Command::Models(ModelsCommand::Pull { models, name }) => {
             commands::models::run_pull(&models.models_dir, &name).await

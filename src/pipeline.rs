@@ -14,14 +14,14 @@ use std::{
 };
 
 use alerts::{
-    AlertsError,
     case::State,
     evidence::EvidenceStore,
     publisher::{CameraBoard, Connection, Publisher},
     registry::{Intake, Registry},
+    retention::Retention,
     rules::Core,
     service::{self, Clock, Rechecking, Service, ServiceSetup},
-    store::{Database, Store, TicketFilter},
+    store::{Store, TicketFilter},
     ticket::{CameraInfo, Ticket},
     timekeeper::Timekeeper,
     wire::Node,
@@ -43,6 +43,7 @@ use crate::{
     looker::{Looked, Looker, ReferenceOf},
     reference::ReferenceStore,
     reload::Reloader,
+    remembered::{self, Reach},
     roster::Roster,
     telemetry,
 };
@@ -61,12 +62,6 @@ const LONGEST_QUIET: Millis = Millis::mins(366 * 24 * 60);
 const MOST_CHECKS: u32 = 10_000;
 /// How often the cameras' reports are compared for news to publish.
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);
-
-/// Between two attempts to reach the database at the start.
-const DATABASE_PAUSE: Duration = Duration::from_secs(1);
-/// For how long another process may have the database before that is an error: longer than a server takes to notice
-/// that a machine is gone.
-const TAKEN_FOR: Duration = Duration::from_secs(30);
 
 /// How long a stop may take. A full disk or a database that is away would hold it up for ever.
 const STOP_WITHIN: Duration = Duration::from_secs(30);
@@ -97,6 +92,7 @@ enum Stage {
     Timekeeper,
     Intake,
     Publisher,
+    Retention,
     Statuses,
     Reloads,
     Console,
@@ -125,14 +121,13 @@ impl Pipeline {
             Node { id: config.node.id.clone(), district: config.node.district.clone(), timezone: timezone.clone() };
 
         let timetable = config.timetable(Path::new("the configuration"))?;
-        let store = connect(config.database()?, &cancel).await?;
+        let reach = Reach { cleared: LONGEST_REST, ended: LONGEST_QUIET };
+        let (store, remembered) = remembered::open(&config.database()?, reach, &cancel).await?;
         let evidence = EvidenceStore::open(&config.evidence_dir())?;
         let zones = config.cameras.iter().map(|camera| (camera.id.clone(), camera.zones.clone()));
         let mut core = Core::new(&config.rules, timezone.clone(), zones)?;
         core.set_permits(config.permits.clone())?;
-        core.restore(store.open_tickets().await?);
-        core.restore_cleared(store.cleared_tickets(now() - LONGEST_REST).await?);
-        core.restore_ended(store.ended_tickets(now() - LONGEST_QUIET).await?);
+        remembered.restore(&mut core);
 
         let broker = match &config.mqtt.url {
             Some(_) => None,
@@ -251,6 +246,14 @@ impl Pipeline {
                 Ok(Stage::Publisher)
             }
         });
+        let retention = Retention::new(config.retention.clone(), store.clone(), evidence.clone());
+        stages.spawn({
+            let stop = stop.publisher.clone();
+            async move {
+                retention.run(stop).await;
+                Ok(Stage::Retention)
+            }
+        });
         let rate = Arc::new(LookRate::default());
         stages.spawn(post_camera_states(
             ingest.clone(),
@@ -359,40 +362,6 @@ impl Pipeline {
         self.store.close().await;
         info!("stopped");
         failure.map_or(Ok(()), Err)
-    }
-}
-
-/// The database, once it is there: a server may start later than we do. One process a database: two would send each
-/// ticket twice.
-async fn connect(database: Database, cancel: &CancellationToken) -> anyhow::Result<Store> {
-    let mut told = false;
-    let mut since_taken = None;
-    loop {
-        let attempt = async {
-            let store = Store::connect(database.clone()).await?;
-            store.claim_outbox().await?;
-            Ok(store)
-        };
-        match attempt.await {
-            Ok(store) => return Ok(store),
-            Err(error @ AlertsError::DatabaseAway { .. }) => {
-                if !told {
-                    warn!(%error, "waiting for the database");
-                    told = true;
-                }
-            }
-            // The server may still hold the session of a process that was killed a moment ago.
-            Err(error @ AlertsError::OutboxTaken { .. }) => {
-                if since_taken.get_or_insert_with(Instant::now).elapsed() > TAKEN_FOR {
-                    return Err(error.into());
-                }
-            }
-            Err(error) => return Err(error.into()),
-        }
-        tokio::select! {
-            () = cancel.cancelled() => bail!("stopped while waiting for database {database}"),
-            () = tokio::time::sleep(DATABASE_PAUSE) => {}
-        }
     }
 }
 

@@ -166,7 +166,7 @@ pub enum AlertsError {
     EvidenceIo {
         /// Which file.
         path: PathBuf,
-        /// `store` or `read`.
+        /// `store`, `read`, `list` or `remove`.
         doing: &'static str,
         /// Why.
         source: io::Error,

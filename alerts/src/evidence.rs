@@ -9,7 +9,7 @@ use std::{
     io::{self, Write as _},
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, SystemTime},
@@ -18,6 +18,7 @@ use std::{
 use bytes::Bytes;
 use domain::Sha256;
 use serde::Deserialize;
+use tokio::sync::Notify;
 
 use crate::AlertsError;
 
@@ -48,6 +49,9 @@ impl Default for EvidenceConfig {
 pub struct EvidenceStore {
     dir: Arc<Path>,
     temporary: Arc<AtomicU64>,
+    /// Held for writing while a file is removed, so that none goes that is just being stored again.
+    removal: Arc<RwLock<()>>,
+    full: Arc<Notify>,
 }
 
 impl EvidenceStore {
@@ -68,7 +72,7 @@ impl EvidenceStore {
             }
         }
         sync_folder(dir).map_err(failed)?;
-        Ok(Self { dir: dir.into(), temporary: Arc::default() })
+        Ok(Self { dir: dir.into(), temporary: Arc::default(), removal: Arc::default(), full: Arc::default() })
     }
 
     /// Where the store lies.
@@ -94,14 +98,20 @@ impl EvidenceStore {
         let path = self.path(&sha256);
         let failed = |source: io::Error| match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                self.full.notify_one();
                 AlertsError::EvidenceFull { path: path.clone() }
             }
             _ => AlertsError::EvidenceIo { path: path.clone(), doing: "store", source },
         };
         let folder = path.parent().expect("the path ends in two folders and a name");
+        let _kept = self.removal.read().unwrap_or_else(PoisonError::into_inner);
         match fs::read(&path) {
             // A put that was cut off between its last two steps may have left the name unsynced.
-            Ok(stored) if stored == bytes => sync_folder(folder).map_err(failed)?,
+            Ok(stored) if stored == bytes => {
+                // As good as new: it is not removed before the row that names it is written.
+                File::open(&path).and_then(|file| file.set_modified(SystemTime::now())).map_err(failed)?;
+                sync_folder(folder).map_err(failed)?;
+            }
             _ => self.write(bytes, &sha256, &path, folder).map_err(failed)?,
         }
         Ok(sha256)
@@ -148,6 +158,68 @@ impl EvidenceStore {
         };
         let found = Sha256::of(&bytes);
         if found == *sha256 { Ok(bytes.into()) } else { Err(AlertsError::EvidenceAltered { path, found }) }
+    }
+}
+
+/// One of the folders that the evidence is spread over, by the first byte of the digest.
+pub type Shelf = u8;
+
+impl EvidenceStore {
+    /// The files of a shelf that were last stored before this.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn older_than(&self, before: SystemTime, shelf: Shelf) -> Result<Vec<Sha256>, AlertsError> {
+        let mut found = Vec::new();
+        let upper = self.dir.join(format!("{shelf:02x}"));
+        for folder in entries(&upper)? {
+            for file in entries(&folder)? {
+                let digest = file.file_name().and_then(|name| name.to_str()?.parse().ok());
+                let modified = fs::metadata(&file).and_then(|metadata| metadata.modified());
+                if let (Some(digest), Ok(modified)) = (digest, modified)
+                    && modified < before
+                {
+                    found.push(digest);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Removes a file, unless it was stored (again) since `before`; gives its size.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn remove(&self, sha256: &Sha256, before: SystemTime) -> Result<Option<u64>, AlertsError> {
+        let path = self.path(sha256);
+        let failed = |source| AlertsError::EvidenceIo { path: path.clone(), doing: "remove", source };
+        let _alone = self.removal.write().unwrap_or_else(PoisonError::into_inner);
+        let metadata = match fs::metadata(&path) {
+            Ok(metadata) => metadata,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed(error)),
+        };
+        if metadata.modified().map_err(failed)? >= before {
+            return Ok(None);
+        }
+        fs::remove_file(&path).map_err(failed)?;
+        Ok(Some(metadata.len()))
+    }
+
+    /// Wakes whoever waits for it each time that the disk is found full.
+    #[must_use]
+    pub fn full(&self) -> Arc<Notify> {
+        Arc::clone(&self.full)
+    }
+}
+
+/// What a folder holds; nothing where there is none.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, AlertsError> {
+    let failed = |source| AlertsError::EvidenceIo { path: folder.to_owned(), doing: "list", source };
+    match fs::read_dir(folder) {
+        Ok(entries) => entries.map(|entry| Ok(entry.map_err(failed)?.path())).collect(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(failed(error)),
     }
 }
 

@@ -17,6 +17,7 @@ pub mod platform;
 pub mod publisher;
 pub mod recheck;
 pub mod registry;
+pub mod retention;
 pub mod routed;
 pub mod rules;
 pub mod service;
@@ -31,6 +32,7 @@ pub use error::AlertsError;
 pub fn describe_metrics() {
     publisher::describe_metrics();
     registry::describe_metrics();
+    retention::describe_metrics();
     service::describe_metrics();
     timekeeper::describe_metrics();
 }

@@ -18,7 +18,7 @@ use sqlx::{
     any::AnyPoolOptions,
     migrate::{Migration, MigrationType, Migrator},
 };
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, Notify, watch};
 
 use crate::AlertsError;
 
@@ -28,6 +28,7 @@ mod config;
 mod database;
 mod duty;
 mod outbox;
+mod retention;
 mod row;
 mod sql;
 mod tickets;
@@ -54,6 +55,7 @@ pub use clocks::Rewound;
 pub use config::DatabaseConfig;
 pub use database::{Database, Server};
 pub use outbox::Refused;
+pub use retention::{Expired, Hold, Kinds, Release, Removed};
 pub use tickets::{Counts, Opened, TicketFilter, Touch};
 
 use database::Access;
@@ -77,6 +79,7 @@ pub struct Store {
     /// On a server: the session that holds the outbox.
     publishing: Arc<Mutex<Option<AnyConnection>>>,
     outbox: watch::Sender<u64>,
+    full: Arc<Notify>,
 }
 
 fn migrations(database: &Database) -> Vec<Migration> {
@@ -85,6 +88,7 @@ fn migrations(database: &Database) -> Vec<Migration> {
         (2, "duty", include_str!("../migrations/0002_duty.sql")),
         (3, "cases", include_str!("../migrations/0003_cases.sql")),
         (4, "routing", include_str!("../migrations/0004_routing.sql")),
+        (6, "retention", include_str!("../migrations/0006_retention.sql")),
     ];
     scripts
         .into_iter()
@@ -160,6 +164,7 @@ impl Store {
             readers,
             publishing: Arc::default(),
             outbox: watch::Sender::new(0),
+            full: Arc::default(),
         })
     }
 
@@ -167,6 +172,12 @@ impl Store {
     #[must_use]
     pub fn database(&self) -> &Database {
         &self.database
+    }
+
+    /// Wakes whoever waits for it each time that the disk is found full.
+    #[must_use]
+    pub fn full(&self) -> Arc<Notify> {
+        Arc::clone(&self.full)
     }
 
     /// Closes all connections, those of clones too, after the calls under way have ended.
@@ -206,7 +217,13 @@ impl Store {
 
     /// Says what was being done and where when the database refuses.
     fn failed(&self, doing: &'static str) -> impl Fn(sqlx::Error) -> AlertsError + use<'_> {
-        move |error| self.database.refusal(doing, error)
+        move |error| {
+            let refusal = self.database.refusal(doing, error);
+            if matches!(refusal, AlertsError::DatabaseFull { .. }) {
+                self.full.notify_one();
+            }
+            refusal
+        }
     }
 }
 

@@ -187,6 +187,8 @@ texts! {
     Copies: "抄报", "Copies to";
     PhotosNeeded: "立案 / 结案所需照片", "Pictures to open / to close";
     Steps: "处置步骤", "Steps";
+    LegalHold: "依法保留", "Legal hold";
+    Released: "解除保留", "Released";
     EvidenceFiles: "证据文件", "Evidence files";
     EvidenceHint: "每个文件以其 SHA-256 为地址，可下载后核对。", "Each file is addressed by its SHA-256; download it and check.";
     Moment: "时刻", "Moment";

@@ -7,6 +7,7 @@ use alerts::{
     deadline::Limit,
     duty::Words,
     routed::Routed,
+    store::Hold,
     ticket::{Evidence, EvidenceRole, Rendition, Ticket},
 };
 use axum::{
@@ -41,6 +42,7 @@ pub(crate) async fn show(
     let (console, lang) = (&desk.console, visit.lang);
     let ticket = find(console, &id).await?;
     let history = console.store.history(ticket.id()).await.map_err(Fault::internal)?;
+    let holds = console.store.holds(ticket.id()).await.map_err(Fault::internal)?;
     let (figures, _) = console.figures().await?;
     // The camera may be gone from the configuration.
     let suspended = console.fleet.camera(&ticket.incident.camera).and_then(|camera| camera.report.suspended_since());
@@ -78,6 +80,7 @@ pub(crate) async fn show(
                 }
             }
             @if under_review { (case::review_form(&visit, &ticket)) }
+            @if !holds.is_empty() { (legal_holds(console, &visit, &holds)) }
             (pictures(console, &visit, &ticket))
             (case::history(console, &visit, &history))
             (facts(console, &visit, &ticket))
@@ -265,6 +268,27 @@ fn clock(console: &Console, visit: &Visit, shown: &Shown) -> Markup {
             (None, Some(due), _) => { (Text::DueBy.with(lang, wall(due, &console.time_zone))) },
             (None, None, Some(reason)) => { (Text::from(reason).of(lang)) },
             (None, None, None) => { (Text::DueUnknown.of(lang)) },
+        }
+    }
+}
+
+/// Who wants it kept, and why; also what is over.
+fn legal_holds(console: &Console, visit: &Visit, holds: &[Hold]) -> Markup {
+    let lang = visit.lang;
+    html! {
+        section {
+            h2 { (Text::LegalHold.of(lang)) }
+            ul {
+                @for hold in holds {
+                    li {
+                        (wall(hold.at, &console.time_zone)) " · " (hold.by) ": " (hold.reason)
+                        @if let Some(end) = &hold.released {
+                            br;
+                            (Text::Released.of(lang)) " " (wall(end.at, &console.time_zone)) " · " (end.by) ": " (end.reason)
+                        }
+                    }
+                }
+            }
         }
     }
 }

@@ -6,6 +6,7 @@ pub mod cameras;
 pub mod check;
 pub mod demo;
 pub mod duty;
+pub mod holds;
 pub mod labels;
 pub mod models;
 pub mod platform;

@@ -156,6 +156,12 @@ pub async fn run_show(config: &Path, id: TicketId, json: bool, export: Option<&P
             let why = change.reason.map(|reason| format!(", {reason}")).unwrap_or_default();
             println!("{} {} ({} by {}{why})", local_time(change.at, &timezone), change.to, change.event, change.by);
         }
+        for hold in store.holds(id).await? {
+            println!("on hold    since {} by {}: {}", local_time(hold.at, &timezone), hold.by, hold.reason);
+            if let Some(end) = hold.released {
+                println!("released   {} by {}: {}", local_time(end.at, &timezone), end.by, end.reason);
+            }
+        }
         for evidence in &ticket.evidence {
             println!(
                 "evidence   {:?} {:?} {}x{} {} B {}",

@@ -161,6 +161,8 @@ fn the_reference_names_every_key() {
         "[detect.gate]\n".into(),
         "[detect.standing]\n".into(),
         "[deadlines]\n".into(),
+        "[database]\n".into(),
+        "[retention]\n".into(),
         "[evidence]\n".into(),
         "[mqtt]\n".into(),
         "[broker]\n".into(),

@@ -4,9 +4,11 @@
 mod architecture;
 mod backtest;
 mod camera_health;
+mod chaos;
 mod commands;
 mod configuration;
 mod crash;
+mod database;
 mod duty;
 mod embedded_broker;
 mod labels;

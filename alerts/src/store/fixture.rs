@@ -110,7 +110,7 @@ pub(super) struct Temp {
 impl Temp {
     /// A database of the kind that the name of the module (`tests_on_postgres`, `tests_on_sqlite`) says.
     pub(super) async fn of(module: &str) -> Self {
-        if module.ends_with("postgres") { Self::on_postgres().await } else { Self::on_sqlite().await }
+        if module.contains("_on_postgres") { Self::on_postgres().await } else { Self::on_sqlite().await }
     }
 
     pub(super) async fn on_sqlite() -> Self {

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use super::{
     Database, PUBLISHING, Store, connection,
     row::{TicketRow, json},
+    sql::Sql,
 };
 use crate::{
     AlertsError,
@@ -80,6 +81,15 @@ pub(super) async fn enqueue(
         .await?;
     }
     Ok(())
+}
+
+/// How many messages one statement marks.
+const AT_ONCE: usize = 256;
+
+/// The numbers, the last one repeated up to a power of two, so that a few statements serve all counts.
+fn rounded_up(seqs: &[i64]) -> impl Iterator<Item = i64> {
+    let last = seqs.last().copied().unwrap_or_default();
+    seqs.iter().copied().chain(std::iter::repeat(last)).take(seqs.len().next_power_of_two())
 }
 
 impl Store {
@@ -170,26 +180,20 @@ impl Store {
         const DOING: &str = "write that messages were sent";
         let failed = self.failed(DOING);
         let mut tx = self.begin(DOING).await?;
-        for seq in seqs {
-            sqlx::query(
-                "UPDATE outbox SET sent_at = $1, failed_at = NULL, failure = NULL WHERE seq = $2 AND sent_at IS NULL",
-            )
-            .bind(at.0)
-            .bind(seq)
-            .execute(&mut *tx)
-            .await
-            .map_err(&failed)?;
-            sqlx::query(
-                "UPDATE tickets SET delivered_at = $1 WHERE delivered_at IS NULL \
-                 AND id = (SELECT ticket FROM outbox WHERE seq = $2 AND purpose = 'open') \
-                 AND NOT EXISTS (SELECT 1 FROM outbox AS other WHERE other.ticket = tickets.id \
-                 AND other.purpose = 'open' AND other.sent_at IS NULL)",
-            )
-            .bind(at.0)
-            .bind(seq)
-            .execute(&mut *tx)
-            .await
-            .map_err(&failed)?;
+        for seqs in seqs.chunks(AT_ONCE) {
+            let mut sent = Sql::new("UPDATE outbox SET failed_at = NULL, failure = NULL, sent_at = ");
+            sent.bind(at.0).push(" WHERE sent_at IS NULL AND seq IN ").bind_all(rounded_up(seqs));
+            sent.query().execute(&mut *tx).await.map_err(&failed)?;
+            let mut delivered = Sql::new("UPDATE tickets SET delivered_at = ");
+            delivered
+                .bind(at.0)
+                .push(" WHERE delivered_at IS NULL AND id IN (SELECT ticket FROM outbox WHERE purpose = 'open' AND seq IN ")
+                .bind_all(rounded_up(seqs))
+                .push(
+                    ") AND NOT EXISTS (SELECT 1 FROM outbox AS other WHERE other.ticket = tickets.id \
+                     AND other.purpose = 'open' AND other.sent_at IS NULL)",
+                );
+            delivered.query().execute(&mut *tx).await.map_err(&failed)?;
         }
         tx.commit().await.map_err(&failed)
     }

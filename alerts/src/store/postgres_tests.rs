@@ -103,6 +103,29 @@ async fn a_commit_waits_for_the_disk_and_a_statement_not_for_ever() {
 }
 
 #[tokio::test]
+async fn a_full_disk_of_the_server_is_told_and_over_when_there_is_room() {
+    let server = PostgresServer::shared();
+    let place = server.database();
+    let name = place.url.path().trim_start_matches('/').to_owned();
+    let store = Store::connect(Database::Server(place)).await.expect("connects");
+    // What the server says when it cannot make a file larger, said by a trigger.
+    server.run_sql(
+        &name,
+        "CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+         RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = 'disk_full'; END $$; \
+         CREATE TRIGGER no_room BEFORE INSERT ON outbox EXECUTE FUNCTION no_room()",
+    );
+    let a = ticket("a", 1_000);
+    let full = store.full();
+    let error = store.open_ticket(&a, &[ticket_message("a")]).await.expect_err("full");
+    assert!(matches!(error, AlertsError::DatabaseFull { .. }), "{error:?}");
+    full.notified().await;
+    assert_eq!(store.ticket(a.id()).await.expect("read"), None);
+    server.run_sql(&name, "DROP TRIGGER no_room ON outbox");
+    assert_eq!(store.open_ticket(&a, &[ticket_message("a")]).await.expect("written"), Opened::New);
+}
+
+#[tokio::test]
 async fn two_processes_that_write_keep_the_outbox_in_one_order() {
     let Temp { store, database, .. } = Temp::on_postgres().await;
     let other = Store::connect(database).await.expect("connects");

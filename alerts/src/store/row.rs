@@ -6,7 +6,7 @@ use domain::{Millis, Rect, TicketId, Timestamp};
 use serde::{Serialize, de::DeserializeOwned};
 use sqlx::{Any, Decode, Row as _, Type, any::AnyRow};
 
-use super::{HistoryLine, Refused};
+use super::{HistoryLine, Hold, Refused, Release};
 use crate::{
     AlertsError,
     case::{Case, Change, Reason, State},
@@ -187,6 +187,14 @@ impl<'r> TicketRow<'r> {
                 expires_after: self.get::<Option<i64>>("expires_after")?.map(Millis),
             },
         })
+    }
+
+    pub(super) fn to_hold(&self) -> Result<Hold, AlertsError> {
+        let released = match self.optional_time("released_at")? {
+            None => None,
+            Some(at) => Some(Release { at, by: self.get("released_by")?, reason: self.get("release_reason")? }),
+        };
+        Ok(Hold { at: self.time("held_at")?, by: self.get("held_by")?, reason: self.get("reason")?, released })
     }
 
     pub(super) fn to_refused(&self) -> Result<Refused, AlertsError> {

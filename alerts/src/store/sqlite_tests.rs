@@ -71,3 +71,18 @@ async fn no_list_reads_the_whole_table() {
         assert!(!whole, "{sql}: {plan:?}");
     }
 }
+
+#[tokio::test]
+async fn all_that_belongs_to_a_ticket_goes_with_it() {
+    let Temp { store, .. } = &Temp::on_sqlite().await;
+    let tables: Vec<String> =
+        sqlx::query_scalar("SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE '%REFERENCES tickets%'")
+            .fetch_all(&store.readers)
+            .await
+            .expect("read");
+    for table in &tables {
+        let removed = retention::BELONGINGS.iter().any(|sql| sql.contains(&format!(" {table} ")));
+        assert!(removed, "{table} names tickets and is not in retention's BELONGINGS");
+    }
+    assert_eq!(tables.len(), retention::BELONGINGS.len());
+}

@@ -32,6 +32,9 @@ async fn clear(
     store.rule(&ruling, |_, _| CaseMessages { following, ..CaseMessages::default() }).await
 }
 
+#[path = "retention_tests.rs"]
+mod retention_tests;
+
 async fn temp() -> Temp {
     Temp::of(module_path!()).await
 }

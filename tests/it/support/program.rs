@@ -17,8 +17,10 @@ pub struct Program {
     lines: Arc<Mutex<Vec<String>>>,
 }
 
+/// The program that was built with the tests, or the one that `GRIDWATCH_TEST_PROGRAM` names.
 pub fn command() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_gridwatch"));
+    let program = std::env::var_os("GRIDWATCH_TEST_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_gridwatch").into());
+    let mut command = Command::new(program);
     command.current_dir(env!("CARGO_MANIFEST_DIR")).env_remove("GRIDWATCH_CONFIG").env_remove("GRIDWATCH_LOG");
     command
 }
@@ -61,6 +63,13 @@ impl Program {
             }
         });
         Self { child, lines }
+    }
+
+    /// The tickets that it said it has opened.
+    pub fn opened(&self) -> Vec<String> {
+        let lines = self.lines.lock().expect("lock");
+        let opened = lines.iter().filter(|line| line.contains("ticket opened"));
+        opened.filter_map(|line| Some(line.split_once("ticket=")?.1.split_whitespace().next()?.to_owned())).collect()
     }
 
     pub fn log(&self) -> String {

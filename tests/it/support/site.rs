@@ -23,6 +23,7 @@ pub struct Site {
     pub console: SocketAddr,
     cameras: String,
     mqtt: String,
+    rule: String,
     sections: String,
 }
 
@@ -33,6 +34,7 @@ impl Site {
             console: free_address(),
             cameras: String::new(),
             mqtt: format!("url = \"{mqtt_url}\"\n"),
+            rule: "dwell = \"5s\"\n".to_owned(),
             sections: String::new(),
         }
     }
@@ -44,6 +46,12 @@ impl Site {
     /// Lines for the `[mqtt]` section.
     pub fn mqtt(&mut self, lines: &str) -> &mut Self {
         self.mqtt += lines;
+        self
+    }
+
+    /// What the rule for stopped vehicles says, instead of a dwell of 5 s.
+    pub fn rule(&mut self, lines: &str) -> &mut Self {
+        lines.clone_into(&mut self.rule);
         self
     }
 
@@ -80,8 +88,8 @@ impl Site {
             "[node]\nid = \"test-node\"\ndistrict = \"310104\"\ndata_dir = \"data\"\n\n\
              [ingest]\nlook_interval = \"500ms\"\nactive_interval = \"500ms\"\nbackoff_max = \"2s\"\nconnect_timeout = \"3s\"\nstall_timeout = \"4s\"\n\n\
              [console]\nlisten = \"{}\"\n\n[mqtt]\n{}\n\
-             [rules.\"lane.motor\"]\ndwell = \"5s\"\n\n{}{}",
-            self.console, self.mqtt, self.sections, self.cameras
+             [rules.\"lane.motor\"]\n{}\n{}\n{}",
+            self.console, self.mqtt, self.rule, self.sections, self.cameras
         );
         fs::write(&path, text).expect("a config");
         path
@@ -99,6 +107,13 @@ pub fn parked(folder: &Path) -> PathBuf {
         let x = (t / 2.0).min(1.0);
         Some((STAND.0 - (1.0 - x) * 0.6, STAND.1))
     });
+    path
+}
+
+/// A camera on which a van stands for 8 s, is away for 10 s, and so on.
+pub fn coming_and_going(folder: &Path) -> PathBuf {
+    let path = folder.join("coming-and-going.mp4");
+    clip::write(&path, 36, |t| (t % 18.0 < 8.0).then_some(STAND));
     path
 }
 

@@ -37,6 +37,15 @@ pub struct Subscriber {
 
 impl Subscriber {
     pub fn connect(broker: SocketAddr, credentials: Option<(&str, &str)>) -> Self {
+        Self::start(broker, credentials, Manners::Silent)
+    }
+
+    /// One that acknowledges each ticket, as the platform does.
+    pub fn acknowledging(broker: SocketAddr) -> Self {
+        Self::start(broker, None, Manners::Acknowledging)
+    }
+
+    fn start(broker: SocketAddr, credentials: Option<(&str, &str)>, manners: Manners) -> Self {
         let mut options = MqttOptions::new("platform", broker.ip().to_string(), broker.port());
         options
             .set_max_packet_size(Some(64 * 1024 * 1024))
@@ -54,7 +63,7 @@ impl Subscriber {
         let subscribed = Arc::new(Mutex::new(false));
         let thread = std::thread::spawn({
             let (client, messages, subscribed) = (client.clone(), Arc::clone(&messages), Arc::clone(&subscribed));
-            move || collect(&client, connection, &messages, &subscribed)
+            move || collect(&client, connection, &messages, &subscribed, manners)
         });
         wait_for("the subscription", Duration::from_secs(10), || subscribed.lock().expect("lock").then_some(()));
         Self { messages, client, thread: Some(thread) }
@@ -86,7 +95,20 @@ impl Subscriber {
     }
 }
 
-fn collect(client: &Client, mut connection: Connection, messages: &Mutex<Vec<Message>>, subscribed: &Mutex<bool>) {
+/// Whether a subscriber answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Manners {
+    Silent,
+    Acknowledging,
+}
+
+fn collect(
+    client: &Client,
+    mut connection: Connection,
+    messages: &Mutex<Vec<Message>>,
+    subscribed: &Mutex<bool>,
+    manners: Manners,
+) {
     for event in connection.iter() {
         match event {
             Ok(Event::Incoming(Incoming::ConnAck(_))) => {
@@ -95,17 +117,35 @@ fn collect(client: &Client, mut connection: Connection, messages: &Mutex<Vec<Mes
                 }
             }
             Ok(Event::Incoming(Incoming::SubAck(_))) => *subscribed.lock().expect("lock") = true,
-            Ok(Event::Incoming(Incoming::Publish(publish))) => messages.lock().expect("lock").push(Message {
-                topic: String::from_utf8_lossy(&publish.topic).into_owned(),
-                retain: publish.retain,
-                payload: publish.payload.to_vec(),
-            }),
+            Ok(Event::Incoming(Incoming::Publish(publish))) => {
+                let message = Message {
+                    topic: String::from_utf8_lossy(&publish.topic).into_owned(),
+                    retain: publish.retain,
+                    payload: publish.payload.to_vec(),
+                };
+                if manners == Manners::Acknowledging && message.topic.ends_with("/ticket/submit") {
+                    acknowledge(client, &message);
+                }
+                messages.lock().expect("lock").push(message);
+            }
             Ok(Event::Outgoing(rumqttc::Outgoing::Disconnect)) => return,
             Ok(_) => {}
             // The broker is away: the tests do that on purpose.
             Err(_) => std::thread::sleep(Duration::from_millis(50)),
         }
     }
+}
+
+/// An answer that finds no room is left out: the ticket comes again, and is answered then.
+fn acknowledge(client: &Client, message: &Message) {
+    let ticket = &message.json()["data"]["ticket_id"];
+    let id = ticket.as_str().expect("an id");
+    let place = message.topic.trim_start_matches("gridwatch/v1/").trim_end_matches("/ticket/submit");
+    let answer = serde_json::json!({
+        "specversion": "1.0", "id": format!("ack-{id}"), "source": "/grid/test", "type": "cn.grid.ticket.acknowledged.v1",
+        "datacontenttype": "application/json", "data": { "ticket_id": ticket, "result": "accepted" },
+    });
+    let _ = client.try_publish(format!("grid/v1/{place}/ticket/{id}/ack"), QoS::AtLeastOnce, false, answer.to_string());
 }
 
 impl Drop for Subscriber {
