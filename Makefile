@@ -37,9 +37,9 @@ chaos: ## 200 kills of the program and 50 of database and broker each, while tic
 	@$(setup) --test
 	GRIDWATCH_CHAOS=full $(cargo) test --locked --test it -- chaos --nocapture
 
-bench: ## what looks, idle cameras, fleets, storms and the change gate cost (args=fleet, args="look idle", ...)
+bench: ## what looks, idle cameras, fleets, storms, sensors and the change gate cost (args=fleet, args="look idle", ...)
 	@$(setup) --bench
-	$(cargo) bench --locked --bench '*' -- $(args)
+	$(cargo) bench --locked -p gridwatch -p alerts --bench '*' -- $(args)
 
 backtest: build ## scenes with known truth through the whole pipeline: a table, and target/backtest/index.html
 	@exec $(target_dir)/release/gridwatch --log warn backtest tests/scenes --html $(target_dir)/backtest \

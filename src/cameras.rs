@@ -1,4 +1,5 @@
-//! Cameras from a CSV file into a camera file: good rows go in, bad ones are listed with their line and reason.
+//! Cameras from a CSV file into a camera file: good rows go in, bad ones are listed with their line and reason. Devices
+//! (`sensors`) go the same way.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,6 +19,7 @@ use crate::{
 mod row;
 
 use row::camera_table;
+pub(crate) use row::place;
 
 /// What became of one row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,14 +124,15 @@ const COLUMNS: [&str; 22] = [
     "zone_polygon",
 ];
 
-/// Cameras read from a CSV file: the table to write for each good row, and the bad rows.
+/// A row of a CSV file: the table to write with the addresses of its streams, or why it is bad.
 #[derive(Debug)]
-struct Parsed {
+pub(crate) struct Parsed {
     line: u64,
     id: String,
-    /// And the addresses of its streams.
-    camera: Result<(Table, BTreeSet<String>), String>,
+    table: ParsedTable,
 }
+
+pub(crate) type ParsedTable = Result<(Table, BTreeSet<String>), String>;
 
 /// Reads `csv` and writes its good rows into the camera file `target` (created where absent, replaced atomically, readable by
 /// its owner alone since it may hold passwords). Cameras of `target` that the CSV does not name stay as they are, and so
@@ -139,18 +142,30 @@ struct Parsed {
 /// # Errors
 /// When the CSV cannot be read, its header does not fit, or `target` cannot be read or written.
 pub fn import(csv: &Path, target: &Path, elsewhere: &Elsewhere, write: Write) -> Result<Vec<Row>, ImportError> {
+    let parsed = parse(&Sheet::read(csv, &COLUMNS, &["id"])?, |field| camera_table(&field));
+    import_tables(parsed, "cameras", target, elsewhere, write)
+}
+
+/// Puts what was parsed into the array of tables `key` of `target`, as [`import`] does.
+pub(crate) fn import_tables(
+    parsed: Vec<Parsed>,
+    key: &str,
+    target: &Path,
+    elsewhere: &Elsewhere,
+    write: Write,
+) -> Result<Vec<Row>, ImportError> {
     let io = |path: &Path| {
         let path = path.to_owned();
         move |source| ImportError::Io { path, source }
     };
-    let parsed = parse(&Sheet::read(csv, &COLUMNS, &["id"])?);
     let before = match std::fs::read_to_string(target) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
         Err(error) => return Err(io(target)(error)),
     };
     let mut document: DocumentMut = before.parse().map_err(|_| ImportError::Target { path: target.into() })?;
-    let rows = merge(&mut document, parsed, elsewhere).ok_or_else(|| ImportError::Target { path: target.into() })?;
+    let rows =
+        merge(&mut document, key, parsed, elsewhere).ok_or_else(|| ImportError::Target { path: target.into() })?;
     if write == Write::Commit && document.to_string() != before {
         replace_file(target, &document.to_string()).map_err(io(target))?;
     }
@@ -173,6 +188,11 @@ impl Elsewhere {
         }
         self.ids.insert(id, file.display().to_string());
     }
+
+    /// The id of something that has no address.
+    pub fn add_id(&mut self, id: String, file: &Path) {
+        self.ids.insert(id, file.display().to_string());
+    }
 }
 
 /// The addresses of a camera's streams, without credentials: two cameras with one are one camera.
@@ -189,25 +209,27 @@ pub enum Write {
     Commit,
 }
 
-fn parse(sheet: &Sheet) -> Vec<Parsed> {
+/// What each row of `sheet` says; `table` makes the table of a row from its fields.
+pub(crate) fn parse(
+    sheet: &Sheet,
+    table: impl for<'a> Fn(&dyn Fn(&str) -> Option<&'a str>) -> ParsedTable,
+) -> Vec<Parsed> {
     sheet
         .rows()
         .map(|(line, fields)| match fields {
             Ok(fields) => {
                 let field = |name: &str| fields.get(name);
-                Parsed { line, id: field("id").unwrap_or_default().to_owned(), camera: camera_table(&field) }
+                Parsed { line, id: field("id").unwrap_or_default().to_owned(), table: table(&field) }
             }
-            Err(reason) => Parsed { line, id: String::new(), camera: Err(reason.to_owned()) },
+            Err(reason) => Parsed { line, id: String::new(), table: Err(reason.to_owned()) },
         })
         .collect()
 }
 
-/// Puts the good rows into the document; `None` where its `cameras` is something else than an array of tables.
-fn merge(document: &mut DocumentMut, parsed: Vec<Parsed>, elsewhere: &Elsewhere) -> Option<Vec<Row>> {
-    let cameras = document
-        .entry("cameras")
-        .or_insert_with(|| Item::ArrayOfTables(ArrayOfTables::new()))
-        .as_array_of_tables_mut()?;
+/// Puts the good rows into the document; `None` where its `key` is something else than an array of tables.
+fn merge(document: &mut DocumentMut, key: &str, parsed: Vec<Parsed>, elsewhere: &Elsewhere) -> Option<Vec<Row>> {
+    let cameras =
+        document.entry(key).or_insert_with(|| Item::ArrayOfTables(ArrayOfTables::new())).as_array_of_tables_mut()?;
     let named: BTreeSet<&str> = parsed.iter().map(|row| row.id.as_str()).collect();
     let mut taken = elsewhere.addresses.clone();
     // The cameras of the file that have no row; the others' addresses are those of their rows.
@@ -220,8 +242,8 @@ fn merge(document: &mut DocumentMut, parsed: Vec<Parsed>, elsewhere: &Elsewhere)
     }
     let mut lines: BTreeMap<String, u64> = BTreeMap::new();
     let mut rows = Vec::new();
-    for Parsed { line, id, camera } in parsed {
-        let result = match camera {
+    for Parsed { line, id, table } in parsed {
+        let result = match table {
             Err(reason) => RowResult::Bad(reason),
             Ok(_) if lines.contains_key(&id) => {
                 RowResult::Duplicate(format!("id {id} is already in line {}", lines[&id]))

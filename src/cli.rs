@@ -51,6 +51,9 @@ pub enum Command {
     /// Bring cameras on board.
     #[command(subcommand)]
     Cameras(CamerasCommand),
+    /// Bring sensors on board.
+    #[command(subcommand)]
+    Sensors(SensorsCommand),
     /// Say who answers for what, where and how soon.
     #[command(subcommand)]
     Duty(DutyCommand),
@@ -280,6 +283,34 @@ pub struct ProbeFleetArgs {
     /// How to tell what was found.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
+}
+
+/// Bring sensors on board.
+#[derive(Debug, Subcommand)]
+pub enum SensorsCommand {
+    /// Read sensors from a CSV file (UTF-8 or GBK) into a file that the configuration includes.
+    ///
+    /// Good rows are imported, bad ones are listed with their line and reason. Columns, in any order: id and measure (required),
+    /// name, grid, duty_grid, address, lon, lat, camera, zone, silent_after, stuck_after.
+    Import {
+        /// The configuration file.
+        #[command(flatten)]
+        config: ConfigArg,
+        /// The CSV file.
+        file: PathBuf,
+        /// The file to write; its devices are updated by id, others in it stay.
+        #[arg(long, value_name = "FILE")]
+        into: Option<PathBuf>,
+        /// Say what would be done, and write nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// List the configured sensors, with what they said last and how they fare.
+    List {
+        /// The configuration file.
+        #[command(flatten)]
+        config: ConfigArg,
+    },
 }
 
 /// Say who answers for what, where and how soon.

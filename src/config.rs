@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use alerts::incident::Zone;
+use alerts::{incident::Zone, sensor::Device};
 use domain::{CameraId, Millis, NodeId, Place, ZoneId};
 use serde::{Deserialize, de::DeserializeOwned};
 
@@ -16,7 +16,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Camera files to read as well, as glob patterns relative to this file; they hold `[[cameras]]` only.
+    /// Files to read as well, as glob patterns relative to this file; they hold `[[cameras]]` and `[[devices]]` only.
     pub include: Vec<String>,
     /// This process.
     pub node: NodeConfig,
@@ -42,6 +42,8 @@ pub struct Config {
     pub broker: BrokerConfig,
     /// The web console.
     pub console: console::ConsoleConfig,
+    /// Sensors: where readings come from, the devices, the rules on readings.
+    pub sensors: alerts::sensor::SensorsConfig,
     /// Permits that are laid over the cameras' zones.
     pub permits: Vec<alerts::rules::Permit>,
     /// The cameras.
@@ -123,11 +125,21 @@ impl CameraConfig {
     }
 }
 
-/// What an included camera file may hold.
+/// What an included file may hold.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct CameraFile {
+struct Included {
     cameras: Vec<CameraConfig>,
+    devices: Vec<Device>,
+}
+
+/// Cameras and devices, each with the file that it comes from.
+#[derive(Debug, Default)]
+pub struct Inventory {
+    /// The cameras.
+    pub cameras: Vec<(CameraConfig, PathBuf)>,
+    /// The sensors.
+    pub devices: Vec<(Device, PathBuf)>,
 }
 
 /// A configuration that cannot be used; names the file, the line where there is one, the key and the remedy. Never
@@ -203,12 +215,14 @@ impl Config {
     /// The first thing that is wrong, with its file, line, key and remedy.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let (mut config, base) = Self::load_main(path)?;
-        for (mut camera, file) in Self::all_cameras(path, &base, std::mem::take(&mut config.cameras), &config.include)?
-        {
+        let Inventory { cameras, devices } = config.take_inventory(path, &base)?;
+        for (mut camera, file) in cameras {
             resolve_stream(&mut camera.stream, file.parent().unwrap_or(Path::new("")));
             config.cameras.push(camera);
         }
+        config.sensors.devices = devices.into_iter().map(|(device, _)| device).collect();
         config.check_permits(path)?;
+        config.check_sensors(path)?;
         config.check_models(path)?;
         config.resolve_paths(&base);
         config.work_calendar(path)?;
@@ -221,8 +235,16 @@ impl Config {
     /// # Errors
     /// As [`Config::load`].
     pub fn load_cameras(path: &Path) -> Result<Vec<(CameraConfig, PathBuf)>, ConfigError> {
-        let (config, base) = Self::load_main(path)?;
-        Self::all_cameras(path, &base, config.cameras, &config.include)
+        Ok(Self::load_inventory(path)?.cameras)
+    }
+
+    /// The cameras and devices of the configuration, each with the file that it comes from.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn load_inventory(path: &Path) -> Result<Inventory, ConfigError> {
+        let (mut config, base) = Self::load_main(path)?;
+        config.take_inventory(path, &base)
     }
 
     /// The camera files that the configuration includes.
@@ -260,21 +282,21 @@ impl Config {
         Ok((config, path.parent().unwrap_or(Path::new("")).to_owned()))
     }
 
-    fn all_cameras(
-        path: &Path,
-        base: &Path,
-        own: Vec<CameraConfig>,
-        include: &[String],
-    ) -> Result<Vec<(CameraConfig, PathBuf)>, ConfigError> {
-        let mut cameras: Vec<_> = own.into_iter().map(|camera| (camera, path.to_owned())).collect();
-        for pattern in include {
+    /// Takes out this file's cameras and devices, and adds those of the included files.
+    fn take_inventory(&mut self, path: &Path, base: &Path) -> Result<Inventory, ConfigError> {
+        let mut all = Inventory::default();
+        all.cameras.extend(std::mem::take(&mut self.cameras).into_iter().map(|camera| (camera, path.to_owned())));
+        all.devices
+            .extend(std::mem::take(&mut self.sensors.devices).into_iter().map(|device| (device, path.to_owned())));
+        for pattern in &self.include {
             for file in expand(path, base, pattern)? {
-                let more: CameraFile = parse_file(&file)?;
-                cameras.extend(more.cameras.into_iter().map(|camera| (camera, file.clone())));
+                let more: Included = parse_file(&file)?;
+                all.cameras.extend(more.cameras.into_iter().map(|camera| (camera, file.clone())));
+                all.devices.extend(more.devices.into_iter().map(|device| (device, file.clone())));
             }
         }
-        check_cameras(&cameras)?;
-        Ok(cameras)
+        check_cameras(&all.cameras)?;
+        Ok(all)
     }
 
     /// Reads a configuration from text; `path` stands in error messages. Included files are not read.
@@ -287,6 +309,7 @@ impl Config {
         let cameras: Vec<_> = config.cameras.iter().map(|camera| (camera.clone(), path.to_owned())).collect();
         check_cameras(&cameras)?;
         config.check_permits(path)?;
+        config.check_sensors(path)?;
         config.check_models(path)?;
         Ok(config)
     }
@@ -305,6 +328,27 @@ impl Config {
             if let Some(zone) = permit.zone.as_ref().filter(|id| !camera.zones.iter().any(|zone| zone.id == **id)) {
                 let message = format!("camera \"{}\" has no zone \"{zone}\"; name one, or give a polygon", camera.id);
                 return Err(invalid("zone", message));
+            }
+        }
+        Ok(())
+    }
+
+    /// The sensors' section makes sense, and every device names a camera, and a zone of it, that are there.
+    fn check_sensors(&self, path: &Path) -> Result<(), ConfigError> {
+        let invalid = |key: String, message: String| ConfigError::Invalid { path: path.into(), key, message };
+        self.sensors.check().map_err(|error| invalid(format!("sensors.{}", error.place), error.problem))?;
+        let cameras: BTreeMap<_, _> = self.cameras.iter().map(|camera| (&camera.id, camera)).collect();
+        for device in &self.sensors.devices {
+            let Some(id) = &device.camera else { continue };
+            let key = |key: &str| format!("sensors.devices.\"{}\".{key}", device.id);
+            let Some(camera) = cameras.get(id) else {
+                return Err(invalid(key("camera"), format!("there is no camera \"{id}\"; give the id of one")));
+            };
+            if let Some(zone) = device.zone.as_ref().filter(|id| !camera.zones.iter().any(|zone| zone.id == **id)) {
+                return Err(invalid(
+                    key("zone"),
+                    format!("camera \"{id}\" has no zone \"{zone}\"; name one of its zones"),
+                ));
             }
         }
         Ok(())
@@ -424,9 +468,11 @@ impl Config {
         if self.detect.models_dir.is_relative() && base.join(&self.detect.models_dir).is_dir() {
             resolve(&mut self.detect.models_dir);
         }
-        let mqtt = &mut self.mqtt;
-        for path in [&mut mqtt.password_file, &mut mqtt.ca_file, &mut mqtt.client_cert, &mut mqtt.client_key] {
-            path.iter_mut().for_each(resolve);
+        let of_sensors = self.sensors.sources.iter_mut().filter_map(|source| source.mqtt.as_mut());
+        for mqtt in std::iter::once(&mut self.mqtt).chain(of_sensors) {
+            for path in [&mut mqtt.password_file, &mut mqtt.ca_file, &mut mqtt.client_cert, &mut mqtt.client_key] {
+                path.iter_mut().for_each(resolve);
+            }
         }
         self.database.password_file.iter_mut().for_each(resolve);
     }

@@ -24,6 +24,7 @@ pub mod reference;
 pub mod reload;
 mod remembered;
 pub mod roster;
+pub mod sensors;
 pub mod sheet;
 pub mod still;
 pub mod telemetry;

@@ -5,7 +5,7 @@ use std::{process::ExitCode, time::Duration};
 use clap::Parser as _;
 use gridwatch::{
     cameras::Write,
-    cli::{CamerasCommand, Cli, Command, DutyCommand, LabelsCommand, ModelsCommand, TicketsCommand},
+    cli::{CamerasCommand, Cli, Command, DutyCommand, LabelsCommand, ModelsCommand, SensorsCommand, TicketsCommand},
     commands::{self, check::Reach, platform::Unmet},
     logging,
 };
@@ -56,6 +56,11 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
             commands::cameras::run_reference(&config.path, &id).await
         }
         Command::Cameras(CamerasCommand::List { config }) => commands::cameras::run_list(&config.path),
+        Command::Sensors(SensorsCommand::Import { config, file, into, dry_run }) => {
+            let write = if dry_run { Write::DryRun } else { Write::Commit };
+            commands::sensors::run_import(&config.path, &file, into.as_deref(), write)
+        }
+        Command::Sensors(SensorsCommand::List { config }) => commands::sensors::run_list(&config.path).await,
         Command::Duty(DutyCommand::Import { config, file, dry_run }) => {
             let write = if dry_run { Write::DryRun } else { Write::Commit };
             commands::duty::run_import(&config.path, &file, write).await

@@ -20,6 +20,7 @@ use alerts::{
     registry::{Intake, Registry},
     retention::Retention,
     rules::Core,
+    sensor::{SensorService, SensorSetup},
     service::{self, Clock, Rechecking, Service, ServiceSetup},
     store::{Store, TicketFilter},
     ticket::{CameraInfo, Ticket},
@@ -88,6 +89,7 @@ pub struct Pipeline {
 enum Stage {
     Cameras,
     Looks,
+    Sensors,
     Alerts,
     Timekeeper,
     Intake,
@@ -98,9 +100,10 @@ enum Stage {
     Console,
 }
 
-/// Only sources hear of a stop; the other stages end because their input closes. These three have no input that closes.
+/// Only sources hear of a stop; the other stages end because their input closes. The last two have no input that closes.
 struct Stop {
     cameras: CancellationToken,
+    sensors: CancellationToken,
     publisher: CancellationToken,
     console: CancellationToken,
 }
@@ -142,6 +145,7 @@ impl Pipeline {
         let mut stages = JoinSet::new();
         let stop = Stop {
             cameras: CancellationToken::new(),
+            sensors: CancellationToken::new(),
             publisher: CancellationToken::new(),
             console: CancellationToken::new(),
         };
@@ -188,6 +192,7 @@ impl Pipeline {
             });
         }
         let registry = Registry::new(store.clone(), node.clone(), &looks);
+        let sensed = looks.clone();
         stages.spawn(forward_camera_events(lost_cameras, looks));
 
         let stills = Stills::new(Decoder::new(&config.ingest.decoders)?);
@@ -237,8 +242,9 @@ impl Pipeline {
                 Ok(Stage::Intake)
             }
         });
+        let sensors_mqtt = mqtt.clone();
         let publisher = Publisher::new(mqtt, node.clone(), store.clone(), evidence.clone())?;
-        let (board, connected) = (publisher.cameras(), publisher.connection());
+        let (board, statuses, connected) = (publisher.cameras(), publisher.statuses(), publisher.connection());
         stages.spawn({
             let stop = stop.publisher.clone();
             async move {
@@ -254,6 +260,30 @@ impl Pipeline {
                 Ok(Stage::Retention)
             }
         });
+        let sensors = config.sensors.is_used().then(|| {
+            SensorService::new(SensorSetup {
+                config: config.sensors.clone(),
+                mqtt: sensors_mqtt,
+                node: node.clone(),
+                store: store.clone(),
+                cameras: camera_infos(&config.cameras),
+                events: sensed,
+                look_now: Arc::new({
+                    let ingest = ingest.clone();
+                    move |camera: &CameraId| ingest.look_now(camera)
+                }),
+                statuses,
+            })
+        });
+        let sensors = sensors.transpose()?;
+        let sensor_board = sensors.as_ref().map(SensorService::board);
+        if let Some(sensors) = sensors {
+            let stop = stop.sensors.clone();
+            stages.spawn(async move {
+                sensors.run(stop).await?;
+                Ok(Stage::Sensors)
+            });
+        }
         let rate = Arc::new(LookRate::default());
         stages.spawn(post_camera_states(
             ingest.clone(),
@@ -279,6 +309,7 @@ impl Pipeline {
                 broker_connected: *connected.borrow() == Connection::Up,
                 looks_per_second: Some(rate.get()),
             }),
+            sensors: sensor_board,
             node: config.node.id.clone(),
             time_zone: timezone,
         };
@@ -325,6 +356,7 @@ impl Pipeline {
                 () = cancel.cancelled(), if !stopping => {
                     stopping = true;
                     self.stop.cameras.cancel();
+                    self.stop.sensors.cancel();
                     continue;
                 }
                 () = &mut deadline => {
@@ -336,7 +368,7 @@ impl Pipeline {
             running -= 1;
             match ended.map_err(anyhow::Error::from).and_then(|stage| stage) {
                 // Recordings end by themselves; what they showed is still being judged and sent.
-                Ok(Stage::Cameras | Stage::Looks) => {}
+                Ok(Stage::Cameras | Stage::Looks | Stage::Sensors) => {}
                 Ok(Stage::Alerts) => {
                     if stopping || failure.is_some() {
                         self.stop.publisher.cancel();
@@ -354,6 +386,7 @@ impl Pipeline {
                     failure.get_or_insert(error);
                     // A failed stage breaks the chain in which each end brings about the next.
                     self.stop.cameras.cancel();
+                    self.stop.sensors.cancel();
                     self.stop.publisher.cancel();
                     self.stop.console.cancel();
                 }

@@ -1,8 +1,12 @@
 //! What the rule core takes in and gives out. No I/O, no clock: time comes in as an argument, effects go out as
 //! values, so that the same inputs give the same tickets.
 
-use domain::{CameraId, Detection, Kind, LookSource, Millis, ModelRef, Polygon, Rect, TicketId, Timestamp, ZoneId};
+use domain::{
+    CameraId, Detection, DeviceId, Kind, LookSource, Millis, ModelRef, Polygon, Rect, TicketId, Timestamp, ZoneId,
+};
 use serde::{Deserialize, Serialize};
+
+use crate::sensor::{Noted, Word};
 
 /// What a zone is for; rules name the purposes that they hold in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -34,6 +38,8 @@ pub enum ZonePurpose {
     TactilePath,
     /// Behind glass or within doors: what stands there, and who, is nobody's business.
     Indoors,
+    /// What lies around a sensor that is in no zone of a camera; no rule about things holds there.
+    Surroundings,
 }
 
 impl ZonePurpose {
@@ -95,6 +101,8 @@ pub enum Input<'a> {
     CameraUnfit(&'a CameraId),
     /// It can be trusted again.
     CameraFit(&'a CameraId),
+    /// A parking sensor says whether a zone is taken.
+    Word(&'a Word),
     /// Time passed.
     Tick,
 }
@@ -160,8 +168,27 @@ pub struct Incident {
     pub reason_zh: String,
     /// The rule.
     pub rule: RuleRef,
-    /// The model that is surest of one of the things, else the first that ran.
+    /// The model that is surest of one of the things, else the first that ran; `none` where readings showed it.
     pub model: ModelRef,
+    /// The readings that showed it, where no camera did. Then `camera` is the one that sees the place, or the device's own
+    /// id where none does, and what is said of looks and scores counts readings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sensed: Option<Box<Sensed>>,
+}
+
+/// The readings that showed a problem.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Sensed {
+    /// Whose.
+    pub device: DeviceId,
+    /// The device's name for people.
+    pub name: String,
+    /// What was measured.
+    pub measure: String,
+    /// In which unit; empty for a state.
+    pub unit: String,
+    /// The readings: the first that satisfied the rule, and the newest.
+    pub readings: Vec<Noted>,
 }
 
 /// An open ticket as the store knows it; restores the core after a restart.

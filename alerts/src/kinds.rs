@@ -206,7 +206,55 @@ pub static KINDS: &[KindInfo] = &[
         arrive: minutes(30),
         solve: urgent_hours(3),
     },
+    KindInfo {
+        kind: "fire.smoke",
+        name_zh: "烟雾报警",
+        name_en: "smoke alarm",
+        codes: &[local("烟雾报警")],
+        dept_zh: "消防",
+        dept_en: "fire and rescue",
+        level: 3,
+        arrive: minutes(15),
+        solve: urgent_hours(1),
+    },
+    KindInfo {
+        kind: "road.manhole",
+        name_zh: "井盖异常",
+        name_en: "open manhole cover",
+        codes: &[local("井盖异常")],
+        dept_zh: "市政、权属单位",
+        dept_en: "municipal works and the cover's owner",
+        level: 4,
+        arrive: minutes(30),
+        solve: urgent_hours(2),
+    },
+    KindInfo {
+        kind: "road.flooding",
+        name_zh: "道路积水",
+        name_en: "water on the road",
+        codes: &[local("道路积水")],
+        dept_zh: "排水、市政",
+        dept_en: "drainage and municipal works",
+        level: 4,
+        arrive: minutes(30),
+        solve: urgent_hours(3),
+    },
+    KindInfo {
+        kind: "noise.street",
+        name_zh: "街面噪声",
+        name_en: "noise on the street",
+        codes: &[cjt("05", "08", "商业噪音")],
+        dept_zh: "市场监管",
+        dept_en: "market regulation",
+        level: 4,
+        arrive: work_hours(1),
+        solve: work_hours(4),
+    },
 ];
+
+const fn local(name: &'static str) -> Code {
+    Code { scheme: "LOCAL", major: None, minor: None, name }
+}
 
 const fn cjt(major: &'static str, minor: &'static str, name: &'static str) -> Code {
     Code { scheme: "CJT214-2007", major: Some(major), minor: Some(minor), name }

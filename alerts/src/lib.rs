@@ -20,6 +20,7 @@ pub mod registry;
 pub mod retention;
 pub mod routed;
 pub mod rules;
+pub mod sensor;
 pub mod service;
 pub mod store;
 pub mod ticket;
@@ -33,6 +34,7 @@ pub fn describe_metrics() {
     publisher::describe_metrics();
     registry::describe_metrics();
     retention::describe_metrics();
+    sensor::describe_metrics();
     service::describe_metrics();
     timekeeper::describe_metrics();
 }

@@ -7,6 +7,7 @@
 
 mod cameras;
 mod queue;
+mod statuses;
 
 use std::time::{Duration, SystemTime};
 
@@ -29,6 +30,7 @@ use crate::{
 pub use cameras::CameraBoard;
 use cameras::Status;
 use queue::{Outcome, Queue};
+pub use statuses::StatusBoard;
 
 /// The pause between attempts to connect while stopping.
 const STOPPING_PAUSE: Duration = Duration::from_secs(1);
@@ -78,6 +80,7 @@ pub struct Publisher {
     store: Store,
     evidence: EvidenceStore,
     cameras: CameraBoard,
+    statuses: StatusBoard,
     outbox: watch::Receiver<u64>,
     queue: Queue,
     problems: Problems,
@@ -125,6 +128,7 @@ enum Token {
     Message(i64),
     Problem(i64),
     Camera(CameraId),
+    Status(String),
     Node,
 }
 
@@ -159,6 +163,7 @@ impl Publisher {
             store,
             evidence,
             cameras: CameraBoard::default(),
+            statuses: StatusBoard::default(),
             queue: Queue::default(),
             problems: Problems::default(),
             more: true,
@@ -174,6 +179,12 @@ impl Publisher {
     #[must_use]
     pub fn cameras(&self) -> CameraBoard {
         self.cameras.clone()
+    }
+
+    /// Where other states are put, to be published whenever they change.
+    #[must_use]
+    pub fn statuses(&self) -> StatusBoard {
+        self.statuses.clone()
     }
 
     /// Whether the broker is connected, now and from now on.
@@ -257,6 +268,7 @@ impl Publisher {
         info!(broker = %link.report().broker, inflight = link.report().receive_maximum, "connected to the broker");
         self.cameras.say_all_again();
         (self.problems.last, self.problems.more) = (0, true);
+        self.statuses.say_all_again();
         let mut delivered = Delivered::Nothing;
         let birth = self.node_status(NodeState::Online, online_since);
         if let Err((verdict, token)) = link.publish(birth, Token::Node) {
@@ -282,6 +294,7 @@ impl Publisher {
             self.send_messages(link).await;
             self.send_problems(link).await;
             self.send_cameras(link);
+            self.send_statuses(link);
             if let Some(deadline) = self.deadline {
                 let drained = link.on_their_way() == 0 && self.queue.settled().next().is_none();
                 if drained || deadline <= Instant::now() {
@@ -313,6 +326,7 @@ impl Publisher {
                     self.problems.more = true;
                 }
                 () = self.cameras.news(), if link.room() > 0 => {}
+                () = self.statuses.news(), if link.room() > 0 => {}
                 () = stop.cancelled(), if self.deadline.is_none() => self.start_draining(),
                 () = sleep_until(alarm), if alarm.is_some() => {}
             }
@@ -481,6 +495,15 @@ impl Publisher {
         }
     }
 
+    fn send_statuses(&mut self, link: &mut Link<Token>) {
+        for (topic, payload) in self.statuses.take(link.room()) {
+            let token = Token::Status(topic.clone());
+            if let Err((verdict, token)) = link.publish(status_message(topic, payload), token) {
+                self.settle(token, verdict);
+            }
+        }
+    }
+
     fn settle(&mut self, token: Token, verdict: Verdict) {
         match (&token, verdict) {
             (Token::Message(seq), Verdict::Taken | Verdict::Unheard) => {
@@ -498,7 +521,7 @@ impl Publisher {
                 self.problems.told.push(*number);
                 counter!("gridwatch_mqtt_published_total", "what" => "problem").increment(1);
             }
-            (Token::Camera(_) | Token::Node, Verdict::Taken | Verdict::Unheard) => {
+            (Token::Camera(_) | Token::Status(_) | Token::Node, Verdict::Taken | Verdict::Unheard) => {
                 counter!("gridwatch_mqtt_published_total", "what" => "status").increment(1);
             }
             (_, Verdict::Later(reason) | Verdict::Never(reason)) => {
@@ -525,6 +548,7 @@ impl Publisher {
             }
             (Token::Problem(number), _) => warn!(number, reason, "the broker does not take a problem now"),
             (Token::Camera(camera), _) => warn!(%camera, reason, "the broker refuses a camera's status"),
+            (Token::Status(topic), _) => warn!(topic, reason, "the broker refuses a status"),
             (Token::Node, _) => warn!(reason, "the broker refuses the node's status"),
         }
     }

@@ -197,6 +197,11 @@ impl Core {
             }
             Input::CameraUnfit(camera) => self.judge(camera, Fitness::Unfit, now, &mut out),
             Input::CameraFit(camera) => self.judge(camera, Fitness::Fit, now, &mut out),
+            Input::Word(word) => {
+                if let Some(view) = self.views.get_mut(&word.camera) {
+                    view.hear(word);
+                }
+            }
             Input::Tick => {
                 for view in self.views.values_mut() {
                     view.tick(now, &self.book, &mut out);

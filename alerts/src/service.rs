@@ -41,6 +41,7 @@ use crate::{
 mod desk;
 mod router;
 mod second_look;
+mod sensed;
 mod shots;
 #[cfg(test)]
 mod tests;
@@ -49,6 +50,8 @@ use desk::{Case, Checking, Clearing, Desk, Opening, Sight};
 use router::Router;
 use second_look::SecondLooks;
 pub use second_look::{LookNow, Rechecking};
+use sensed::Awaited;
+pub use sensed::{SensedCase, Sensing};
 
 /// Cases that wait for the desk; each holds a decoded picture or two.
 const CASES: usize = 32;
@@ -112,6 +115,8 @@ pub enum Event {
     Unfit(CameraId, Timestamp),
     /// It can be trusted again.
     Fit(CameraId, Timestamp),
+    /// Sensors have something to say.
+    Sensed(Sensing),
     /// Somebody wants to know when all events before this one have been judged; their cases may still be under way.
     Judged(oneshot::Sender<()>),
 }
@@ -230,6 +235,7 @@ impl Service {
             first_seen: HashMap::new(),
             first_seen_bytes: 0,
             touched: HashMap::new(),
+            awaited: Vec::new(),
             clock: setup.clock,
         };
         Self { watch, desk }
@@ -266,6 +272,8 @@ struct Watch {
     first_seen_bytes: usize,
     /// What still stands and is not yet written down.
     touched: HashMap<TicketId, Touch>,
+    /// Tickets of sensors that wait for a look.
+    awaited: Vec<Awaited>,
     clock: Clock,
 }
 
@@ -314,6 +322,7 @@ impl Watch {
                     let effects = self.core.apply(at, Input::CameraFit(&camera));
                     self.carry_out(effects, None)?
                 }
+                Heard::Event(Event::Sensed(sensing)) => self.sense(sensing, SystemTime::now().into()),
                 Heard::Event(Event::Judged(answer)) => {
                     // Whoever asked may have gone away.
                     let _ = answer.send(());
@@ -325,6 +334,7 @@ impl Watch {
                     let mut opened = self.carry_out(effects, None)?;
                     let over = self.second_looks.tick(now);
                     opened.extend(over.into_iter().map(|(ticket, outcome)| self.checked(ticket, outcome, None)));
+                    opened.extend(self.overdue());
                     if until_note == 0 {
                         until_note = NOTE_EVERY;
                         self.note(&cases);
@@ -339,6 +349,11 @@ impl Watch {
                 if cases.send(case).await.is_err() {
                     return Ok(());
                 }
+            }
+        }
+        for case in self.release_all() {
+            if cases.send(case).await.is_err() {
+                return Ok(());
             }
         }
         let last = Case::StillThere(self.touched.into_iter().collect());
@@ -389,6 +404,7 @@ impl Watch {
         cases.extend(self.carry_out(effects, Some(&look))?);
         let ended = self.second_looks.look(&self.core, &look);
         cases.extend(ended.into_iter().map(|(ticket, outcome)| self.checked(ticket, outcome, Some(&look))));
+        cases.extend(self.looked(&look));
         Ok(cases)
     }
 

@@ -30,6 +30,7 @@ mod duty;
 mod outbox;
 mod retention;
 mod row;
+mod sensors;
 mod sql;
 mod tickets;
 
@@ -56,6 +57,7 @@ pub use config::DatabaseConfig;
 pub use database::{Database, Server};
 pub use outbox::Refused;
 pub use retention::{Expired, Hold, Kinds, Release, Removed};
+pub use sensors::{SensorBatch, UnfinishedCase};
 pub use tickets::{Counts, Opened, TicketFilter, Touch};
 
 use database::Access;
@@ -88,6 +90,7 @@ fn migrations(database: &Database) -> Vec<Migration> {
         (2, "duty", include_str!("../migrations/0002_duty.sql")),
         (3, "cases", include_str!("../migrations/0003_cases.sql")),
         (4, "routing", include_str!("../migrations/0004_routing.sql")),
+        (5, "sensors", include_str!("../migrations/0005_sensors.sql")),
         (6, "retention", include_str!("../migrations/0006_retention.sql")),
     ];
     scripts

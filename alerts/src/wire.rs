@@ -9,6 +9,7 @@ mod case;
 mod checked;
 mod light;
 mod platform;
+mod sensor;
 mod status;
 mod ticket;
 mod topic;
@@ -21,6 +22,7 @@ pub use case::{CaseMessages, PROBLEM_PAYLOAD, Problem, case_messages, problem_me
 pub use checked::checked_messages;
 pub use light::light_message;
 pub use platform::{Fault, Heard, platform_filter, read_platform};
+pub use sensor::{sensor_status, sensor_status_topic};
 pub use status::{CameraStatus, NodeState, NodeStatus, camera_status, is_same_news, node_status};
 pub use ticket::{again_messages, cleared_messages, opening_messages};
 pub use topic::{

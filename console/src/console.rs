@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use alerts::{evidence::EvidenceStore, registry::Registry, store::Store};
+use alerts::{evidence::EvidenceStore, registry::Registry, sensor::SensorBoard, store::Store};
 use domain::{NodeId, Timestamp};
 use jiff::tz::TimeZone;
 use tokio::sync::Semaphore;
@@ -33,6 +33,8 @@ pub struct Console {
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
     /// How the rest of the process fares, at the moment of the call. Must not block.
     pub vitals: Arc<dyn Fn() -> Vitals + Send + Sync>,
+    /// The sensors, where there are any.
+    pub sensors: Option<SensorBoard>,
     /// This process among its peers.
     pub node: NodeId,
     /// The zone that times are shown in.

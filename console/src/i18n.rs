@@ -6,6 +6,7 @@ use alerts::{
     case::State,
     deadline::{Light, PauseReason},
     incident::ZonePurpose,
+    sensor,
     ticket::{EvidenceRole, Rendition, TicketState},
 };
 use domain::{CameraFault, CameraState};
@@ -91,6 +92,7 @@ texts! {
     // The frame of every page.
     Tickets: "工单", "Tickets";
     Cameras: "摄像机", "Cameras";
+    Sensors: "传感器", "Sensors";
     Skip: "跳到正文", "Skip to content";
     Language: "语言", "Language";
     Navigation: "导航", "Navigation";
@@ -117,6 +119,35 @@ texts! {
     Minutes: "{} 分", "{} min";
     Hours: "{} 小时", "{} h";
     Days: "{} 天", "{} d";
+
+    // Sensors.
+    Sensor: "传感器", "Sensor";
+    Measure: "测量项", "Measure";
+    Value: "数值", "Value";
+    Battery: "电量", "Battery";
+    LastSpoke: "最近上报", "Last heard";
+    NoSensors: "尚未配置传感器", "No sensors are configured";
+    NoSensorsWhy: "在配置的 [sensors] 中列出数据来源和设备", "List sources and devices under [sensors] in the configuration";
+    Sources: "数据来源", "Sources";
+    Source: "来源", "Source";
+    TopicFilter: "主题", "Topic";
+    Readings: "读数", "Readings";
+    Problems: "问题报文", "Bad messages";
+    LastProblems: "最近的问题报文", "Last bad messages";
+    Reason: "原因", "Reason";
+    Payload: "内容", "Payload";
+    When: "时间", "When";
+    NoSource: "不属于任何来源", "Fits no source";
+    SensorWaiting: "等待首次上报", "Waiting";
+    SensorOk: "正常", "Well";
+    SensorSilent: "失联", "Silent";
+    SensorStuck: "数值不变", "Stuck";
+    SensorOutOfRange: "数值越界", "Out of range";
+    SensorBatteryLow: "电量低", "Battery low";
+    HearingConnecting: "连接中", "Connecting";
+    HearingAll: "已订阅", "Listening";
+    HearingRefused: "订阅被拒", "Refused";
+    HearingAway: "未连接", "Not connected";
 
     // Ticket list.
     Camera: "摄像机", "Camera";
@@ -336,6 +367,7 @@ texts! {
     Bin: "垃圾箱", "Bin";
     TactilePath: "盲道", "Tactile path";
     Indoors: "室内", "Indoors";
+    Surroundings: "传感器周边", "Around a sensor";
 
     // Trouble.
     NotFoundTitle: "没有这个页面", "Not found";
@@ -375,6 +407,19 @@ impl From<CameraFault> for Text {
             CameraFault::Moved => Self::FaultMoved,
             CameraFault::KeyframeInterval => Self::FaultKeyframes,
             CameraFault::Clock => Self::FaultClock,
+        }
+    }
+}
+
+impl From<sensor::State> for Text {
+    fn from(state: sensor::State) -> Self {
+        match state {
+            sensor::State::Waiting => Self::SensorWaiting,
+            sensor::State::Ok => Self::SensorOk,
+            sensor::State::Silent => Self::SensorSilent,
+            sensor::State::Stuck => Self::SensorStuck,
+            sensor::State::OutOfRange => Self::SensorOutOfRange,
+            sensor::State::BatteryLow => Self::SensorBatteryLow,
         }
     }
 }
@@ -486,6 +531,7 @@ impl From<ZonePurpose> for Text {
             ZonePurpose::Bin => Self::Bin,
             ZonePurpose::TactilePath => Self::TactilePath,
             ZonePurpose::Indoors => Self::Indoors,
+            ZonePurpose::Surroundings => Self::Surroundings,
         }
     }
 }

@@ -19,6 +19,8 @@ pub(crate) enum Section {
     Tickets,
     /// Cameras.
     Cameras,
+    /// Sensors.
+    Sensors,
 }
 
 /// The figures in the strip under the navigation.
@@ -139,6 +141,7 @@ fn shell(visit: &Visit, title: &str, section: Option<Section>, refresh: Option<u
                     nav aria-label=(t(Text::Navigation)) {
                         a href="/" aria-current=[current(Section::Tickets)] { (t(Text::Tickets)) }
                         a href="/cameras" aria-current=[current(Section::Cameras)] { (t(Text::Cameras)) }
+                        a href="/sensors" aria-current=[current(Section::Sensors)] { (t(Text::Sensors)) }
                     }
                     nav.lang aria-label=(t(Text::Language)) {
                         @for (other, name) in [(Lang::Zh, "中文"), (Lang::En, "English")] {

@@ -22,6 +22,7 @@ mod i18n;
 mod layout;
 mod params;
 mod review;
+mod sensors;
 mod server;
 mod ticket_page;
 mod tickets;

@@ -23,7 +23,7 @@ use crate::{
     answer::{Fault, dress},
     api, assets, camera_page, cameras,
     console::{Console, Desk},
-    evidence, health, review, ticket_page, tickets,
+    evidence, health, review, sensors, ticket_page, tickets,
     visit::Visit,
 };
 
@@ -67,6 +67,7 @@ pub fn router(console: Console) -> Router {
         .route("/cameras/{id}/reference.jpg", get(camera_page::reference_picture))
         .route("/cameras/{id}/reference", post(camera_page::take_reference))
         .route("/api/cameras/{id}/reference", post(api::take_reference))
+        .route("/sensors", get(sensors::list))
         .route("/evidence/{sha256}", get(evidence::bytes))
         .route("/api/tickets", get(api::tickets))
         .route("/api/tickets/{id}", get(api::ticket))

@@ -6,7 +6,9 @@ use alerts::{
     clocks::{CaseClocks, Shown},
     deadline::Limit,
     duty::Words,
+    incident::Sensed,
     routed::Routed,
+    sensor::measure,
     store::Hold,
     ticket::{Evidence, EvidenceRole, Rendition, Ticket},
 };
@@ -23,7 +25,7 @@ use crate::{
     console::{Console, Desk},
     i18n::{Lang, Text},
     layout::{Frame, Section, fact, page, place_facts},
-    tickets::{camera_title, delivery, kind_name, light_badge, place_line, state_badge, zone_title},
+    tickets::{camera_title, delivery, is_seen, kind_name, light_badge, place_line, state_badge, zone_title},
     times::{length, moment, rfc3339, wall},
     visit::Visit,
 };
@@ -63,7 +65,11 @@ pub(crate) async fn show(
                 a.button href={ "/api/tickets/" (ticket.id()) } { (Text::AsJson.of(lang)) }
             }
             p.where {
-                a href={ "/cameras/" (ticket.incident.camera) } { (camera_title(&ticket)) }
+                @if is_seen(&ticket) {
+                    a href={ "/cameras/" (ticket.incident.camera) } { (camera_title(&ticket)) }
+                } @else {
+                    a href="/sensors" { (camera_title(&ticket)) }
+                }
                 @if let Some(place) = &ticket.camera.place { " · " (place_line(place)) }
                 " · " (Text::from(ticket.zone.purpose).of(lang)) " · " (zone_title(&ticket.zone))
             }
@@ -81,6 +87,7 @@ pub(crate) async fn show(
             }
             @if under_review { (case::review_form(&visit, &ticket)) }
             @if !holds.is_empty() { (legal_holds(console, &visit, &holds)) }
+            @if let Some(sensed) = &ticket.incident.sensed { (readings(console, &visit, sensed)) }
             (pictures(console, &visit, &ticket))
             (case::history(console, &visit, &history))
             (facts(console, &visit, &ticket))
@@ -88,6 +95,36 @@ pub(crate) async fn show(
             (files(console, &visit, &ticket))
         },
     ))
+}
+
+fn readings(console: &Console, visit: &Visit, sensed: &Sensed) -> Markup {
+    let lang = visit.lang;
+    let name = match (measure(&sensed.measure), lang) {
+        (Some(known), Lang::Zh) => known.zh,
+        (Some(known), Lang::En) => known.en,
+        (None, _) => sensed.measure.as_str(),
+    };
+    html! {
+        section {
+            h2 { (Text::Readings.of(lang)) " · " (sensed.name) " · " (name) }
+            div.scroll tabindex="0" role="region" aria-label=(Text::Readings.of(lang)) {
+                table {
+                    thead { tr {
+                        th scope="col" { (Text::When.of(lang)) }
+                        th.number scope="col" { (Text::Value.of(lang)) }
+                    } }
+                    tbody {
+                        @for noted in &sensed.readings {
+                            tr {
+                                td { time datetime=(rfc3339(noted.at, &console.time_zone)) { (wall(noted.at, &console.time_zone)) } }
+                                td.number { (noted.value) " " (sensed.unit) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
 }
 
 /// The pieces of evidence that show one moment in one stream, in the ticket's order.
@@ -173,15 +210,17 @@ fn facts(console: &Console, visit: &Visit, ticket: &Ticket) -> Markup {
                 @if let Some(cleared) = ticket.cleared_at { (fact(Text::ClearedAt, lang, &at(cleared))) }
                 (fact(Text::Dwell, lang, &html! { (length(incident.dwell, lang)) }))
                 (fact(Text::Delivery, lang, &delivery(console, visit, ticket)))
-                (fact(Text::LooksHits, lang, &html! { (incident.looks) " / " (incident.hits) }))
-                (fact(Text::Scores, lang, &html! {
-                    (format!("{:.2} / {:.2}", incident.score_median, incident.score_max))
-                }))
-                (fact(Text::Things, lang, &html! {
-                    @for thing in &incident.things {
-                        span.thing { (thing.class) " " small { (format!("{:.2}", thing.score)) } } " "
-                    }
-                }))
+                @if incident.sensed.is_none() {
+                    (fact(Text::LooksHits, lang, &html! { (incident.looks) " / " (incident.hits) }))
+                    (fact(Text::Scores, lang, &html! {
+                        (format!("{:.2} / {:.2}", incident.score_median, incident.score_max))
+                    }))
+                    (fact(Text::Things, lang, &html! {
+                        @for thing in &incident.things {
+                            span.thing { (thing.class) " " small { (format!("{:.2}", thing.score)) } } " "
+                        }
+                    }))
+                }
                 (fact(Text::Zone, lang, &html! {
                     (zone_title(&ticket.zone)) " · " (Text::from(ticket.zone.purpose).of(lang))
                 }))
@@ -191,8 +230,10 @@ fn facts(console: &Console, visit: &Visit, ticket: &Ticket) -> Markup {
                 @if let Some(place) = &ticket.camera.place { (place_facts(place, lang)) }
                 (fact(Text::Rule, lang, &html! { (code(&incident.rule.id)) }))
                 (fact(Text::RuleVersion, lang, &code(&incident.rule.version)))
-                (fact(Text::Model, lang, &html! { (incident.model.name) }))
-                (fact(Text::ModelHash, lang, &code(&incident.model.sha256)))
+                @if incident.sensed.is_none() {
+                    (fact(Text::Model, lang, &html! { (incident.model.name) }))
+                    (fact(Text::ModelHash, lang, &code(&incident.model.sha256)))
+                }
                 (fact(Text::TicketIdLabel, lang, &code(&ticket.id())))
             }
         }

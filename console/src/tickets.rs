@@ -260,7 +260,8 @@ fn row(console: &Console, visit: &Visit, ticket: &Ticket) -> Markup {
                     @if let Some(light) = ticket.clocks.as_ref().and_then(|clocks| clocks.light()) { " " (light_badge(light, lang)) }
                 }
                 p.where {
-                    a href={ "/cameras/" (incident.camera) } { (camera) }
+                    @if is_seen(ticket) { a href={ "/cameras/" (incident.camera) } { (camera) } }
+                    @else { a href="/sensors" { (camera) } }
                     @if let Some(place) = &ticket.camera.place { " · " (place_line(place)) }
                 }
                 p.zone { (Text::from(ticket.zone.purpose).of(lang)) " · " (zone_title(&ticket.zone)) }
@@ -334,4 +335,10 @@ pub(crate) fn delivery(console: &Console, visit: &Visit, ticket: &Ticket) -> Mar
             }
         },
     }
+}
+
+/// Whether a camera sees the place; a device that none sees stands in for it.
+pub(crate) fn is_seen(ticket: &Ticket) -> bool {
+    let incident = &ticket.incident;
+    incident.sensed.as_ref().is_none_or(|sensed| sensed.device.as_str() != incident.camera.as_str())
 }

@@ -90,6 +90,11 @@ name_id!(
     "node id"
 );
 name_id!(
+    /// A sensor, as its messages name it.
+    DeviceId,
+    "device id"
+);
+name_id!(
     /// What a case is about, in dotted form (`lane.motor`, `vendor.stall`, `garbage.exposed`).
     Kind,
     "kind"

@@ -12,11 +12,6 @@ use crate::{
 
 /// The `[[cameras]]` table of a row, checked by the same code that reads the configuration, and its streams' addresses.
 pub(super) fn camera_table<'a>(field: &impl Fn(&str) -> Option<&'a str>) -> Result<(Table, BTreeSet<String>), String> {
-    let number = |name: &str| -> Result<Option<Value>, String> {
-        field(name)
-            .map(|text| text.parse::<f64>().map(Value::from).map_err(|_| format!("{name} \"{text}\" is no number")))
-            .transpose()
-    };
     let mut table = Table::new();
     table["id"] = Item::Value(field("id").ok_or("the id is missing")?.into());
     if let Some(name) = field("name") {
@@ -33,21 +28,7 @@ pub(super) fn camera_table<'a>(field: &impl Fn(&str) -> Option<&'a str>) -> Resu
         stream.insert("sub", sub.into());
     }
     table["stream"] = Item::Value(stream.into());
-    let mut place = InlineTable::new();
-    for key in ["grid", "duty_grid", "address"] {
-        if let Some(value) = field(key) {
-            place.insert(key, value.into());
-        }
-    }
-    for key in ["lon", "lat"] {
-        if let Some(value) = number(key)? {
-            place.insert(key, value);
-        }
-    }
-    if !place.is_empty() {
-        if !place.contains_key("grid") {
-            return Err("a place needs its grid code (column grid)".into());
-        }
+    if let Some(place) = place(field)? {
         table["place"] = Item::Value(place.into());
     }
     match (field("zone_purpose"), field("zone_polygon")) {
@@ -65,6 +46,26 @@ pub(super) fn camera_table<'a>(field: &impl Fn(&str) -> Option<&'a str>) -> Resu
         toml_edit::de::from_str(&table.to_string()).map_err(|error| error.message().to_owned())?;
     camera.stream.validate().map_err(|error| error.to_string())?;
     Ok((table, addresses(&camera.stream)))
+}
+
+/// The place that a row names, if any.
+pub(crate) fn place<'a>(field: &impl Fn(&str) -> Option<&'a str>) -> Result<Option<InlineTable>, String> {
+    let mut place = InlineTable::new();
+    for key in ["grid", "duty_grid", "address"] {
+        if let Some(value) = field(key) {
+            place.insert(key, value.into());
+        }
+    }
+    for key in ["lon", "lat"] {
+        if let Some(text) = field(key) {
+            let number: f64 = text.parse().map_err(|_| format!("{key} \"{text}\" is no number"))?;
+            place.insert(key, number.into());
+        }
+    }
+    if !place.is_empty() && !place.contains_key("grid") {
+        return Err("a place needs its grid code (column grid)".into());
+    }
+    Ok((!place.is_empty()).then_some(place))
 }
 
 /// The addresses of the main and the sub stream by make, host and channel; none where the row gives none of them.

@@ -12,7 +12,7 @@ use domain::{CameraId, Millis, StreamRole};
 
 use super::table;
 use crate::{
-    cameras::{Elsewhere, RowResult, Write, import},
+    cameras::{Elsewhere, Row, RowResult, Write, import},
     cli::{Format, ProbeFleetArgs},
     config::{CameraConfig, Config},
     probing::{self, Plan, Probed},
@@ -44,10 +44,23 @@ pub fn run_import(
         }
     }
     let rows = import(csv, &target, &elsewhere, write)?;
+    report("camera", config_path, &target, &rows, write, format)
+}
+
+/// Prints what became of the rows of an import.
+pub(super) fn report(
+    what: &str,
+    config_path: &Path,
+    target: &Path,
+    rows: &[Row],
+    write: Write,
+    format: Format,
+) -> anyhow::Result<()> {
+    let folder = config_path.parent().unwrap_or(Path::new(""));
     let count = |result: &str| rows.iter().filter(|row| row.result.as_str() == result).count();
     match format {
         Format::Table => {
-            let mut listing = table(&["line", "camera", "result", "detail"]);
+            let mut listing = table(&["line", what, "result", "detail"]);
             for row in rows.iter().filter(|row| row.result != RowResult::Unchanged) {
                 let result =
                     if row.result.is_good() { row.result.as_str() } else { &row.result.as_str().to_uppercase() };
@@ -62,8 +75,8 @@ pub fn run_import(
         }
         Format::Csv => {
             let mut out = csv::Writer::from_writer(std::io::stdout());
-            out.write_record(["line", "camera", "result", "detail"])?;
-            for row in &rows {
+            out.write_record(["line", what, "result", "detail"])?;
+            for row in rows {
                 let detail = row.result.detail().unwrap_or_default();
                 out.write_record([&row.line.to_string(), &row.id, row.result.as_str(), &detail])?;
             }
@@ -72,7 +85,7 @@ pub fn run_import(
         Format::Json => {
             let list: Vec<_> = rows
                 .iter()
-                .map(|row| serde_json::json!({ "line": row.line, "camera": row.id, "result": row.result.as_str(), "detail": row.result.detail() }))
+                .map(|row| serde_json::json!({ "line": row.line, what: row.id, "result": row.result.as_str(), "detail": row.result.detail() }))
                 .collect();
             println!(
                 "{}",
@@ -90,8 +103,8 @@ pub fn run_import(
         "{new} new, {changed} changed, {unchanged} unchanged, {duplicate} duplicate, {bad} bad; {verb} {}",
         target.display()
     ));
-    if !includes(config_path, &target)? {
-        say(&format!("add it to the configuration: include = [\"{}\"]", display_relative(folder, &target)));
+    if !includes(config_path, target)? {
+        say(&format!("add it to the configuration: include = [\"{}\"]", display_relative(folder, target)));
     }
     if duplicate + bad > 0 {
         bail!(

@@ -12,6 +12,7 @@ pub mod models;
 pub mod platform;
 pub mod probe;
 pub mod run;
+pub mod sensors;
 pub mod simulate;
 pub mod tickets;
 

@@ -92,6 +92,19 @@ fn close_ups_are_of_zones_that_the_camera_has() {
 }
 
 #[test]
+fn sensors_are_of_cameras_and_zones_that_are_there() {
+    let device = |more: &str| format!("{CAMERA}[[sensors.devices]]\nid = \"s\"\nmeasure = \"smoke\"\n{more}\n");
+    check(&device("camera = \"b\""), &["sensors.devices.\"s\".camera", "no camera \"b\""]);
+    check(&device("camera = \"a\"\nzone = \"z\""), &["sensors.devices.\"s\".zone", "no zone \"z\""]);
+    check(
+        "[[sensors.sources]]\nname = \"x\"\ntopic = \"a/#/b\"\n",
+        &["sensors.sources.\"x\".topic", "at the end only"],
+    );
+    check("[sensors.rules.smoke]\nat_leest = 1\n", &["sensors.rules.smoke", "at_leest", "`at_least`"]);
+    Config::parse(Path::new("gridwatch.toml"), &device("camera = \"a\"")).expect("a sensor of a camera");
+}
+
+#[test]
 fn a_password_is_never_quoted_in_an_error() {
     for text in [
         "[mqtt]\npassword = 12345678\n",
@@ -170,6 +183,8 @@ fn the_reference_names_every_key() {
         camera.into(),
         format!("{camera}[cameras.stream]\n"),
         "[[permits]]\nnumber = \"1\"\ncamera = \"a\"\n".into(),
+        "[sensors]\n".into(),
+        "[[sensors.devices]]\nid = \"a\"\nmeasure = \"fill\"\n".into(),
         format!("{camera}[cameras.place]\n"),
         format!("{camera}[[cameras.zones]]\n"),
     ];
@@ -179,6 +194,12 @@ fn the_reference_names_every_key() {
                 || reference.contains(&format!(".{key}`"))
                 || reference.contains(&format!(" {key}"));
             assert!(named, "docs/configuration.md does not name {key} of {section:?}");
+        }
+    }
+    let sensors = read("sensors.md");
+    for section in ["[[sensors.sources]]\nname = \"a\"\n", "[sensors.rules.smoke]\n"] {
+        for key in keys(section) {
+            assert!(sensors.contains(&format!("`{key}`")), "docs/sensors.md does not name {key} of {section:?}");
         }
     }
     for key in keys("[rules.\"lane.motor\"]\n") {

@@ -15,5 +15,6 @@ mod labels;
 mod live;
 mod outages;
 mod platform;
+mod sensors;
 mod spine;
 mod support;

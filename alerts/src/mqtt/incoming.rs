@@ -133,6 +133,13 @@ pub struct Message {
 #[must_use = "the broker gives a message that is not settled again"]
 pub struct Receipt(Option<(u64, u64)>);
 
+impl Receipt {
+    /// Whether the broker waits for the message to be settled.
+    pub(crate) fn is_owed(&self) -> bool {
+        self.0.is_some()
+    }
+}
+
 /// What a connection tells.
 #[derive(Debug)]
 pub(crate) enum News<T> {

@@ -359,6 +359,9 @@ impl Rule {
         if self.zones.contains(&ZonePurpose::Indoors) {
             return bad("zones", "indoors".to_owned(), "what stands there is never a case; name another purpose");
         }
+        if self.zones.contains(&ZonePurpose::Surroundings) {
+            return bad("zones", "surroundings".to_owned(), "rules on readings hold there; name another purpose");
+        }
         if self.rearm_after > Millis(day.0 * 366) {
             return bad("rearm_after", self.rearm_after.to_string(), "it must be a year at most");
         }

@@ -31,6 +31,8 @@ pub(super) struct Facts<'a> {
     pub(super) tally: Option<&'a Tally<'a>>,
     /// Permits that do not cover it.
     pub(super) permits: &'a [(&'a str, Lapse)],
+    /// The parking sensor that reports the place taken, and for how long it has.
+    pub(super) taken: Option<(&'a str, Millis)>,
 }
 
 /// One sentence in both languages.
@@ -85,6 +87,9 @@ impl Facts<'_> {
                 write!(out, "; against it: {against}")?;
             }
         }
+        if let Some((sensor, taken)) = self.taken {
+            write!(out, "; parking sensor {sensor} reports the place taken for {}", Millis(taken.0 / 1_000 * 1_000))?;
+        }
         for (number, lapse) in self.permits {
             match lapse {
                 Lapse::NotYet(from) => write!(out, "; permit {number} is valid from {from} only")?,
@@ -120,6 +125,9 @@ impl Facts<'_> {
             if !against.is_empty() {
                 write!(out, "；反证：{against}")?;
             }
+        }
+        if let Some((sensor, taken)) = self.taken {
+            write!(out, "；车位传感器{sensor}报告已占用{}", Length(taken))?;
         }
         for (number, lapse) in self.permits {
             match lapse {
@@ -238,6 +246,7 @@ fn purpose(purpose: ZonePurpose) -> (&'static str, &'static str) {
         ZonePurpose::Bin => ("垃圾箱", "bin"),
         ZonePurpose::TactilePath => ("盲道", "tactile path"),
         ZonePurpose::Indoors => ("室内", "indoors"),
+        ZonePurpose::Surroundings => ("传感器周边", "around a sensor"),
     }
 }
 

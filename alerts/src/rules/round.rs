@@ -17,7 +17,10 @@ use super::{
     sighting::{End, Sighting, SightingId, Sightings},
     window::Sample,
 };
-use crate::incident::{Effect, Incident, Observation, Sight, SuspectId, Zone};
+use crate::{
+    incident::{Effect, Incident, Observation, Sight, SuspectId, Zone},
+    sensor::Word,
+};
 
 /// Suspects kept per camera.
 const MAX_SUSPECTS: usize = 64;
@@ -132,6 +135,7 @@ pub(super) struct Round<'a> {
     pub(super) sightings: &'a Sightings,
     pub(super) people: &'a People,
     pub(super) permits: &'a AtHand<'a>,
+    pub(super) words: &'a [Word],
     pub(super) seen: &'a Observation<'a>,
     /// Observed time since the look before.
     pub(super) passed: Millis,
@@ -378,8 +382,14 @@ impl<'a> Round<'a> {
         if !enough || suspicion.may_move_off(at) {
             return None;
         }
+        // A parking sensor in the zone has a say: where it reports the place free the camera is mistaken, where it
+        // reports it taken less certainty is asked of the camera.
+        let word = self.word_on(zone);
+        if matches!(word, Some((false, _))) {
+            return None;
+        }
         let score_median = suspicion.window.median_score();
-        if score_median < rule.open_score {
+        if score_median < if word.is_some() { rule.min_score } else { rule.open_score } {
             return None;
         }
         let mut things: Vec<_> = finding.things.iter().filter_map(|c| c.sighting.current.clone()).collect();
@@ -410,6 +420,7 @@ impl<'a> Round<'a> {
             blocked,
             tally: tally.as_ref(),
             permits: &permits,
+            taken: word.and_then(|(_, word)| Some((word.device.as_str(), at.now.since(word.occupied?.1)))),
         };
         let Reason { zh: reason_zh, en: reason } = facts.sentence();
         let by_model = things.iter().filter_map(|t| Some((t.score, t.model.as_deref()?)));
@@ -440,7 +451,16 @@ impl<'a> Round<'a> {
             reason_zh,
             rule: self.armed.reference.clone(),
             model,
+            sensed: None,
         })
+    }
+
+    /// What the parking sensors of a zone say about this kind: one that reports it taken outweighs those that report it
+    /// free, since a thing may stand on one of several places.
+    fn word_on(&self, zone: &ZoneId) -> Option<(bool, &Word)> {
+        let speak = self.words.iter().filter(|word| word.zone == *zone && word.kinds.contains(&self.at.rule.kind));
+        let taken = speak.filter_map(|word| Some((word.occupied?.0, word)));
+        taken.max_by_key(|(taken, word)| (*taken, word.occupied.map(|(_, since)| std::cmp::Reverse(since))))
     }
 
     /// Whether `home` stands in a queue of traffic.

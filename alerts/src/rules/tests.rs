@@ -11,6 +11,7 @@ mod people;
 mod play;
 mod random;
 mod restart;
+mod sensors;
 mod speed;
 mod stall;
 mod standing;

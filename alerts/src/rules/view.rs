@@ -13,7 +13,10 @@ use super::{
     round::{InForce, Round, candidates},
     sighting::Sightings,
 };
-use crate::incident::{Effect, Ending, Observation, OpenTicket, Pace, Sight, Zone, ZonePurpose};
+use crate::{
+    incident::{Effect, Ending, Observation, OpenTicket, Pace, Sight, Zone, ZonePurpose},
+    sensor::Word,
+};
 
 /// Observed time that one look can stand for: what happened between two looks further apart is not known.
 const LOOK_CREDIT: Millis = Millis::secs(60);
@@ -30,6 +33,8 @@ pub(super) struct View {
     sightings: Sightings,
     people: People,
     problems: Vec<Problem>,
+    /// What parking sensors said last, one word a sensor.
+    words: Vec<Word>,
     /// Observed time: runs from look to look, stands still while the stream is lost, never runs back.
     clock: Millis,
     last_look: Option<Timestamp>,
@@ -59,6 +64,7 @@ impl View {
             sightings: Sightings::default(),
             people: People::default(),
             problems: Vec::new(),
+            words: Vec::new(),
             clock: Millis::ZERO,
             last_look: None,
             stream: Stream::Up,
@@ -134,6 +140,14 @@ impl View {
         self.zones.clear();
         self.each(now, book, out, |_, _| Event::Dropped("zone_removed"));
         self.settle_pace(now, book, out);
+    }
+
+    /// Takes in what a parking sensor says; a word outlasts a lost stream.
+    pub(super) fn hear(&mut self, word: &Word) {
+        self.words.retain(|known| known.device != word.device);
+        if word.occupied.is_some() {
+            self.words.push(word.clone());
+        }
     }
 
     pub(super) fn lost(&mut self) {
@@ -224,6 +238,7 @@ impl View {
             sightings: &self.sightings,
             people: &self.people,
             permits,
+            words: &self.words,
             seen,
             passed,
             candidates: candidates(&armed.rule, &self.zones, &self.sightings, permits, self.clock),

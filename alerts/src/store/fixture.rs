@@ -49,6 +49,7 @@ pub(super) fn ticket(camera: &str, at: i64) -> Ticket {
             reason_zh: "区域“z1”（机动车道）内，机动车×1停留5分".to_owned(),
             rule: RuleRef { id: "lane.motor/default".to_owned(), version: "0123456789ab".to_owned() },
             model: ModelRef { name: Arc::from("nanodet"), sha256: Sha256::of(b"weights") },
+            sensed: None,
         },
         camera: CameraInfo { name: "斜土路".to_owned(), place: None },
         zone,

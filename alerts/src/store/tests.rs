@@ -485,3 +485,62 @@ async fn what_waits_for_a_review_is_not_due_at_the_platform() {
     assert_eq!(store.ticket(t.id()).await.expect("read").expect("there").delivered_at, Some(Timestamp(2_100)));
     assert_eq!(store.reviews().await.expect("read"), []);
 }
+
+#[tokio::test]
+async fn what_sensors_said_is_remembered_and_their_cases_are_finished() {
+    use crate::{
+        incident::Sensed,
+        sensor::{Memory, Noted},
+        service::SensedCase,
+    };
+    let Temp { store, .. } = &temp().await;
+    let t = ticket("bin-1", 1_000_000);
+    let noted = |at, value| Noted { at: Timestamp(at), value };
+    let device: domain::DeviceId = "bin-1".parse().expect("id");
+    let mut case =
+        SensedCase { incident: t.incident.clone(), camera: t.camera.clone(), zone: t.zone.clone(), look_at: None };
+    case.incident.sensed = Some(Box::new(Sensed {
+        device: device.clone(),
+        name: String::new(),
+        measure: "fill".to_owned(),
+        unit: "%".to_owned(),
+        readings: vec![noted(1, 93.5)],
+    }));
+    let mut memory = Memory::default();
+    memory.latest.insert("fill".to_owned(), noted(2, 94.0));
+    let batch = SensorBatch {
+        memories: [(device.clone(), memory.clone())].into(),
+        readings: vec![
+            (device.clone(), "fill".to_owned(), noted(1, 93.5)),
+            (device.clone(), "fill".to_owned(), noted(2, 94.0)),
+        ],
+        opened: vec![case.clone()],
+        cleared: Vec::new(),
+    };
+    // A batch that is written again after a failure changes nothing.
+    for _ in 0..2 {
+        store.write_sensors(&batch).await.expect("written");
+    }
+    assert_eq!(store.sensor_memories().await.expect("read"), [(device.clone(), memory)]);
+    let newest = store.sensor_readings(&device, 1).await.expect("read");
+    assert_eq!(newest, [("fill".to_owned(), noted(2, 94.0))]);
+    let unfinished = store.unfinished_sensor_cases().await.expect("read");
+    assert_eq!(unfinished.len(), 1);
+    assert_eq!((&unfinished[0].opening, unfinished[0].is_open, unfinished[0].cleared), (&case, false, None));
+    let written = Ticket { incident: case.incident, ..t };
+    store.open_ticket(&written, &[]).await.expect("written");
+    assert_eq!(store.ticket(written.id()).await.expect("read"), Some(written.clone()));
+    assert_eq!(store.unfinished_sensor_cases().await.expect("read"), []);
+    assert_eq!(store.open_tickets().await.expect("read"), [], "looks know nothing of it");
+    let (cleared_at, last_seen) = (Timestamp(1_200_000), Timestamp(1_100_000));
+    let over = SensorBatch { cleared: vec![(written.id(), cleared_at, last_seen)], ..SensorBatch::default() };
+    store.write_sensors(&over).await.expect("written");
+    let unfinished = store.unfinished_sensor_cases().await.expect("read");
+    assert_eq!((unfinished[0].is_open, unfinished[0].cleared), (true, Some((cleared_at, last_seen))));
+    clear(store, written.id(), cleared_at.0, last_seen.0, &[], &[]).await.expect("written");
+    assert_eq!(store.unfinished_sensor_cases().await.expect("read"), []);
+    assert_eq!(store.cleared_tickets(Timestamp(0)).await.expect("read"), []);
+    store.forget_sensor_readings(Timestamp(2), Timestamp(1_300_000)).await.expect("written");
+    assert_eq!(store.sensor_readings(&device, 9).await.expect("read").len(), 1);
+    assert_eq!(store.cleared_tickets(Timestamp(0)).await.expect("read").len(), 1, "its case is forgotten");
+}

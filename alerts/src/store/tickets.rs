@@ -201,14 +201,14 @@ impl Store {
         tx.commit().await.map_err(&failed)
     }
 
-    /// All tickets whose problem stands, oldest first: what the rule core must know after a start.
+    /// All tickets whose problem stands and that looks opened, oldest first: what the rule core must know after a start.
     ///
     /// # Errors
     /// When the database fails or a row is damaged.
     pub async fn open_tickets(&self) -> Result<Vec<OpenTicket>, AlertsError> {
         let rows = sqlx::query(
             "SELECT id, camera, kind, zone, first_seen, last_seen, x0, y0, x1, y1 FROM tickets WHERE state = $1 \
-             ORDER BY confirmed_at, id",
+             AND id NOT IN (SELECT ticket FROM sensor_cases) ORDER BY confirmed_at, id",
         )
         .bind(word(TicketState::Open))
         .fetch_all(&self.readers)
@@ -217,7 +217,7 @@ impl Store {
         rows.iter().map(|row| TicketRow::new(row, "id")?.to_open_ticket()).collect()
     }
 
-    /// All tickets that were cleared at or after `since`, with the time: places that may still be at rest. Not those that
+    /// All tickets of looks that were cleared at or after `since`, with the time: places that may still be at rest. Not those that
     /// were rejected: what comes back there is another case.
     ///
     /// # Errors
@@ -225,7 +225,8 @@ impl Store {
     pub async fn cleared_tickets(&self, since: Timestamp) -> Result<Vec<(OpenTicket, Timestamp)>, AlertsError> {
         let rows = sqlx::query(
             "SELECT id, camera, kind, zone, first_seen, last_seen, cleared_at, x0, y0, x1, y1 FROM tickets \
-             WHERE cleared_at >= $1 AND case_state <> $2 ORDER BY cleared_at",
+             WHERE cleared_at >= $1 AND case_state <> $2 AND id NOT IN (SELECT ticket FROM sensor_cases) \
+             ORDER BY cleared_at",
         )
         .bind(since.0)
         .bind(word(State::Rejected))

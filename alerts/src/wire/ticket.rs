@@ -28,12 +28,13 @@ pub fn opening_messages(ticket: &Ticket, node: &Node) -> Vec<OutgoingMessage> {
     let frame = ticket.evidence.iter().find(|e| e.role == EvidenceRole::Confirming).map(|e| (e.width, e.height));
     let data = TicketData {
         ticket_id: ticket.id().to_string(),
-        case_source: "视频上报",
+        case_source: if incident.sensed.is_some() { "物联感知上报" } else { "视频上报" },
         case_attribute: "事件",
         event: wire.event(),
         place: wire.place(),
         camera: wire.camera(),
-        detection: DetectionData {
+        sensor: wire.sensor(),
+        detection: incident.sensed.is_none().then(|| DetectionData {
             first_seen: node.rfc3339(incident.first_seen),
             last_seen: node.rfc3339(incident.last_seen),
             ripened_at: node.rfc3339(incident.confirmed_at),
@@ -61,7 +62,7 @@ pub fn opening_messages(ticket: &Ticket, node: &Node) -> Vec<OutgoingMessage> {
                 .collect(),
             model: ModelData::of(&incident.model),
             rule: RuleData { id: &incident.rule.id, version: &incident.rule.version },
-        },
+        }),
         evidence: wire.pictures_sent(opening).collect(),
         originals: wire.originals(opening).collect(),
         suggest: ticket.route.as_deref().map(|route| SuggestData::of(route, node)),
@@ -107,6 +108,7 @@ pub fn cleared_messages(ticket: &Ticket, node: &Node) -> Vec<OutgoingMessage> {
             event: wire.event(),
             place: wire.place(),
             camera: wire.camera(),
+            sensor: wire.sensor(),
             first_seen: node.rfc3339(incident.first_seen),
             last_seen: node.rfc3339(ticket.last_seen),
             cleared_at: node.rfc3339(cleared_at),
@@ -283,7 +285,36 @@ impl<'a> Wire<'a> {
         }
     }
 
-    fn camera(&self) -> CameraData<'a> {
+    /// The readings, where they and no camera showed it.
+    fn sensor(&self) -> Option<SensorData<'a>> {
+        let incident = &self.ticket.incident;
+        let sensed = incident.sensed.as_ref()?;
+        Some(SensorData {
+            device: sensed.device.as_str(),
+            name: &sensed.name,
+            measure: &sensed.measure,
+            unit: &sensed.unit,
+            since: self.node.rfc3339(incident.first_seen),
+            confirmed_at: self.node.rfc3339(incident.confirmed_at),
+            reason: &incident.reason,
+            reason_zh: &incident.reason_zh,
+            rule: RuleData { id: &incident.rule.id, version: &incident.rule.version },
+            readings: sensed
+                .readings
+                .iter()
+                .map(|noted| ReadingData { at: self.node.rfc3339(noted.at), value: noted.value })
+                .collect(),
+        })
+    }
+
+    /// None on the ticket of a device that no camera sees: its own id stands for the camera's.
+    fn camera(&self) -> Option<CameraData<'a>> {
+        let incident = &self.ticket.incident;
+        let alone = incident.sensed.as_ref().is_some_and(|s| s.device.as_str() == incident.camera.as_str());
+        (!alone).then(|| self.seen_by())
+    }
+
+    fn seen_by(&self) -> CameraData<'a> {
         let (id, zone) = (self.ticket.incident.camera.as_str(), &self.ticket.zone);
         CameraData {
             id,
@@ -345,8 +376,12 @@ struct TicketData<'a> {
     case_attribute: &'static str,
     event: EventData<'a>,
     place: PlaceData<'a>,
-    camera: CameraData<'a>,
-    detection: DetectionData<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    camera: Option<CameraData<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sensor: Option<SensorData<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detection: Option<DetectionData<'a>>,
     evidence: Vec<EvidenceData<'a>>,
     originals: Vec<EvidenceData<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -359,7 +394,10 @@ struct ClearedData<'a> {
     ticket_id: String,
     event: EventData<'a>,
     place: PlaceData<'a>,
-    camera: CameraData<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    camera: Option<CameraData<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sensor: Option<SensorData<'a>>,
     first_seen: String,
     last_seen: String,
     cleared_at: String,
@@ -434,6 +472,27 @@ struct CameraData<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     zone_name: Option<&'a String>,
     zone_kind: ZonePurpose,
+}
+
+/// What readings showed, and by which rule.
+#[derive(Debug, Serialize)]
+struct SensorData<'a> {
+    device: &'a str,
+    name: &'a str,
+    measure: &'a str,
+    unit: &'a str,
+    since: String,
+    confirmed_at: String,
+    reason: &'a str,
+    reason_zh: &'a str,
+    rule: RuleData<'a>,
+    readings: Vec<ReadingData>,
+}
+
+#[derive(Debug, Serialize)]
+struct ReadingData {
+    at: String,
+    value: f64,
 }
 
 #[derive(Debug, Serialize)]

@@ -20,7 +20,7 @@ fn street_of(cell: &Cell) -> String {
 }
 
 /// `gridwatch/v1/{district}/{street}`.
-fn area(place: Option<&Place>, node: &Node) -> String {
+pub(super) fn area(place: Option<&Place>, node: &Node) -> String {
     let street = street(place, node);
     format!("{ROOT}/{}/{street}", &street[..6])
 }

@@ -8,8 +8,10 @@ use alerts::{
     clocks::LightTurn,
     deadline::{DeadlineConfig, HolidayYear, Light, ResponseLevel, Stage, WorkCalendar},
     duty::{DutyItem, DutyList, ItemVersion},
+    incident::Sensed,
     recheck::{Found, Outcome, Why},
     routed::Routed,
+    sensor::{Device, Memory, Noted},
     ticket::{Body, EvidenceRole, OutgoingMessage, Rendition, Ticket},
     wire::{
         self, Fault, NodeState, Problem, again_messages, case_messages, checked_messages, cleared_messages,
@@ -134,7 +136,9 @@ fn tickets() -> Vec<Ticket> {
         (route.arrive, route.arrive_due, route.solve_due) = (None, None, None);
         route
     });
-    vec![full, bare, street, digits_alone]
+    let mut alone = sensed(5);
+    alone.incident.camera = "bin-12".parse().unwrap();
+    vec![full, bare, street, digits_alone, sensed(6), alone]
 }
 
 /// Who answers for a ticket: by an item with everything, or by the built-in kind.
@@ -190,6 +194,20 @@ fn a_ticket_suggests_who_answers_and_by_when() {
             {"scheme": "SH-GRID", "name": "机动车乱停放、非机动车乱停放"},
         ])
     );
+}
+
+/// A ticket of a sensor in a camera's zone.
+fn sensed(n: u32) -> Ticket {
+    let mut ticket = ticket(n);
+    ticket.incident.things.clear();
+    ticket.incident.sensed = Some(Box::new(Sensed {
+        device: "bin-12".parse().unwrap(),
+        name: "斜土路 12 号箱".to_owned(),
+        measure: "fill".to_owned(),
+        unit: "%".to_owned(),
+        readings: vec![Noted { at: OPENED_AT, value: 93.5 }],
+    }));
+    ticket
 }
 
 #[test]
@@ -397,6 +415,19 @@ fn every_state_keeps_the_contract() {
         };
         let topic = wire::camera_status_topic(place.as_ref().filter(|_| known), &node(), &report.id);
         check_status(&document, &topic, &wire::camera_status(&report, &node()).payload());
+    }
+    for state in ["waiting", "ok", "battery_low", "stuck", "out_of_range", "silent"] {
+        let device: Device = serde_json::from_value(json!({"id": "bin-12", "measure": "fill"})).unwrap();
+        let bare: Memory = serde_json::from_value(json!({"health": {"state": state}})).unwrap();
+        let full: Memory = serde_json::from_value(json!({
+            "latest": {"fill": {"at": OPENED_AT, "value": 93.5}},
+            "health": {"state": state, "since": OPENED_AT, "seen_at": OPENED_AT, "battery": 17.0},
+        }))
+        .unwrap();
+        for (memory, place) in [(bare, None), (full, place.as_ref())] {
+            let topic = wire::sensor_status_topic(place, &node(), &device.id);
+            check_status(&document, &topic, &wire::sensor_status(&device, &memory, &node()));
+        }
     }
     for state in [NodeState::Online, NodeState::Stopped(OPENED_AT), NodeState::Lost] {
         let status = wire::node_status(&node(), state, OPENED_AT);

@@ -7,7 +7,7 @@ use alerts::{
     evidence::EvidenceStore,
     incident::{Incident, RuleRef, Zone, ZonePurpose},
     mqtt::MqttConfig,
-    publisher::{CameraBoard, Publisher},
+    publisher::{CameraBoard, Publisher, StatusBoard},
     store::{Opened, Store},
     ticket::{CameraInfo, Evidence, EvidenceRole, Rendition, Ticket, TicketState},
     wire::{Node, opening_messages},
@@ -67,6 +67,7 @@ impl House {
 /// A publisher at work. Dropping it kills it without a goodbye.
 pub(crate) struct Running {
     pub(crate) cameras: CameraBoard,
+    pub(crate) statuses: StatusBoard,
     stop: CancellationToken,
     task: JoinSet<()>,
 }
@@ -74,9 +75,9 @@ pub(crate) struct Running {
 impl Running {
     fn start(publisher: Publisher) -> Self {
         let (stop, mut task) = (CancellationToken::new(), JoinSet::new());
-        let cameras = publisher.cameras();
+        let (cameras, statuses) = (publisher.cameras(), publisher.statuses());
         task.spawn(publisher.run(stop.clone()));
-        Self { cameras, stop, task }
+        Self { cameras, statuses, stop, task }
     }
 
     /// Stops it as a shutdown does.
@@ -152,6 +153,7 @@ pub(crate) fn ticket(n: u32) -> Ticket {
             reason_zh: "区域“z1”（机动车道）内，机动车×1停留5分".to_owned(),
             rule: RuleRef { id: "lane.motor".to_owned(), version: "0123456789ab".to_owned() },
             model: ModelRef { name: Arc::from("nanodet-g"), sha256: Sha256::of(b"weights") },
+            sensed: None,
         },
         camera: CameraInfo {
             name: "斜土路-大木桥路 东北".to_owned(),

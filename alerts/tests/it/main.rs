@@ -10,6 +10,7 @@ mod lights;
 mod listener;
 mod platform;
 mod refusal;
+mod sensors;
 mod subscriber;
 mod tls;
 mod verdicts;

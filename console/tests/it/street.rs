@@ -125,6 +125,7 @@ pub(crate) async fn street() -> Street {
             let vitals = Arc::clone(&vitals);
             Arc::new(move || vitals.lock().expect("not poisoned").clone())
         },
+        sensors: None,
         node: "xh-03".parse().expect("id"),
         time_zone,
     };
@@ -208,6 +209,7 @@ pub(crate) fn ticket(camera: &CameraView, kind: &str, at: Timestamp) -> Ticket {
             reason_zh: "区域“z1”（机动车道）内，机动车×1停留5分".to_owned(),
             rule: RuleRef { id: "lane.motor".to_owned(), version: "0123456789ab".to_owned() },
             model: ModelRef { name: "nanodet-g-coco".into(), sha256: Sha256::of(b"weights") },
+            sensed: None,
         },
         camera: CameraInfo { name: camera.name.clone(), place: camera.place.clone() },
         zone,

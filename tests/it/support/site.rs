@@ -25,6 +25,7 @@ pub struct Site {
     mqtt: String,
     rule: String,
     sections: String,
+    include: String,
 }
 
 impl Site {
@@ -36,6 +37,7 @@ impl Site {
             mqtt: format!("url = \"{mqtt_url}\"\n"),
             rule: "dwell = \"5s\"\n".to_owned(),
             sections: String::new(),
+            include: String::new(),
         }
     }
 
@@ -66,6 +68,12 @@ impl Site {
         self.sections = self.sections.replace(old, new);
     }
 
+    /// Files to be read as well.
+    pub fn include(&mut self, pattern: &str) -> &mut Self {
+        self.include = format!("include = [\"{pattern}\"]\n");
+        self
+    }
+
     /// A camera with a zone where stopping is forbidden.
     pub fn camera(&mut self, id: &str, stream: &str) -> &mut Self {
         writeln!(
@@ -85,11 +93,11 @@ impl Site {
     pub fn config(&self) -> PathBuf {
         let path = self.path("gridwatch.toml");
         let text = format!(
-            "[node]\nid = \"test-node\"\ndistrict = \"310104\"\ndata_dir = \"data\"\n\n\
+            "{}[node]\nid = \"test-node\"\ndistrict = \"310104\"\ndata_dir = \"data\"\n\n\
              [ingest]\nlook_interval = \"500ms\"\nactive_interval = \"500ms\"\nbackoff_max = \"2s\"\nconnect_timeout = \"3s\"\nstall_timeout = \"4s\"\n\n\
              [console]\nlisten = \"{}\"\n\n[mqtt]\n{}\n\
              [rules.\"lane.motor\"]\n{}\n{}\n{}",
-            self.console, self.mqtt, self.rule, self.sections, self.cameras
+            self.include, self.console, self.mqtt, self.rule, self.sections, self.cameras
         );
         fs::write(&path, text).expect("a config");
         path

@@ -1,0 +1,147 @@
+//! Problems that readings showed: they become tickets on the way of all others, with a picture where a look was asked for.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use domain::{CameraId, Look, TicketId, Timestamp};
+use serde::{Deserialize, Serialize};
+use tokio::task::JoinSet;
+
+use super::{
+    FULL_RESOLUTION_WAIT, Watch,
+    desk::{Case, Clearing, Opening},
+};
+use crate::{
+    incident::{Incident, Input, Zone},
+    sensor::Word,
+    ticket::CameraInfo,
+};
+
+/// How long a ticket waits for the look that was asked for; then it goes without a picture.
+const LOOK_WAIT: Duration = Duration::from_secs(15);
+
+/// What the service hears of sensors.
+#[derive(Debug)]
+pub enum Sensing {
+    /// Readings show a problem.
+    Open(Box<SensedCase>),
+    /// Readings show that it is gone.
+    Clear {
+        /// Which.
+        ticket: TicketId,
+        /// The last reading that showed it.
+        last_seen: Timestamp,
+        /// When it was held to be gone.
+        cleared_at: Timestamp,
+    },
+    /// A parking sensor speaks about a zone of a camera.
+    Word(Word),
+}
+
+/// A problem that readings showed, with all that its ticket says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SensedCase {
+    /// What it is.
+    pub incident: Incident,
+    /// The camera that sees the place, or the device in its stead.
+    pub camera: CameraInfo,
+    /// The zone that the device is in, or its surroundings.
+    pub zone: Zone,
+    /// The camera whose next look goes onto the ticket.
+    pub look_at: Option<CameraId>,
+}
+
+/// A ticket that waits for its look.
+pub(super) struct Awaited {
+    case: SensedCase,
+    /// When the look was asked for; an earlier one shows the place as it was before.
+    asked_at: Timestamp,
+    until: Instant,
+    heard: Instant,
+}
+
+impl Watch {
+    /// Takes in what sensors say; returns what is to be written.
+    pub(super) fn sense(&mut self, sensing: Sensing, now: Timestamp) -> Vec<Case> {
+        match sensing {
+            Sensing::Open(case) => {
+                let heard = Instant::now();
+                if case.look_at.is_some() {
+                    self.awaited.push(Awaited { case: *case, asked_at: now, until: heard + LOOK_WAIT, heard });
+                    Vec::new()
+                } else {
+                    vec![self.sensed(*case, None, heard)]
+                }
+            }
+            Sensing::Clear { ticket, last_seen, cleared_at } => {
+                // What is over before its look came must be opened before it can be cleared.
+                let mut cases = self.release(|awaited| awaited.case.incident.ticket == ticket, None);
+                cases.push(Case::Clear(Clearing { ticket, last_seen, cleared_at, look: None }));
+                cases
+            }
+            Sensing::Word(word) => {
+                // A word opens nothing by itself: the next look weighs it.
+                let effects = self.core.apply(now, Input::Word(&word));
+                debug_assert!(effects.is_empty(), "words have no effect of their own");
+                Vec::new()
+            }
+        }
+    }
+
+    /// Tickets that waited for this look.
+    pub(super) fn looked(&mut self, look: &Arc<Look>) -> Vec<Case> {
+        if self.awaited.is_empty() {
+            return Vec::new();
+        }
+        let shown = |awaited: &Awaited| {
+            awaited.case.look_at.as_ref() == Some(&look.camera) && look.sampled_at >= awaited.asked_at
+        };
+        self.release(shown, Some(look))
+    }
+
+    /// Tickets that have waited for long enough.
+    pub(super) fn overdue(&mut self) -> Vec<Case> {
+        let now = Instant::now();
+        self.release(|awaited| awaited.until <= now, None)
+    }
+
+    /// All tickets that wait, for the end.
+    pub(super) fn release_all(&mut self) -> Vec<Case> {
+        self.release(|_| true, None)
+    }
+
+    fn release(&mut self, ready: impl Fn(&Awaited) -> bool, look: Option<&Arc<Look>>) -> Vec<Case> {
+        let (ready, waiting) = std::mem::take(&mut self.awaited).into_iter().partition(ready);
+        self.awaited = waiting;
+        let ready: Vec<Awaited> = ready;
+        ready.into_iter().map(|awaited| self.sensed(awaited.case, look, awaited.heard)).collect()
+    }
+
+    fn sensed(&self, case: SensedCase, look: Option<&Arc<Look>>, satisfied: Instant) -> Case {
+        let SensedCase { incident, camera, zone, look_at } = case;
+        let mut full_resolution = JoinSet::new();
+        if let (Some(camera), Some(_)) = (&look_at, look) {
+            if let Some(grab) = self.full_resolution.grab(camera) {
+                full_resolution.spawn(tokio::time::timeout(FULL_RESOLUTION_WAIT, grab));
+            }
+        } else if look_at.is_some() {
+            metrics::counter!("gridwatch_pictures_missing_total", "role" => "confirming", "reason" => "late")
+                .increment(1);
+        }
+        let look = look.cloned();
+        // A reading is a measurement: it is filed at once.
+        let review_until = None;
+        Case::Open(Box::new(Opening {
+            incident,
+            camera,
+            zone,
+            look,
+            first_seen: None,
+            review_until,
+            full_resolution,
+            satisfied,
+        }))
+    }
+}

@@ -1,0 +1,215 @@
+//! The sensors: how each fares, what it said last; the sources, and what of their messages could not be read.
+
+use std::sync::Arc;
+
+use alerts::{
+    mqtt::Hearing,
+    sensor::{DeviceView, SourceView, State as Health, measure},
+};
+use axum::{Extension, extract::State};
+use domain::Timestamp;
+use maud::{Markup, html};
+
+use crate::{
+    answer::Fault,
+    console::{Console, Desk},
+    i18n::{Lang, Text},
+    layout::{Frame, Section, page},
+    tickets::place_line,
+    times::{ago, rfc3339, wall},
+    visit::Visit,
+};
+
+/// Devices on the page; the ones that fare worst come first.
+const SHOWN: usize = 500;
+
+pub(crate) async fn list(State(desk): State<Arc<Desk>>, Extension(visit): Extension<Visit>) -> Result<Markup, Fault> {
+    let (console, lang) = (&desk.console, visit.lang);
+    let t = |text: Text| text.of(lang);
+    let (figures, _) = console.figures().await?;
+    let (mut devices, sources) =
+        console.sensors.as_ref().map(|board| (board.devices(), board.sources())).unwrap_or_default();
+    devices.sort_by_key(|view| view.memory.health.state);
+    let all = devices.len();
+    devices.truncate(SHOWN);
+    let title = t(Text::Sensors);
+    let frame = Frame { title, section: Section::Sensors, figures: &figures, refresh: Some(10) };
+    Ok(page(
+        &visit,
+        console,
+        &frame,
+        &html! {
+            div.head { h1 { (title) } @if all > devices.len() { small { (Text::OfTotal.with(lang, all)) } } }
+            @if devices.is_empty() && sources.is_empty() {
+                section.empty { h2 { (t(Text::NoSensors)) } p { (t(Text::NoSensorsWhy)) } }
+            } @else {
+                (device_table(console, &visit, &devices))
+                h2 { (t(Text::Sources)) }
+                (source_table(&visit, &sources))
+                (problem_table(console, &visit, &sources))
+            }
+        },
+    ))
+}
+
+fn age(console: &Console, visit: &Visit, at: Timestamp) -> Markup {
+    html! {
+        time datetime=(rfc3339(at, &console.time_zone)) title=(wall(at, &console.time_zone)) { (ago(at, visit.now, visit.lang)) }
+    }
+}
+
+/// Icon and word, so that the colour is only a third sign.
+fn state_badge(state: Health, lang: Lang) -> Markup {
+    let (class, icon) = match state {
+        Health::Ok => ("ok", "●"),
+        Health::Waiting => ("calm", "○"),
+        Health::BatteryLow | Health::Stuck => ("warn", "◐"),
+        Health::Silent | Health::OutOfRange => ("bad", "▲"),
+    };
+    html! {
+        span class={ "state " (class) } { span aria-hidden="true" { (icon) } " " (Text::from(state).of(lang)) }
+    }
+}
+
+fn hearing_badge(hearing: &Hearing, lang: Lang) -> Markup {
+    let (class, icon, word, why) = match hearing {
+        Hearing::All => ("ok", "●", Text::HearingAll, ""),
+        Hearing::Connecting => ("warn", "◐", Text::HearingConnecting, ""),
+        Hearing::Refused(why) => ("bad", "▲", Text::HearingRefused, why.as_str()),
+        Hearing::Away(why) => ("bad", "▲", Text::HearingAway, why.as_str()),
+    };
+    html! {
+        span class={ "state " (class) } { span aria-hidden="true" { (icon) } " " (word.of(lang)) }
+        @if !why.is_empty() { div.muted lang="en" { (why) } }
+    }
+}
+
+fn device_table(console: &Console, visit: &Visit, devices: &[DeviceView]) -> Markup {
+    let lang = visit.lang;
+    let t = |text: Text| text.of(lang);
+    let none = html! { span.muted { "–" } };
+    html! {
+        div.scroll tabindex="0" role="region" aria-label=(t(Text::Sensors)) {
+            table {
+                thead { tr {
+                    th scope="col" { (t(Text::Sensor)) }
+                    th scope="col" { (t(Text::State)) }
+                    th scope="col" { (t(Text::Since)) }
+                    th scope="col" { (t(Text::Measure)) }
+                    th.number scope="col" { (t(Text::Value)) }
+                    th.number scope="col" { (t(Text::Battery)) }
+                    th scope="col" { (t(Text::LastSpoke)) }
+                    th scope="col" { (t(Text::Camera)) }
+                } }
+                tbody {
+                    @for DeviceView { device, memory } in devices {
+                        @let known = measure(&device.measure);
+                        tr {
+                            th scope="row" {
+                                (device.display_name())
+                                @if !device.name.is_empty() { " " code { (device.id) } }
+                                @if let Some(place) = &device.place { div.muted { (place_line(place)) } }
+                            }
+                            td { (state_badge(memory.health.state, lang)) }
+                            td { @if let Some(at) = memory.health.since { (age(console, visit, at)) } @else { (none) } }
+                            td {
+                                @match (known, lang) {
+                                    (Some(known), Lang::Zh) => (known.zh),
+                                    (Some(known), Lang::En) => (known.en),
+                                    (None, _) => code { (device.measure) },
+                                }
+                            }
+                            td.number {
+                                @if let Some(noted) = memory.latest.get(&device.measure) {
+                                    (noted.value) " " (known.map_or("", |known| known.unit))
+                                } @else { (none) }
+                            }
+                            td.number {
+                                @if let Some(charge) = memory.health.battery { (charge) " %" } @else { (none) }
+                            }
+                            td {
+                                @if let Some(at) = memory.health.seen_at { (age(console, visit, at)) }
+                                @else { span.muted { (t(Text::Never)) } }
+                            }
+                            td {
+                                @if let Some(camera) = &device.camera {
+                                    a href={ "/cameras/" (camera) } { (camera) }
+                                    @if let Some(zone) = &device.zone { " · " (zone) }
+                                } @else { (none) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn source_table(visit: &Visit, sources: &[SourceView]) -> Markup {
+    let lang = visit.lang;
+    let t = |text: Text| text.of(lang);
+    // What fits no source has no broker of its own to tell of.
+    let shown = sources.iter().filter(|source| !source.name.is_empty() || !source.problems.is_empty());
+    html! {
+        div.scroll tabindex="0" role="region" aria-label=(t(Text::Sources)) {
+            table {
+                thead { tr {
+                    th scope="col" { (t(Text::Source)) }
+                    th scope="col" { (t(Text::TopicFilter)) }
+                    th scope="col" { (t(Text::State)) }
+                    th.number scope="col" { (t(Text::Readings)) }
+                    th scope="col" { (t(Text::Problems)) }
+                } }
+                tbody {
+                    @for source in shown {
+                        tr {
+                            th scope="row" {
+                                @if source.name.is_empty() { (t(Text::NoSource)) } @else { (source.name) }
+                            }
+                            td { code { (source.filter) } }
+                            td { @if !source.name.is_empty() { (hearing_badge(&source.hearing, lang)) } }
+                            td.number { (source.readings) }
+                            td {
+                                @for (problem, n) in &source.problems { code { (problem.label()) } " " (n) " " }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn problem_table(console: &Console, visit: &Visit, sources: &[SourceView]) -> Markup {
+    let lang = visit.lang;
+    let t = |text: Text| text.of(lang);
+    html! {
+        @if sources.iter().any(|source| !source.last_problems.is_empty()) {
+            h2 { (t(Text::LastProblems)) }
+            div.scroll tabindex="0" role="region" aria-label=(t(Text::LastProblems)) {
+                table {
+                    thead { tr {
+                        th scope="col" { (t(Text::When)) }
+                        th scope="col" { (t(Text::Source)) }
+                        th scope="col" { (t(Text::TopicFilter)) }
+                        th scope="col" { (t(Text::Reason)) }
+                        th scope="col" { (t(Text::Payload)) }
+                    } }
+                    tbody {
+                        @for source in sources {
+                            @for (at, topic, problem, payload) in &source.last_problems {
+                                tr {
+                                    td { (age(console, visit, *at)) }
+                                    td { (source.name) }
+                                    td { code { (topic) } }
+                                    td { code { (problem.label()) } }
+                                    td { code { (payload) } }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
