@@ -142,6 +142,34 @@ class Cuts:
                 (self.bags if fact["garbage"] else self.others).append((picture, fact["box"]))
 
 
+def scrap(rng, photographs, side=160):
+    """A piece of a photograph in an outline of its own, with a shadow: it stands there and is no bag. Without such pieces the
+    head learns what was pasted rather than what is garbage."""
+    picture = cv2.imread(str(photographs[rng.integers(len(photographs))]), cv2.IMREAD_COLOR)
+    rows, columns = picture.shape[:2]
+    part = rng.uniform(0.15, 0.6) * min(rows, columns)
+    y, x = rng.uniform(0, rows - part), rng.uniform(0, columns - part)
+    picture = cv2.resize(picture[int(y) : int(y + part), int(x) : int(x + part)], (side, side), interpolation=cv2.INTER_AREA).astype(np.float32)
+    if rng.random() < 0.4:  # of one colour, with the photograph's light and shade
+        tint = stone_colour(rng) if rng.random() < 0.5 else rng.uniform(5, 250, 3)
+        picture = picture.mean(2, keepdims=True) / max(picture.mean(), 1) * tint
+    mask = np.zeros((side, side), np.float32)
+    wide, high = rng.uniform(0.1, 0.42), rng.uniform(0.1, 0.42)
+    if rng.random() < 0.5:  # boxy
+        corners = np.array([[-wide, -high], [wide, -high], [wide, high], [-wide, high]]) * rng.uniform(0.7, 1.0, (4, 2))
+    else:
+        angles = np.linspace(0, 2 * np.pi, rng.integers(5, 20), endpoint=False)
+        corners = np.stack([wide * np.cos(angles), high * np.sin(angles)], 1) * rng.uniform(0.6, 1.1, (len(angles), 1))
+    corners = ((corners + 0.5) * side).astype(np.int32)
+    cv2.fillPoly(mask, [corners], 1.0)
+    mask = cv2.GaussianBlur(mask, (0, 0), rng.uniform(0.6, 1.5))
+    shaded = picture * (1.1 - rng.uniform(0, 0.5) * np.linspace(0, 1, side)[:, None, None])
+    shade = cv2.GaussianBlur(np.roll(mask, (int(side * 0.03), int(rng.normal(0, 0.05) * side)), (0, 1)), (0, 0), side * 0.02) * rng.uniform(0.2, 0.6)
+    alpha = mask + shade * (1 - mask)
+    box = [*corners.min(0), *corners.max(0)]
+    return np.dstack([shaded * (mask / np.maximum(alpha, 1e-3))[..., None], alpha * 255]), [float(v) for v in box]
+
+
 def place(rng, picture, cut, at, side, tone):
     """Lays a cut-out with its shadow on the picture, its foot at `at`, its longest side `side` pixels. Gives its box."""
     image, box = cut
@@ -224,7 +252,9 @@ def scene(rng, cuts, photographs, textures, size):
     things = []
     for _ in range(rng.integers(0, 3)):
         things.append((cuts.others, spot(rng, mask)))
-    if rng.random() < 0.8:
+    for _ in range(rng.integers(0, 4) if photographs else 0):
+        things.append(([scrap(rng, photographs)], spot(rng, mask)))
+    if rng.random() < 0.75:
         first = spot(rng, mask)
         things.append((cuts.bags, first))
         heap = rng.random() < 0.35

@@ -20,8 +20,10 @@ from bpy_extras.object_utils import world_to_camera_view
 from mathutils import Vector, noise
 
 # What a street shows beside bags, of about their size: the head must not learn "a thing that stands on the ground".
-OTHERS = ["stone", "carton", "bin", "planter", "suitcase", "bollard", "cone", "manhole", "ball"]
+OTHERS = ["stone", "carton", "bin", "planter", "suitcase", "bollard", "cone", "manhole", "ball", "car", "car", "person", "person", "seat"]
 BAGS = ["black", "black", "grey", "clear", "clear", "white", "coloured"]
+# Panoramas that come with Blender (CC0): what a glossy surface mirrors on a real street.
+PANORAMAS = ["city", "courtyard", "forest", "interior", "sunrise", "sunset", "night"]
 
 
 def material(rng, colour, roughness, coat=0.0, crumple=0.0, scale=6.0, contents=None):
@@ -214,6 +216,20 @@ def other(rng, kind):
     elif kind == "cone":
         parts = [cylinder(0.07, 1.5, 0.8, 0.5), *boxed(rng, (1.2, 1.2, 0.08), 0.02)]
         surfaces = [material(rng, (0.8, rng.uniform(0.05, 0.2), 0.01), 0.5), material(rng, dark, 0.7)]
+    elif kind == "car":
+        paint = material(rng, rng.choice([colour, dark, grey]), rng.uniform(0.1, 0.4), rng.uniform(0.4, 1.0))
+        parts, surfaces = car(rng, paint, material(rng, (0.01, 0.012, 0.015), 0.05, 0.5), material(rng, dark, 0.8))
+    elif kind == "person":
+        shade = lambda: tuple(rng.uniform(0.01, 0.6) for _ in range(3)) if rng.random() < 0.5 else (rng.uniform(0.01, 0.6),) * 3
+        parts, surfaces = person(rng, lambda: material(rng, shade(), 0.9, 0, rng.uniform(0, 0.4), rng.uniform(3, 9)))
+    elif kind == "seat":
+        frame = material(rng, rng.choice([colour, dark, grey]), rng.uniform(0.2, 0.8))
+        parts = boxed(rng, (rng.uniform(1.0, 2.4), 0.8, 0.1), 0.03) + boxed(rng, (rng.uniform(1.0, 2.4), 0.08, 0.8), 0.03)
+        parts[0].location.z, parts[1].location.z, parts[1].location.y = 0.8, 1.3, 0.4
+        parts += [cylinder(0.06, 0.8, 0.4) for _ in range(4)]
+        for leg, (x, y) in zip(parts[2:], [(-0.45, -0.3), (0.45, -0.3), (-0.45, 0.3), (0.45, 0.3)]):
+            leg.location.x, leg.location.y = x, y
+        surfaces = [frame] * 6
     elif kind == "manhole":
         parts = [cylinder(1.0, 0.03, 0.015)]
         surfaces = [material(rng, tuple(c * 0.4 for c in grey), 0.6, 0, 0.7, rng.uniform(5, 12))]
@@ -226,8 +242,65 @@ def other(rng, kind):
     return parts
 
 
+def car(rng, surface, glass, dark):
+    """The parts of a car and their materials: a body, a cabin, four wheels."""
+    long, wide, high = rng.uniform(3.2, 5.0), rng.uniform(1.5, 2.0), rng.uniform(0.6, 1.0)
+    body, cabin = boxed(rng, (long, wide, high), 0.25), boxed(rng, (long * rng.uniform(0.4, 0.7), wide * 0.9, high * 0.9), 0.3)
+    body[0].location.z, cabin[0].location.z = 0.3 + high / 2, 0.3 + high * 1.4
+    cabin[0].location.x = rng.uniform(-0.12, 0.12) * long
+    parts, surfaces = body + cabin, [surface, glass]
+    for x in (-0.32, 0.32):
+        for y in (-0.5, 0.5):
+            wheel = cylinder(0.36, 0.25, 0.36)
+            wheel.rotation_euler.x = math.pi / 2
+            wheel.location.x, wheel.location.y = x * long, y * wide * 0.9
+            parts.append(wheel)
+            surfaces.append(dark)
+    return parts, surfaces
+
+
+def person(rng, cloth):
+    """The parts of somebody who stands, and what they are clothed in: `cloth` gives a material each."""
+    parts, surfaces = [], []
+    tilt = rng.uniform(-0.3, 0.3)
+    trousers, coat, skin, hair = cloth(), cloth(), cloth(), cloth()
+    for side in (-1, 1):
+        for radius, length, z, x, lean, surface in [
+            (0.11, 0.9, 0.45, 0.11, tilt * side, trousers), (0.07, 0.65, 1.15, 0.3, -tilt * side, coat),
+        ]:
+            part = cylinder(radius, length, z, radius * 0.8)
+            part.location.x, part.rotation_euler = x * side, (lean, 0, 0)
+            parts.append(part)
+            surfaces.append(surface)
+    for scale, z, surface in [((0.27, 0.18, 0.38), 1.18, coat), ((0.12, 0.13, 0.15), 1.66, skin), ((0.13, 0.14, 0.1), 1.74, hair)]:
+        part = sphere(3)
+        part.scale, part.location.z = scale, z
+        parts.append(part)
+        surfaces.append(surface)
+    return parts, surfaces
+
+
+def panorama(rng, name):
+    """A real place around the thing, turned and as bright as it comes."""
+    world = bpy.data.worlds.new("place")
+    bpy.context.scene.world = world
+    world.use_nodes = True
+    world.cycles.sampling_method = "NONE"  # as below
+    nodes, links = world.node_tree.nodes, world.node_tree.links
+    picture, turn, place = nodes.new("ShaderNodeTexEnvironment"), nodes.new("ShaderNodeMapping"), nodes.new("ShaderNodeTexCoord")
+    folder = pathlib.Path(bpy.utils.system_resource("DATAFILES")) / "studiolights" / "world"
+    picture.image = bpy.data.images.load(str(folder / f"{name}.exr"))
+    turn.inputs["Rotation"].default_value[2] = rng.uniform(0, 6.3)
+    links.new(place.outputs["Generated"], turn.inputs["Vector"])
+    links.new(turn.outputs["Vector"], picture.inputs["Vector"])
+    links.new(picture.outputs["Color"], nodes["Background"].inputs["Color"])
+    nodes["Background"].inputs["Strength"].default_value = rng.uniform(0.6, 1.4)
+
+
 def light(rng):
-    """Sun, overcast, shade or a street lamp at night."""
+    """Sun, overcast, shade or a street lamp at night; or a real place."""
+    if rng.random() < 0.5:
+        return panorama(rng, rng.choice(PANORAMAS))
     world = bpy.data.worlds.new("sky")
     bpy.context.scene.world = world
     world.use_nodes = True
@@ -276,8 +349,11 @@ def render(number, kind, garbage, arguments):
     else:
         parts = other(rng, kind)
         turn = rng.uniform(0, 6.3)
+        pivot = bpy.data.objects.new("pivot", None)
+        scene.collection.objects.link(pivot)
         for part in parts:
-            part.rotation_euler.z += turn if len(parts) == 1 else 0
+            part.parent = pivot
+        pivot.rotation_euler.z = turn
     light(rng)
     bpy.ops.mesh.primitive_plane_add(size=40)
     ground = bpy.context.object
