@@ -66,6 +66,17 @@ pub enum Command {
     /// See, fetch, verify, judge and measure detection models.
     #[command(subcommand)]
     Models(ModelsCommand),
+    /// Show the zero reports of a day: what each station found, or that all is well, with the proof that it was looked at.
+    ZeroReport {
+        /// The configuration file.
+        #[command(flatten)]
+        config: ConfigArg,
+        /// The date on which the day ends; the last one reported where absent.
+        date: Option<jiff::civil::Date>,
+        /// As JSON lines.
+        #[arg(long)]
+        json: bool,
+    },
     /// Play scenes with known truth through the whole pipeline, faster than real time, and count right, wrong and missed tickets.
     Backtest(BacktestArgs),
     /// Serve recordings as RTSP cameras, looping, to rehearse without cameras.

@@ -36,6 +36,8 @@ pub struct Config {
     pub retention: alerts::retention::RetentionConfig,
     /// Evidence pictures.
     pub evidence: alerts::evidence::EvidenceConfig,
+    /// Zero reports of stations.
+    pub zero_report: alerts::zero_report::ZeroReportConfig,
     /// The platform's broker.
     pub mqtt: alerts::mqtt::MqttConfig,
     /// The embedded broker, used while `mqtt.url` is absent.
@@ -492,6 +494,7 @@ fn resolve_stream(stream: &mut ingest::StreamConfig, base: &Path) {
 
 fn check_cameras(cameras: &[(CameraConfig, PathBuf)]) -> Result<(), ConfigError> {
     let mut origin: BTreeMap<&CameraId, &Path> = BTreeMap::new();
+        self.zero_report.check().map_err(|error| invalid("zero_report", error.to_string()))?;
     for (camera, path) in cameras {
         let invalid = |key: String, message: String| ConfigError::Invalid { path: path.clone(), key, message };
         if let Some(other) = origin.insert(&camera.id, path) {

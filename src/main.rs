@@ -90,6 +90,7 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
         }
         Command::Models(ModelsCommand::Verify { models, name }) => {
             commands::models::run_verify(&detect::DetectConfig::default(), &models.models_dir, name.as_deref())
+        Command::ZeroReport { config, date, json } => commands::zero_report::run(&config.path, date, json).await,
         }
         Command::Models(ModelsCommand::Eval(arguments)) => {
             tokio::task::spawn_blocking(move || commands::models::eval::run(&arguments)).await?

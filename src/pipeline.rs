@@ -26,6 +26,7 @@ use alerts::{
     ticket::{CameraInfo, Ticket},
     timekeeper::Timekeeper,
     wire::Node,
+    zero_report::{LookLedger, Reporter, WatchedCamera, WatchedCameras},
 };
 use anyhow::{Context as _, bail};
 use console::{Console, Vitals};
@@ -93,6 +94,7 @@ enum Stage {
     Alerts,
     Timekeeper,
     Intake,
+    Reporter,
     Publisher,
     Retention,
     Statuses,
@@ -160,6 +162,17 @@ impl Pipeline {
             Ok(Stage::Cameras)
         });
 
+        let reporter =
+            Reporter::new(store.clone(), node.clone(), &config.zero_report, watched_cameras(&config, roster.clone())?);
+        let ledger = reporter.ledger();
+        stages.spawn({
+            let stop = stop.cameras.clone();
+            async move {
+                reporter.run(stop).await;
+                Ok(Stage::Reporter)
+            }
+        });
+
         let (looks, events) = mpsc::channel(LOOKS);
         let (health, kept) = (HealthBoard::default(), ReferenceStore::new(config.references_dir()));
         for looker in lookers {
@@ -167,6 +180,7 @@ impl Pipeline {
                 queue: queue.clone(),
                 decoder: Decoder::new(&config.ingest.decoders)?,
                 looker,
+                ledger: Arc::clone(&ledger),
                 looks: looks.clone(),
                 health: health.clone(),
                 references: kept.clone(),
@@ -435,6 +449,22 @@ pub(crate) fn camera_infos(cameras: &[CameraConfig]) -> HashMap<CameraId, (Camer
     cameras.iter().map(|camera| (camera.id.clone(), (info(camera), camera.zones.clone()))).collect()
 }
 
+/// The cameras as zero reports see them: what their zones are watched for, and how often they are to be looked at.
+fn watched_cameras(config: &Config, roster: Roster) -> anyhow::Result<WatchedCameras> {
+    let rules = config.rules.effective()?;
+    let look_interval = config.ingest.look_interval;
+    let watched = move |camera: &crate::config::CameraConfig| {
+        let holds = |rule: &alerts::rules::Rule| camera.zones.iter().any(|zone| rule.zones.contains(&zone.purpose));
+        WatchedCamera {
+            id: camera.id.clone(),
+            grid: camera.place.as_ref().map(|place| place.grid.clone()),
+            kinds: rules.values().filter(|rule| rule.enabled && holds(rule)).map(|rule| rule.kind.clone()).collect(),
+            interval: camera.stream.look_interval.unwrap_or(look_interval),
+        }
+    };
+    Ok(Box::new(move || roster.now().values().map(&watched).collect()))
+}
+
 fn look_pace(pace: alerts::incident::Pace) -> LookPace {
     match pace {
         alerts::incident::Pace::Idle => LookPace::Idle,
@@ -447,6 +477,7 @@ struct LookWorker {
     queue: LookQueue,
     decoder: Decoder,
     looker: Looker,
+    ledger: Arc<LookLedger>,
     looks: mpsc::Sender<service::Event>,
     health: HealthBoard,
     references: ReferenceStore,
@@ -482,6 +513,10 @@ impl LookWorker {
                     continue;
                 }
             };
+            if ailments.is_empty() {
+                // A picture that shows nothing of the street vouches for nothing.
+                self.ledger.look(&look.camera, look.sampled_at);
+            }
             // Before the look itself: what it shows is judged only where the camera can be trusted.
             let trust = self.health.post(&look.camera, ailments);
             let told = trust.map(|trust| trust.event(look.camera.clone(), look.sampled_at));

@@ -49,7 +49,8 @@ CREATE INDEX evidence_by_digest ON evidence (sha256);
 CREATE TABLE outbox (
     -- The order of sending; counted up by the writer.
     seq BIGINT PRIMARY KEY,
-    ticket TEXT NOT NULL REFERENCES tickets (id),
+    -- Absent for what is about no ticket: a zero report.
+    ticket TEXT REFERENCES tickets (id),
     -- 'open': one of the messages that make the ticket known; 'clear': one that says it is gone.
     purpose TEXT NOT NULL,
     topic TEXT NOT NULL,

@@ -131,6 +131,16 @@ pub enum AlertsError {
         /// Why.
         source: Source,
     },
+    /// A zero report that does not read back.
+    #[error("the zero report of station {station} of {day} in the database does not read back: {source}")]
+    ZeroReportRow {
+        /// Which station's.
+        station: String,
+        /// Of which day.
+        day: jiff::civil::Date,
+        /// Why.
+        source: Source,
+    },
     /// Two imports at one time.
     #[error(
         "version {version} of item {item} is in the responsibility list already: another import came in between; run yours again"

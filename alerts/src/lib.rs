@@ -26,6 +26,7 @@ pub mod store;
 pub mod ticket;
 pub mod timekeeper;
 pub mod wire;
+pub mod zero_report;
 
 pub use error::AlertsError;
 
@@ -37,4 +38,5 @@ pub fn describe_metrics() {
     sensor::describe_metrics();
     service::describe_metrics();
     timekeeper::describe_metrics();
+    zero_report::describe_metrics();
 }

@@ -440,11 +440,11 @@ impl Publisher {
         counter!("gridwatch_mqtt_publish_errors_total", "reason" => "evidence").increment(1);
         match error {
             AlertsError::EvidenceMissing { .. } | AlertsError::EvidenceAltered { .. } => {
-                error!(%error, %ticket, "a picture cannot be sent");
+                error!(%error, ticket = ticket.map(tracing::field::display), "a picture cannot be sent");
                 self.queue.refused(seq, error.to_string());
             }
             _ => {
-                warn!(%error, %ticket, "a picture cannot be read; it is tried again");
+                warn!(%error, ticket = ticket.map(tracing::field::display), "a picture cannot be read; it is tried again");
                 self.queue.later(seq, Instant::now());
             }
         }
@@ -512,7 +512,9 @@ impl Publisher {
                     counter!("gridwatch_mqtt_published_total", "what" => what).increment(1);
                     histogram!("gridwatch_mqtt_delivery_seconds").record(delivery.took.as_secs_f64());
                     if delivery.is_event {
-                        info!(ticket = %delivery.ticket, "the broker has the ticket");
+                        if let Some(ticket) = delivery.ticket {
+                            info!(%ticket, "the broker has the ticket");
+                        }
                         self.note_audience(verdict);
                     }
                 }

@@ -33,6 +33,7 @@ mod row;
 mod sensors;
 mod sql;
 mod tickets;
+mod zero_report;
 
 #[cfg(test)]
 mod fixture;
@@ -59,6 +60,7 @@ pub use outbox::Refused;
 pub use retention::{Expired, Hold, Kinds, Release, Removed};
 pub use sensors::{SensorBatch, UnfinishedCase};
 pub use tickets::{Counts, Opened, TicketFilter, Touch};
+pub use zero_report::WatchMark;
 
 use database::Access;
 
@@ -92,6 +94,7 @@ fn migrations(database: &Database) -> Vec<Migration> {
         (4, "routing", include_str!("../migrations/0004_routing.sql")),
         (5, "sensors", include_str!("../migrations/0005_sensors.sql")),
         (6, "retention", include_str!("../migrations/0006_retention.sql")),
+        (7, "zero report", include_str!("../migrations/0007_zero_report.sql")),
     ];
     scripts
         .into_iter()

@@ -157,8 +157,8 @@ pub struct OutgoingMessage {
 pub struct Queued {
     /// Its place in the order of sending, ascending.
     pub seq: i64,
-    /// The ticket that it belongs to.
-    pub ticket: TicketId,
+    /// The ticket that it belongs to; none where it is about no ticket.
+    pub ticket: Option<TicketId>,
     /// The message.
     pub message: OutgoingMessage,
 }

@@ -13,6 +13,7 @@ mod sensor;
 mod status;
 mod ticket;
 mod topic;
+mod zero_report;
 
 use domain::{Cell, Millis, NodeId, Timestamp};
 use jiff::tz::TimeZone;
@@ -29,6 +30,8 @@ pub use topic::{
     camera_status_topic, checked_topic, cleared_topic, evidence_topic, light_topic, node_status_topic, problem_topic,
     ticket_evidence_topic, ticket_state_topic, ticket_topic,
 };
+
+pub use zero_report::zero_report_message;
 
 /// The content type of a ticket's event (CloudEvents MQTT binding, structured mode).
 pub const CLOUDEVENTS: &str = "application/cloudevents+json";

@@ -292,6 +292,27 @@ texts! {
     ReasonOther: "其他", "other";
     ReasonExpired: "逾期未核实", "nobody reviewed it in time";
 
+    // Zero reports.
+    ZeroReport: "零报告", "Zero report";
+    ZeroReportWhat:
+        "有事报事，无事报平安：每站每项每日一报，并附查看证明。",
+        "Each station reports each item once a day: what was found, or that all is well, with the proof that it was looked at.";
+    Date: "日期", "Date";
+    NoReport: "没有零报告", "No zero report";
+    NoReportWhy:
+        "在配置的 [zero_report] 中写明站点后，每天到点生成。",
+        "Name stations in [zero_report] of the config; reports are made each day at its time.";
+    ReportLate: "迟报", "Late";
+    ReportMadeAt: "生成于 {}", "made at {}";
+    ReportItem: "事项", "Item";
+    LooksDoneDue: "已查看 / 应查看", "Looks done / due";
+    CamerasUnfit: "未达标摄像机", "Cameras not looked at enough";
+    FindingFound: "有事：{} 件", "Found: {}";
+    FindingAllWell: "平安", "All well";
+    FindingNotProven: "未证实", "Not proven";
+    FindingNotByCamera: "由巡查报告", "By patrol";
+    Ticket: "工单", "ticket";
+
     // Cameras.
     Search: "搜索", "Search";
     SearchHint: "编号、名称、地址", "id, name, address";

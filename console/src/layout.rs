@@ -21,6 +21,8 @@ pub(crate) enum Section {
     Cameras,
     /// Sensors.
     Sensors,
+    /// Zero reports.
+    ZeroReport,
 }
 
 /// The figures in the strip under the navigation.
@@ -142,6 +144,7 @@ fn shell(visit: &Visit, title: &str, section: Option<Section>, refresh: Option<u
                         a href="/" aria-current=[current(Section::Tickets)] { (t(Text::Tickets)) }
                         a href="/cameras" aria-current=[current(Section::Cameras)] { (t(Text::Cameras)) }
                         a href="/sensors" aria-current=[current(Section::Sensors)] { (t(Text::Sensors)) }
+                        a href="/zero-report" aria-current=[current(Section::ZeroReport)] { (t(Text::ZeroReport)) }
                     }
                     nav.lang aria-label=(t(Text::Language)) {
                         @for (other, name) in [(Lang::Zh, "中文"), (Lang::En, "English")] {

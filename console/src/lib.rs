@@ -28,6 +28,7 @@ mod ticket_page;
 mod tickets;
 mod times;
 mod visit;
+mod zero_page;
 
 pub use config::ConsoleConfig;
 pub use console::{Console, Vitals};

@@ -25,6 +25,7 @@ use crate::{
     console::{Console, Desk},
     evidence, health, review, sensors, ticket_page, tickets,
     visit::Visit,
+    zero_page,
 };
 
 /// Long enough for a page of a large fleet on a busy machine, short of what a browser waits for.
@@ -68,6 +69,8 @@ pub fn router(console: Console) -> Router {
         .route("/cameras/{id}/reference", post(camera_page::take_reference))
         .route("/api/cameras/{id}/reference", post(api::take_reference))
         .route("/sensors", get(sensors::list))
+        .route("/zero-report", get(zero_page::show))
+        .route("/api/zero-report", get(zero_page::api))
         .route("/evidence/{sha256}", get(evidence::bytes))
         .route("/api/tickets", get(api::tickets))
         .route("/api/tickets/{id}", get(api::ticket))

@@ -16,6 +16,24 @@ pub enum GridError {
 pub struct Cell(String);
 
 impl Cell {
+    /// No place at all, until one is found: a code that nothing has.
+    #[must_use]
+    pub fn unknown() -> Self {
+        Self("000000".to_owned())
+    }
+
+    /// Whether it is the code of something.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.0 != "000000"
+    }
+
+    /// Whether this area lies in another, or is it.
+    #[must_use]
+    pub fn is_within(&self, other: &Self) -> bool {
+        self.0.starts_with(&other.0)
+    }
+
     /// The code's digits.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -69,7 +87,8 @@ impl From<Cell> for String {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Place {
-    /// The deepest grid code known, at least the street.
+    /// The deepest grid code known. Where a file leaves it out, it is found from longitude and latitude.
+    #[serde(default = "Cell::unknown")]
     pub grid: Cell,
     /// The patrol area (责任网格), the city's own name for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -85,6 +85,11 @@ name_id!(
     "zone id"
 );
 name_id!(
+    /// A community station, or a group of cameras, that reports (`XT-01`).
+    StationId,
+    "station id"
+);
+name_id!(
     /// This process among its peers (`xh-03`).
     NodeId,
     "node id"

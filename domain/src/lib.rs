@@ -19,7 +19,7 @@ pub use detection::{Detection, Look, LookSource, ModelRef, STANDING};
 pub use geometry::{GeometryError, Point, Polygon, Rect};
 pub use grid::{Cell, GridError, Place};
 pub use health::{Ailment, CameraFault};
-pub use id::{CameraId, DeviceId, Kind, Label, NodeId, Sha256, TicketId, ZoneId};
+pub use id::{CameraId, DeviceId, Kind, Label, NodeId, Sha256, StationId, TicketId, ZoneId};
 pub use mask::Mask;
 pub use picture::{AccessUnit, Codec, Frame, Picture, PixelFormat, StreamRole};
 pub use secret::Secret;

@@ -16,6 +16,7 @@ pub mod sensors;
 pub mod simulate;
 pub mod tickets;
 
+pub mod zero_report;
 use comfy_table::{ContentArrangement, Table, presets};
 
 /// A plain table with a header, as wide as its content needs.

@@ -75,7 +75,7 @@ pub(super) struct Queue {
 /// What the broker took.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Delivery {
-    pub(super) ticket: TicketId,
+    pub(super) ticket: Option<TicketId>,
     pub(super) is_event: bool,
     /// Since it was taken into the queue.
     pub(super) took: Duration,
@@ -112,6 +112,7 @@ impl Queue {
         let entry = &self.entries[index];
         self.entries.range(..index).any(|before| {
             before.queued.ticket == entry.queued.ticket
+                && entry.queued.ticket.is_some()
                 && !matches!(before.state, State::Settled(_))
                 && (entry.is_event() || before.is_event())
         })
@@ -194,7 +195,7 @@ mod tests {
     fn queued(seq: i64, ticket: u8, body: Body) -> Queued {
         Queued {
             seq,
-            ticket: TicketId::derive(Timestamp(0), &[ticket]),
+            ticket: Some(TicketId::derive(Timestamp(0), &[ticket])),
             message: OutgoingMessage {
                 topic: "t".into(),
                 content_type: "c".into(),

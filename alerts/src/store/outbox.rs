@@ -29,6 +29,8 @@ pub(super) enum Purpose {
     Case,
     /// Makes it known again, for want of an answer.
     Resend,
+    /// Is a zero report, of no ticket.
+    ZeroReport,
 }
 
 impl Purpose {
@@ -38,6 +40,7 @@ impl Purpose {
             Self::Light => "light",
             Self::Case => "case",
             Self::Resend => "resend",
+            Self::ZeroReport => "zero_report",
         }
     }
 }
@@ -56,10 +59,11 @@ pub struct Refused {
 /// Puts messages at the end of the outbox. The caller's transaction holds the write lock, so no two take one place.
 pub(super) async fn enqueue(
     connection: &mut AnyConnection,
-    ticket: TicketId,
+    ticket: impl Into<Option<TicketId>>,
     purpose: Purpose,
     messages: &[OutgoingMessage],
 ) -> Result<(), sqlx::Error> {
+    let ticket = ticket.into();
     for message in messages {
         let (body, evidence) = match &message.body {
             Body::Inline(bytes) => (Some(bytes.as_ref()), None),
@@ -69,7 +73,7 @@ pub(super) async fn enqueue(
             "INSERT INTO outbox (seq, ticket, purpose, topic, content_type, properties, body, evidence, expires_after) \
              VALUES ((SELECT COALESCE(MAX(seq), 0) + 1 FROM outbox), $1, $2, $3, $4, $5, $6, $7, $8)",
         )
-        .bind(ticket.to_string())
+        .bind(ticket.map(|ticket| ticket.to_string()))
         .bind(purpose.as_str())
         .bind(&message.topic)
         .bind(&message.content_type)

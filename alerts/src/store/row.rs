@@ -35,10 +35,10 @@ pub(super) struct TicketRow<'r> {
 }
 
 impl<'r> TicketRow<'r> {
-    /// `ticket_column` holds the id of the row's ticket.
+    /// `ticket_column` holds the id of the row's ticket, where it has one.
     pub(super) fn new(row: &'r AnyRow, ticket_column: &'static str) -> Result<Self, AlertsError> {
         let this = Self { row, ticket: String::new() };
-        Ok(Self { ticket: this.get(ticket_column)?, ..this })
+        Ok(Self { ticket: this.get::<Option<String>>(ticket_column)?.unwrap_or_default(), ..this })
     }
 
     /// The id of the row's ticket, as it is written.
@@ -178,7 +178,7 @@ impl<'r> TicketRow<'r> {
         };
         Ok(Queued {
             seq: self.get("seq")?,
-            ticket: self.parsed("ticket")?,
+            ticket: if self.ticket.is_empty() { None } else { Some(self.parsed("ticket")?) },
             message: OutgoingMessage {
                 topic: self.get("topic")?,
                 content_type: self.get("content_type")?,

@@ -3,7 +3,9 @@
 //! A camera without a place is filed under its node's area; where only the district is known, the street is the
 //! district's digits and `000`, a code that no street has.
 
-use domain::{CameraId, Cell, Kind, NodeId, Place, Sha256, TicketId};
+use domain::{CameraId, Cell, Kind, NodeId, Place, Sha256, StationId, TicketId};
+
+use jiff::civil::Date;
 
 use super::Node;
 
@@ -65,6 +67,13 @@ pub fn checked_topic(place: Option<&Place>, node: &Node, ticket: TicketId) -> St
 #[must_use]
 pub fn light_topic(place: Option<&Place>, node: &Node, ticket: TicketId) -> String {
     format!("{}/ticket/{ticket}/light", area(place, node))
+}
+
+/// Where a station's zero report of a day goes: `gridwatch/v1/{district}/{street}/zero-report/{station}/{date}`.
+#[must_use]
+pub(super) fn zero_report_topic(grid: Option<&Cell>, node: &Node, station: &StationId, date: Date) -> String {
+    let street = street_of(grid.unwrap_or(&node.district));
+    format!("{ROOT}/{}/{street}/zero-report/{station}/{date}", &street[..6])
 }
 
 /// Where a camera's state stands, retained: `gridwatch/v1/{district}/{street}/{camera}/status`.

@@ -7,7 +7,7 @@ use alerts::{
     case::{Case, Effect, Event, Judgement, Reason, State, Verdict, VerdictKind},
     clocks::LightTurn,
     deadline::{DeadlineConfig, HolidayYear, Light, ResponseLevel, Stage, WorkCalendar},
-    duty::{DutyItem, DutyList, ItemVersion},
+    duty::{DutyItem, DutyList, ItemVersion, Words},
     incident::Sensed,
     recheck::{Found, Outcome, Why},
     routed::Routed,
@@ -17,6 +17,7 @@ use alerts::{
         self, Fault, NodeState, Problem, again_messages, case_messages, checked_messages, cleared_messages,
         opening_messages, problem_message, read_platform,
     },
+    zero_report::{Finding, ItemReport, ZeroReport},
 };
 use domain::{Ailment, CameraFault, CameraReport, CameraState, Cell, Codec, Millis, ModelRef, Sha256, Timestamp};
 use serde_json::{Value, json};
@@ -234,6 +235,35 @@ fn every_change_of_a_light_keeps_the_contract() {
         let message = wire::light_message(&ticket, &turn, OPENED_AT, &node());
         assert_eq!(check_message(&document, &message), "light");
         assert!(message.topic.ends_with(&format!("/310104007/ticket/{}/light", ticket.id())), "{}", message.topic);
+    }
+}
+
+#[test]
+fn every_zero_report_keeps_the_contract() {
+    let document = document();
+    let item = |finding| ItemReport {
+        id: "Z-09".to_owned(),
+        name: Words { zh: "机动车乱停放".to_owned(), en: String::new() },
+        finding,
+        tickets: if finding == Finding::Found { vec![ticket(1).id()] } else { Vec::new() },
+        cameras: 2,
+        looks_due: 10,
+        looks_done: 9,
+        unfit: if finding == Finding::NotProven { vec!["gate-2".parse().unwrap()] } else { Vec::new() },
+    };
+    let report = ZeroReport {
+        station: "XT-01".parse().unwrap(),
+        name: Words::default(),
+        date: jiff::civil::date(2026, 11, 24),
+        from: OPENED_AT,
+        to: OPENED_AT + Millis::mins(1_440),
+        made_at: OPENED_AT + Millis::mins(1_441),
+        late: true,
+        items: [Finding::Found, Finding::AllWell, Finding::NotProven, Finding::NotByCamera].map(item).to_vec(),
+    };
+    let cell = Cell::try_from("310104007003".to_owned()).unwrap();
+    for grid in [Some(&cell), None] {
+        assert_eq!(check_message(&document, &wire::zero_report_message(&report, grid, &node())), "zeroReport");
     }
 }
 

@@ -14,3 +14,4 @@ mod sensors;
 mod subscriber;
 mod tls;
 mod verdicts;
+mod zero_report;

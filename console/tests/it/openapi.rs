@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{
     house::House,
-    street::{camera, ticket},
+    street::{add_zero_report, camera, ticket},
 };
 
 fn document() -> Value {
@@ -72,6 +72,7 @@ async fn the_api_answers_as_its_document_says() {
     odd.cleared_at = Some(house.now);
     house.street.console.store.open_ticket(&odd, &[]).await.expect("written");
     house.street.cameras.put(bare);
+    add_zero_report(&house.street).await;
     let unknown = "0190f6c2-7b1e-7c3a-9d55-1f2e3d4c5b6a";
     let asked: &[(&str, String, u16)] = &[
         ("/api/tickets", "/api/tickets".to_owned(), 200),
@@ -96,6 +97,9 @@ async fn the_api_answers_as_its_document_says() {
         ("/api/cameras/{id}", "/api/cameras/gate-2".to_owned(), 200),
         ("/api/cameras/{id}", "/api/cameras/a*b".to_owned(), 400),
         ("/api/cameras/{id}", "/api/cameras/none".to_owned(), 404),
+        ("/api/zero-report", "/api/zero-report".to_owned(), 200),
+        ("/api/zero-report", "/api/zero-report?date=2026-11-24".to_owned(), 200),
+        ("/api/zero-report", "/api/zero-report?date=today".to_owned(), 400),
         ("/cameras/{id}/latest.jpg", "/cameras/gate-2/latest.jpg".to_owned(), 200),
         ("/cameras/{id}/latest.jpg", "/cameras/bare/latest.jpg".to_owned(), 404),
         ("/cameras/{id}/reference.jpg", "/cameras/gate-2/reference.jpg".to_owned(), 200),

@@ -6,7 +6,7 @@ use reqwest::{Method, header};
 
 use crate::{
     house::House,
-    street::{add_pictures, camera, ticket},
+    street::{add_pictures, add_zero_report, camera, ticket},
 };
 
 #[track_caller]
@@ -57,6 +57,30 @@ async fn a_ticket_shows_on_the_first_page_and_on_its_own() {
         holds(&page, &[&format!("<code class=\"hash\">{}</code>", e.sha256)]);
     }
     house.close().await.expect("ends cleanly");
+}
+
+#[tokio::test]
+async fn a_zero_report_shows_what_was_found_and_how_it_is_known() {
+    let house = House::open().await;
+    holds(&house.page("/zero-report?lang=en").await, &["No zero report", "[zero_report]"]);
+    add_zero_report(&house.street).await;
+    let page = house.page("/zero-report?lang=zh").await;
+    holds(
+        &page,
+        &[
+            "江南新村工作站",
+            "迟报",
+            "有事：1 件",
+            "平安",
+            "未证实",
+            "由巡查报告",
+            "17280 / 25920",
+            "2026-11-23 08:00:00",
+        ],
+    );
+    holds(&page, &["href=\"/cameras/gate-9\"", "href=\"/zero-report?date=2026-11-23\""]);
+    holds(&house.page("/zero-report?date=2026-11-24&lang=en").await, &["Jiangnan Xincun station", "All well", "Late"]);
+    holds(&house.page("/zero-report?date=2026-11-23&lang=en").await, &["No zero report"]);
 }
 
 #[tokio::test]

@@ -11,14 +11,16 @@ use alerts::{
     clocks::{CaseClocks, ClockEvent, ClockStart, Terms},
     deadline::DeadlineConfig,
     duty::DutyList,
+    duty::Words,
     evidence::EvidenceStore,
     incident::{Incident, RuleRef, Zone, ZonePurpose},
     jpeg,
     registry::Registry,
     routed::Routed,
     store::Store,
-    ticket::{CameraInfo, Evidence, EvidenceRole, Rendition, Ticket, TicketState},
+    ticket::{Body, CameraInfo, Evidence, EvidenceRole, OutgoingMessage, Rendition, Ticket, TicketState},
     wire::Node,
+    zero_report::{Finding, ItemReport, ZeroReport},
 };
 use bytes::Bytes;
 use console::{CameraChanges, CameraView, Console, Fleet, ReloadFuture, StillError, StillFuture, Vitals};
@@ -230,6 +232,44 @@ fn route(kind: &str, at: Timestamp) -> Option<Box<Routed>> {
     let place = place().grid;
     let decided = Routed::decide(&DutyList::default(), &kind.parse().expect("a kind"), &place, at, &calendar);
     decided.map(|(routed, _)| Box::new(routed))
+}
+
+/// A report of one station of 2026-11-24 with each finding.
+pub(crate) async fn add_zero_report(street: &Street) {
+    let words = |zh: &str, en: &str| Words { zh: zh.to_owned(), en: en.to_owned() };
+    let item = |id: &str, finding, done| ItemReport {
+        id: id.to_owned(),
+        name: words("机动车乱停放", "illegal car parking"),
+        finding,
+        tickets: if finding == Finding::Found { vec![TicketId::derive(Timestamp(0), b"t")] } else { Vec::new() },
+        cameras: 3,
+        looks_due: 25_920,
+        looks_done: done,
+        unfit: if finding == Finding::NotProven { vec!["gate-9".parse().expect("id")] } else { Vec::new() },
+    };
+    let report = ZeroReport {
+        station: "XT-01".parse().expect("id"),
+        name: words("江南新村工作站", "Jiangnan Xincun station"),
+        date: jiff::civil::date(2026, 11, 24),
+        from: Timestamp(1_795_392_000_000),
+        to: Timestamp(1_795_478_400_000),
+        made_at: Timestamp(1_795_490_000_000),
+        late: true,
+        items: vec![
+            item("Z-01", Finding::Found, 25_920),
+            item("Z-02", Finding::AllWell, 25_919),
+            item("Z-03", Finding::NotProven, 17_280),
+            item("Z-04", Finding::NotByCamera, 0),
+        ],
+    };
+    let message = OutgoingMessage {
+        topic: "gridwatch/v1/310104/310104007/zero-report/XT-01/2026-11-24".to_owned(),
+        content_type: "application/cloudevents+json".to_owned(),
+        properties: Vec::new(),
+        body: Body::Inline(Bytes::new()),
+        expires_after: None,
+    };
+    street.console.store.add_zero_report(&report, &message).await.expect("written");
 }
 
 /// Clocks that run since the ticket opened.

@@ -1,0 +1,251 @@
+//! Writes looks down minute by minute, and makes each station's report when its day has ended, or as soon after that as can
+//! be: a report that was missed while the process was off is made at the next start, marked late.
+
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use domain::{CameraId, Cell, Kind, Millis, Timestamp};
+use jiff::{ToSpan as _, civil::Date};
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+use super::{CameraWatch, Finding, Item, LookLedger, ReportDays, Station, ZeroReport, ZeroReportConfig, build};
+use crate::{
+    AlertsError,
+    store::Store,
+    wire::{self, Node},
+};
+
+/// How often looks are written down: a crash forgets so much of them.
+const ROUND: Duration = Duration::from_secs(60);
+
+/// Reports that were missed are made up for so many days.
+const MADE_UP_FOR: i32 = 7;
+
+/// Says what this module's metrics mean.
+pub fn describe_metrics() {
+    use metrics::{describe_counter, describe_gauge};
+    describe_gauge!("gridwatch_zero_reports_missing", "reports whose time has come and that are not there, an alarm");
+    describe_counter!("gridwatch_zero_reports_total", "reports made, by whether they were late");
+    describe_counter!("gridwatch_zero_report_items_total", "items reported, by finding");
+    describe_counter!(
+        "gridwatch_zero_report_failures_total",
+        "times that looks or reports could not be written; tried again"
+    );
+}
+
+/// A camera as reports see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WatchedCamera {
+    /// Which.
+    pub id: CameraId,
+    /// Its grid code, where it has one.
+    pub grid: Option<Cell>,
+    /// The kinds of cases that its zones are watched for.
+    pub kinds: BTreeSet<Kind>,
+    /// How often it is to be looked at.
+    pub interval: Millis,
+}
+
+/// Tells which cameras are watched at the moment. Must not block.
+pub type WatchedCameras = Box<dyn Fn() -> Vec<WatchedCamera> + Send + Sync>;
+
+/// Makes the reports of one node.
+pub struct Reporter {
+    store: Store,
+    node: Node,
+    days: ReportDays,
+    items: Vec<Item>,
+    stations: Vec<Station>,
+    min_share: f64,
+    grace: Millis,
+    source: WatchedCameras,
+    /// The cameras as of the last round.
+    cameras: Vec<WatchedCamera>,
+    ledger: Arc<LookLedger>,
+    /// The last day whose reports are known to be there.
+    reported: Option<Date>,
+    trouble: Option<String>,
+}
+
+impl Reporter {
+    /// A reporter of the cameras that `source` tells, whose looks are counted in its ledger.
+    #[must_use]
+    pub fn new(store: Store, node: Node, config: &ZeroReportConfig, source: WatchedCameras) -> Self {
+        let days = ReportDays::new(config.at, node.timezone.clone());
+        Self {
+            store,
+            node,
+            ledger: Arc::new(LookLedger::new(days.clone())),
+            days,
+            items: config.items(),
+            stations: config.stations.clone(),
+            min_share: config.min_share,
+            grace: config.grace,
+            source,
+            cameras: Vec::new(),
+            reported: None,
+            trouble: None,
+        }
+    }
+
+    /// Where looks are counted.
+    #[must_use]
+    pub fn ledger(&self) -> Arc<LookLedger> {
+        Arc::clone(&self.ledger)
+    }
+
+    /// Runs until `stop`, and writes down what was counted until then.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut rounds = tokio::time::interval(ROUND);
+        rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while stop.run_until_cancelled(rounds.tick()).await.is_some() {
+            let now = SystemTime::now().into();
+            let done = self.round(now).await;
+            self.tell(done, now);
+        }
+        let last = self.write_looks().await;
+        self.tell(last, SystemTime::now().into());
+    }
+
+    /// Takes over cameras that came, and lets go of those that went; those that came are to be looked at from now on.
+    async fn follow_cameras(&mut self, now: Timestamp) -> Result<(), AlertsError> {
+        let cameras = (self.source)();
+        if cameras == self.cameras {
+            return Ok(());
+        }
+        let ids: Vec<_> = cameras.iter().map(|camera| camera.id.clone()).collect();
+        let marks = self.store.mark_watched(&ids, now).await?;
+        self.ledger.restore(marks.into_iter().filter_map(|(camera, mark)| Some((camera, mark.last_look?))));
+        self.ledger.watch(cameras.iter().map(|camera| (camera.id.clone(), camera.interval)).collect());
+        self.cameras = cameras;
+        Ok(())
+    }
+
+    /// Follows the cameras, writes down what was counted, and makes the reports whose time has come.
+    ///
+    /// # Errors
+    /// When the database fails; the next round goes on where this one ended.
+    pub async fn round(&mut self, now: Timestamp) -> Result<(), AlertsError> {
+        self.follow_cameras(now).await?;
+        self.write_looks().await?;
+        let Ok(last) = self.days.of(now).checked_sub(1.day()) else { return Ok(()) };
+        if self.reported == Some(last) || self.stations.is_empty() {
+            return Ok(());
+        }
+        for (station, date) in self.missing(last, now).await? {
+            self.report(&station, date, now).await?;
+        }
+        self.reported = Some(last);
+        metrics::gauge!("gridwatch_zero_reports_missing").set(0.0);
+        Ok(())
+    }
+
+    async fn write_looks(&self) -> Result<(), AlertsError> {
+        let days = self.ledger.take();
+        let written = self.store.add_look_days(&days).await;
+        if written.is_err() {
+            self.ledger.give_back(days);
+        }
+        written
+    }
+
+    /// The reports that should be there by now and are not, the oldest first.
+    async fn missing(&self, last: Date, now: Timestamp) -> Result<Vec<(Station, Date)>, AlertsError> {
+        let earliest = last.checked_sub(MADE_UP_FOR.days()).unwrap_or(last);
+        let there = self.store.zero_report_days(earliest, now).await?;
+        let ids: Vec<_> = self.cameras.iter().map(|camera| camera.id.clone()).collect();
+        let marks = self.store.watched_since(&ids).await?;
+        let mut missing = Vec::new();
+        for station in &self.stations {
+            let own = self.cameras.iter().filter(|camera| station.has(&camera.id, camera.grid.as_ref()));
+            // A station without a camera says so from the first day on.
+            let since = own.filter_map(|camera| marks.get(&camera.id)).map(|mark| mark.since).min();
+            let first = since.map_or(last, |since| self.days.of(since)).max(earliest);
+            let dates = first.series(1.day()).take_while(|date| *date <= last);
+            missing.extend(
+                dates.filter(|date| !there.contains(&(station.id.clone(), *date))).map(|date| (station.clone(), date)),
+            );
+        }
+        missing.sort_by_key(|(_, date)| *date);
+        Ok(missing)
+    }
+
+    async fn report(&self, station: &Station, date: Date, now: Timestamp) -> Result<(), AlertsError> {
+        let Some(period) = self.days.period(date) else { return Ok(()) };
+        let own: Vec<_> = self.cameras.iter().filter(|camera| station.has(&camera.id, camera.grid.as_ref())).collect();
+        let ids: Vec<_> = own.iter().map(|camera| camera.id.clone()).collect();
+        let marks = self.store.watched_since(&ids).await?;
+        let looks = self.store.look_days(date).await?;
+        let watches: Vec<_> = own
+            .iter()
+            .map(|camera| {
+                let (looks, covered) = looks.get(&camera.id).copied().unwrap_or_default();
+                CameraWatch {
+                    camera: camera.id.clone(),
+                    kinds: camera.kinds.clone(),
+                    interval: camera.interval,
+                    since: marks.get(&camera.id).map_or(period.to, |mark| mark.since),
+                    looks,
+                    covered,
+                }
+            })
+            .collect();
+        let tickets = self.store.tickets_sighted(period.from, period.to).await?;
+        let watches: Vec<_> = watches.iter().collect();
+        let mut report = build(station, &self.items, (date, period), &watches, &tickets, self.min_share);
+        report.made_at = now;
+        report.late = now > period.to + self.grace;
+        let grid = station.grid.as_ref().or_else(|| own.iter().find_map(|camera| camera.grid.as_ref()));
+        let message = wire::zero_report_message(&report, grid, &self.node);
+        self.store.add_zero_report(&report, &message).await?;
+        count(&report);
+        Ok(())
+    }
+
+    /// Tells a trouble when it begins or changes; a report that is missing for longer than the grace is an alarm.
+    fn tell(&mut self, done: Result<(), AlertsError>, now: Timestamp) {
+        let Err(error) = done else {
+            self.trouble = None;
+            return;
+        };
+        metrics::counter!("gridwatch_zero_report_failures_total").increment(1);
+        let last = self.days.of(now).checked_sub(1.day()).ok();
+        let ended = last.and_then(|last| self.days.period(last));
+        let is_missing = self.reported != last && ended.is_some_and(|period| now > period.to + self.grace);
+        let missing = if is_missing { self.stations.len() } else { 0 };
+        metrics::gauge!("gridwatch_zero_reports_missing").set(missing as f64);
+        let trouble = error.to_string();
+        if self.trouble.as_ref() != Some(&trouble) {
+            tracing::error!(error = trouble, missing, "zero reports cannot be written, trying again");
+            self.trouble = Some(trouble);
+        }
+    }
+}
+
+fn count(report: &ZeroReport) {
+    let late = if report.late { "true" } else { "false" };
+    metrics::counter!("gridwatch_zero_reports_total", "late" => late).increment(1);
+    let mut unproven = 0;
+    for item in &report.items {
+        let finding = match item.finding {
+            Finding::Found => "found",
+            Finding::AllWell => "all_well",
+            Finding::NotProven => {
+                unproven += 1;
+                "not_proven"
+            }
+            Finding::NotByCamera => "not_by_camera",
+        };
+        metrics::counter!("gridwatch_zero_report_items_total", "finding" => finding).increment(1);
+    }
+    let (station, date) = (&report.station, report.date);
+    if report.late {
+        tracing::warn!(%station, %date, unproven, "a zero report is late: nobody made it at its time");
+    } else {
+        tracing::info!(%station, %date, unproven, "zero report made");
+    }
+}
