@@ -57,15 +57,15 @@ pub enum Command {
     /// Say who answers for what, where and how soon.
     #[command(subcommand)]
     Duty(DutyCommand),
+    /// Bring the outlines of the administrative grid in, and find places in them.
+    #[command(subcommand)]
+    Grid(GridCommand),
     /// See the tickets.
     #[command(subcommand)]
     Tickets(TicketsCommand),
     /// Make use of what people found leads to be.
     #[command(subcommand)]
     Labels(LabelsCommand),
-    /// See, fetch, verify, judge and measure detection models.
-    #[command(subcommand)]
-    Models(ModelsCommand),
     /// Show the zero reports of a day: what each station found, or that all is well, with the proof that it was looked at.
     ZeroReport {
         /// The configuration file.
@@ -77,6 +77,9 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// See, fetch, verify, judge and measure detection models.
+    #[command(subcommand)]
+    Models(ModelsCommand),
     /// Play scenes with known truth through the whole pipeline, faster than real time, and count right, wrong and missed tickets.
     Backtest(BacktestArgs),
     /// Serve recordings as RTSP cameras, looping, to rehearse without cameras.
@@ -369,6 +372,43 @@ pub enum DutyCommand {
         /// When it came about, such as 2026-11-24T14:21; now where absent.
         #[arg(long, value_name = "TIME")]
         at: Option<String>,
+    },
+}
+
+/// Bring the outlines of the administrative grid in, and find places in them.
+#[derive(Debug, Subcommand)]
+pub enum GridCommand {
+    /// Read outlines from a GeoJSON file (WGS 84; properties code, name, name_en; Polygon or MultiPolygon) into the data folder.
+    ///
+    /// Codes of 6 digits are districts (a city, ending in 00), of 9 streets, 12 communities, 15 cells. Nothing is written
+    /// unless the file is good and fits to what is there; areas that overlap are told.
+    Import {
+        /// The configuration file.
+        #[command(flatten)]
+        config: ConfigArg,
+        /// The GeoJSON file; one of the same name is replaced.
+        file: PathBuf,
+        /// Say what is in it, and write nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// List the areas, with how many cameras each has.
+    List {
+        /// The configuration file.
+        #[command(flatten)]
+        config: ConfigArg,
+    },
+    /// Say in which areas a point lies.
+    Locate {
+        /// The configuration file.
+        #[command(flatten)]
+        config: ConfigArg,
+        /// Longitude in degrees, WGS 84.
+        #[arg(allow_negative_numbers = true)]
+        lon: f64,
+        /// Latitude in degrees, WGS 84.
+        #[arg(allow_negative_numbers = true)]
+        lat: f64,
     },
 }
 

@@ -12,6 +12,8 @@ use alerts::{incident::Zone, sensor::Device};
 use domain::{CameraId, Millis, NodeId, Place, ZoneId};
 use serde::{Deserialize, de::DeserializeOwned};
 
+use crate::grid::{self, Grid};
+
 /// Everything that a running gridwatch needs to know.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -34,10 +36,12 @@ pub struct Config {
     pub recheck: alerts::recheck::RecheckConfig,
     /// How long tickets, messages and pictures are kept.
     pub retention: alerts::retention::RetentionConfig,
-    /// Evidence pictures.
-    pub evidence: alerts::evidence::EvidenceConfig,
+    /// The administrative grid's outlines.
+    pub grid: GridConfig,
     /// Zero reports of stations.
     pub zero_report: alerts::zero_report::ZeroReportConfig,
+    /// Evidence pictures.
+    pub evidence: alerts::evidence::EvidenceConfig,
     /// The platform's broker.
     pub mqtt: alerts::mqtt::MqttConfig,
     /// The embedded broker, used while `mqtt.url` is absent.
@@ -78,6 +82,14 @@ impl Default for NodeConfig {
             data_dir: "data".into(),
         }
     }
+}
+
+/// The administrative grid.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GridConfig {
+    /// GeoJSON files with outlines, beside those that were imported.
+    pub files: Vec<PathBuf>,
 }
 
 /// The embedded broker.
@@ -227,6 +239,7 @@ impl Config {
         config.check_sensors(path)?;
         config.check_models(path)?;
         config.resolve_paths(&base);
+        config.locate_cameras(path)?;
         config.work_calendar(path)?;
         config.origin = Some(path.to_owned());
         Ok(config)
@@ -380,6 +393,54 @@ impl Config {
         self.deadlines.calendar(timezone, &years).map_err(|error| invalid(error.to_string()))
     }
 
+    /// The tree of areas: the files that the configuration names and those that were imported. `path` stands in error
+    /// messages.
+    ///
+    /// # Errors
+    /// When a file does not read; names all that is wrong with it.
+    pub fn load_grid(&self, path: &Path) -> Result<Grid, ConfigError> {
+        let mut files = self.grid.files.clone();
+        files.extend(grid::imported(&self.imported_grids()));
+        grid::read(&files).map_err(|error| ConfigError::Invalid {
+            path: path.into(),
+            key: "grid.files".into(),
+            message: error.to_string(),
+        })
+    }
+
+    /// The folder of imported outlines.
+    #[must_use]
+    pub fn imported_grids(&self) -> PathBuf {
+        self.node.data_dir.join("grid")
+    }
+
+    /// Finds the deepest area of each camera that says where it stands. What is written wins over what is found.
+    fn locate_cameras(&mut self, path: &Path) -> Result<(), ConfigError> {
+        let grid = self.load_grid(path)?;
+        for camera in &mut self.cameras {
+            let Some(place) = &mut camera.place else { continue };
+            let found = place.lon.zip(place.lat).and_then(|(lon, lat)| grid.locate(lon, lat)).map(|area| &area.code);
+            match found {
+                Some(found) if !place.grid.is_known() || found.is_within(&place.grid) => place.grid = found.clone(),
+                Some(found) if !place.grid.is_within(found) => tracing::warn!(
+                    camera = %camera.id, written = place.grid.as_str(), found = found.as_str(),
+                    "a camera's coordinates lie outside its grid code, which is kept; correct one of the two"
+                ),
+                None if !place.grid.is_known() => {
+                    return Err(ConfigError::Invalid {
+                        path: path.into(),
+                        key: format!("cameras.{}.place", camera.id),
+                        message: "it has no grid code and lies in no area of [grid] files; give grid, or lon and lat \
+                                  within an outline"
+                            .into(),
+                    });
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// What limits and clocks of cases go by; reads the files of holidays. `path` stands in error messages.
     ///
     /// # Errors
@@ -431,6 +492,7 @@ impl Config {
         self.retention.check().map_err(|message| invalid("retention", message))?;
         self.deadlines.lights().map_err(|message| invalid("deadlines", message))?;
         self.recheck.check().map_err(|message| invalid("recheck", message))?;
+        self.zero_report.check().map_err(|error| invalid("zero_report", error.to_string()))?;
         let mut core = alerts::rules::Core::new(&self.rules, jiff::tz::TimeZone::UTC, [])
             .map_err(|error| invalid("rules", error.to_string()))?;
         core.set_permits(self.permits.clone()).map_err(|error| invalid("permits", error.to_string()))?;
@@ -466,6 +528,7 @@ impl Config {
             resolve(path);
         }
         self.deadlines.holidays.iter_mut().for_each(resolve);
+        self.grid.files.iter_mut().for_each(resolve);
         // A models folder beside the configuration wins; else detect looks beside the program.
         if self.detect.models_dir.is_relative() && base.join(&self.detect.models_dir).is_dir() {
             resolve(&mut self.detect.models_dir);
@@ -494,7 +557,6 @@ fn resolve_stream(stream: &mut ingest::StreamConfig, base: &Path) {
 
 fn check_cameras(cameras: &[(CameraConfig, PathBuf)]) -> Result<(), ConfigError> {
     let mut origin: BTreeMap<&CameraId, &Path> = BTreeMap::new();
-        self.zero_report.check().map_err(|error| invalid("zero_report", error.to_string()))?;
     for (camera, path) in cameras {
         let invalid = |key: String, message: String| ConfigError::Invalid { path: path.clone(), key, message };
         if let Some(other) = origin.insert(&camera.id, path) {

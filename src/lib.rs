@@ -14,6 +14,7 @@ pub mod dataset;
 pub mod duty;
 pub mod evaluation;
 pub mod fleet;
+pub mod grid;
 pub mod health;
 pub mod holidays;
 pub mod logging;

@@ -5,7 +5,7 @@ use std::{process::ExitCode, time::Duration};
 use clap::Parser as _;
 use gridwatch::{
     cameras::Write,
-    cli::{CamerasCommand, Cli, Command, DutyCommand, LabelsCommand, ModelsCommand, SensorsCommand, TicketsCommand},
+    cli::{CamerasCommand, Cli, Command, DutyCommand, GridCommand, LabelsCommand, ModelsCommand, SensorsCommand, TicketsCommand},
     commands::{self, check::Reach, platform::Unmet},
     logging,
 };
@@ -69,6 +69,12 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Duty(DutyCommand::Explain { config, kind, place, at }) => {
             commands::duty::run_explain(&config.path, &kind, &place, at.as_deref()).await
         }
+        Command::Grid(GridCommand::Import { config, file, dry_run }) => {
+            let write = if dry_run { Write::DryRun } else { Write::Commit };
+            commands::grid::run_import(&config.path, &file, write)
+        }
+        Command::Grid(GridCommand::List { config }) => commands::grid::run_list(&config.path),
+        Command::Grid(GridCommand::Locate { config, lon, lat }) => commands::grid::run_locate(&config.path, lon, lat),
         Command::Tickets(TicketsCommand::List { config, camera, state, limit, json }) => {
             commands::tickets::run_list(&config.path, camera, state, limit, json).await
         }
@@ -84,13 +90,13 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Tickets(TicketsCommand::Release { config, id, reason, by }) => {
             commands::holds::run_release(&config.path, id, &reason, by).await
         }
+        Command::ZeroReport { config, date, json } => commands::zero_report::run(&config.path, date, json).await,
         Command::Models(ModelsCommand::List(models)) => commands::models::run_list(&models.models_dir),
         Command::Models(ModelsCommand::Pull { models, name }) => {
             commands::models::run_pull(&models.models_dir, &name).await
         }
         Command::Models(ModelsCommand::Verify { models, name }) => {
             commands::models::run_verify(&detect::DetectConfig::default(), &models.models_dir, name.as_deref())
-        Command::ZeroReport { config, date, json } => commands::zero_report::run(&config.path, date, json).await,
         }
         Command::Models(ModelsCommand::Eval(arguments)) => {
             tokio::task::spawn_blocking(move || commands::models::eval::run(&arguments)).await?

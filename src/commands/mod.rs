@@ -6,6 +6,7 @@ pub mod cameras;
 pub mod check;
 pub mod demo;
 pub mod duty;
+pub mod grid;
 pub mod holds;
 pub mod labels;
 pub mod models;
@@ -15,8 +16,8 @@ pub mod run;
 pub mod sensors;
 pub mod simulate;
 pub mod tickets;
-
 pub mod zero_report;
+
 use comfy_table::{ContentArrangement, Table, presets};
 
 /// A plain table with a header, as wide as its content needs.

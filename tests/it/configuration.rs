@@ -176,6 +176,8 @@ fn the_reference_names_every_key() {
         "[deadlines]\n".into(),
         "[database]\n".into(),
         "[retention]\n".into(),
+        "[grid]\n".into(),
+        "[zero_report]\n".into(),
         "[evidence]\n".into(),
         "[mqtt]\n".into(),
         "[broker]\n".into(),
