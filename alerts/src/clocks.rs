@@ -18,6 +18,7 @@ use domain::{TicketId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    case::{Change, State},
     deadline::{
         CalendarError, Deadline, DueSet, Lamp, Light, LightChange, Lights, Limit, Pause, PauseReason, ResponseLevel,
         Stage, Standing, WorkCalendar,
@@ -98,6 +99,25 @@ pub struct Outcome {
     pub unknown: Option<CalendarError>,
 }
 
+impl ClockEvent {
+    /// What a line of a case's history is to its clocks.
+    #[must_use]
+    pub fn of(change: &Change) -> Option<Self> {
+        Some(match (change.event.as_str(), change.to) {
+            (_, State::Closed | State::Rejected) | ("gone" | "checked_cleared", _) => Self::Over,
+            ("dispatched", _) => Self::Dispatched { due: None },
+            ("handling", _) => Self::Arrived,
+            ("handled", _) => Self::Solved,
+            ("came_back" | "checked_still_there", _) => Self::StillThere,
+            ("returned", _) => Self::Paused(PauseReason::Returned),
+            ("suspended", _) => Self::Paused(PauseReason::Suspended),
+            ("resumed", _) => Self::Resumed(PauseReason::Suspended),
+            (_, State::Filed) if change.from != State::Filed => Self::Filed,
+            _ => return None,
+        })
+    }
+}
+
 /// Where a clock stands, for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shown {
@@ -148,6 +168,12 @@ impl Timetable {
 pub struct CaseClocks {
     /// Counted up with each event.
     revision: u32,
+    /// The last line of the case's history that is taken in.
+    #[serde(default)]
+    heard: i64,
+    /// The due time that the platform gave last.
+    #[serde(default)]
+    given: Option<Timestamp>,
     start: ClockStart,
     arrive: Option<Clock>,
     solve: Clock,
@@ -176,6 +202,8 @@ impl CaseClocks {
     pub fn new(route: &Routed, start: ClockStart) -> Self {
         Self {
             revision: 0,
+            heard: 0,
+            given: None,
             start,
             arrive: route.arrive.map(Clock::new),
             solve: Clock::new(route.solve),
@@ -187,6 +215,12 @@ impl CaseClocks {
 
     /// The one door: takes in what happened at `at`, and says which lights have changed by `now`.
     pub fn apply(&mut self, at: Timestamp, event: ClockEvent, now: Timestamp, terms: Terms<'_>) -> Outcome {
+        self.take(at, event);
+        self.look(event != ClockEvent::Tick, now, terms)
+    }
+
+    /// Sets the clocks as the event has it.
+    fn take(&mut self, at: Timestamp, event: ClockEvent) {
         self.revision = self.revision.wrapping_add(1);
         let begins =
             matches!((event, self.start), (ClockEvent::Filed, ClockStart::Filed) | (ClockEvent::Dispatched { .. }, _));
@@ -219,11 +253,41 @@ impl CaseClocks {
             ClockEvent::Extended { due } => self.solve.set(at, due),
             ClockEvent::Over => self.each(|clock| clock.stop(at)),
         }
-        self.look(at, event, now, terms)
     }
 
-    /// Turns the lamps to what they should show at `now`.
-    fn look(&mut self, at: Timestamp, event: ClockEvent, now: Timestamp, terms: Terms<'_>) -> Outcome {
+    /// Takes in the lines of the case's history that are new, each at the time at which it was decided, and the due time
+    /// that the platform gave last; then says which lights have changed by `now`.
+    pub fn follow<'a>(
+        &mut self,
+        history: impl IntoIterator<Item = (i64, &'a Change)>,
+        given: Option<Timestamp>,
+        now: Timestamp,
+        terms: Terms<'_>,
+    ) -> Outcome {
+        let mut last = None;
+        for (number, change) in history {
+            if number <= self.heard {
+                continue;
+            }
+            self.heard = number;
+            if let Some(event) = ClockEvent::of(change) {
+                let at = change.decided_at.unwrap_or(change.at).min(now);
+                self.take(at, event);
+                last = Some(at);
+            }
+        }
+        if let Some(due) = given.filter(|_| given != self.given) {
+            self.given = given;
+            let at = *last.get_or_insert(now);
+            self.take(at, ClockEvent::Extended { due });
+        }
+        // One look after all of it: what was red in between and is not is nobody's business any more.
+        self.revision = self.revision.wrapping_add(1);
+        self.look(last.is_some(), now, terms)
+    }
+
+    /// Turns the lamps to what they should show at `now`; only where something happened may a light fall.
+    fn look(&mut self, may_fall: bool, now: Timestamp, terms: Terms<'_>) -> Outcome {
         let mut outcome = Outcome::default();
         self.wakes_at = None;
         let clocks =
@@ -243,13 +307,14 @@ impl CaseClocks {
             }
             let before = clock.lamp.light();
             // Clocks of machines are set back, too: that takes back nothing that was told.
-            if standing.light == before || standing.light < before && event == ClockEvent::Tick {
+            if standing.light == before || standing.light < before && !may_fall {
                 continue;
             }
             let level = self.level;
             let change = clock.lamp.turn(stage, level, &standing);
             // A limit so short that it is yellow from its first moment is shown so, and nobody has to be told.
-            if standing.light == Light::Yellow && clock.deadline.as_ref().is_some_and(|deadline| deadline.begins_at(at))
+            if standing.light == Light::Yellow
+                && clock.deadline.as_ref().is_some_and(|deadline| deadline.begins_at(now))
             {
                 continue;
             }

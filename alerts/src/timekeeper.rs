@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     AlertsError,
-    clocks::{ClockEvent, Timetable},
+    clocks::Timetable,
     deadline::{Light, Stage},
     store::{Rewound, Store},
     ticket::Ticket,
@@ -84,38 +84,24 @@ impl Timekeeper {
     /// When the database fails; what was written is whole, and the rest waits for the next round.
     pub async fn round(&self, now: Timestamp) -> Result<(), AlertsError> {
         loop {
-            let ended = self.store.tickets_over_with_running_clocks(BATCH).await?;
-            let is_last = ended.len() < BATCH as usize;
-            let events = ended.into_iter().map(|ticket| {
-                let at = ticket.cleared_at.unwrap_or(now);
-                (ticket, at, ClockEvent::Over)
-            });
-            if self.apply(events, now).await? == 0 || is_last {
-                break;
-            }
-        }
-        loop {
             let due = self.store.tickets_with_lights_due(now, BATCH).await?;
             let is_last = due.len() < BATCH as usize;
-            let events = due.into_iter().map(|ticket| (ticket, now, ClockEvent::Tick));
-            if self.apply(events, now).await? == 0 || is_last {
+            if self.follow(due, now).await? == 0 || is_last {
                 return Ok(());
             }
         }
     }
 
-    /// Applies the events and writes what comes of them; how many clocks were written.
-    async fn apply(
-        &self,
-        events: impl Iterator<Item = (Ticket, Timestamp, ClockEvent)>,
-        now: Timestamp,
-    ) -> Result<usize, AlertsError> {
+    /// Takes in what happened to these cases and the time that passed; how many clocks were written.
+    async fn follow(&self, tickets: Vec<Ticket>, now: Timestamp) -> Result<usize, AlertsError> {
         let mut all = Vec::new();
         let mut turned = Vec::new();
-        for (ticket, at, event) in events {
+        for ticket in tickets {
             let Some(before) = ticket.clocks.as_deref() else { continue };
+            let history = self.store.history(ticket.id()).await?;
             let mut after = before.clone();
-            let outcome = after.apply(at, event, now, self.timetable.terms());
+            let lines = history.iter().map(|line| (line.number, &line.change));
+            let outcome = after.follow(lines, ticket.case.due(), now, self.timetable.terms());
             if let Some(error) = outcome.unknown {
                 metrics::counter!("gridwatch_clock_failures_total", "reason" => "calendar").increment(1);
                 tracing::warn!(ticket = %ticket.id(), %error, "a case goes without lights for now");

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
+    case::{Change, State},
     deadline::{DeadlineConfig, HolidayYear, LimitUnit},
     duty::Words,
 };
@@ -199,6 +200,44 @@ fn a_year_without_holidays_is_told_and_tried_again() {
     let outcome = clocks.apply(at, ClockEvent::Filed, at, terms);
     assert_eq!(outcome.unknown, Some(CalendarError::MissingYear(2027)));
     assert_eq!((clocks.solve_due(), clocks.wakes_at()), (None, Some(at + Millis::mins(60))));
+}
+
+/// A line of history as the platform decided it.
+fn line(play: &Play, decided: &str, event: &str, to: State) -> Change {
+    let at = play.at(decided);
+    let by = crate::case::By::Platform(None);
+    Change { at, decided_at: Some(at), from: State::Confirmed, to, event: event.to_owned(), by, reason: None }
+}
+
+#[test]
+fn the_history_of_a_case_moves_its_clocks_once() {
+    let mut play = Play::new("", "3 uh", "2026-11-23 09:00:00");
+    let history = [
+        line(&play, "2026-11-23 09:00:00", "filed", State::Filed),
+        line(&play, "2026-11-23 09:30:00", "dispatched", State::Dispatched),
+        line(&play, "2026-11-23 10:00:00", "returned", State::Returned),
+        line(&play, "2026-11-23 13:00:00", "dispatched", State::Dispatched),
+        line(&play, "2026-11-23 14:00:00", "handled", State::Handled),
+        line(&play, "2026-11-23 15:00:00", "checked_still_there", State::StillThere),
+        line(&play, "2026-11-23 15:10:00", "extended", State::StillThere),
+    ];
+    let calendar = play.calendar.clone();
+    let terms = Terms { calendar: &calendar, lights: &LIGHTS };
+    let mut follow = |lines: usize, given: Option<&str>, now: &str| {
+        let (now, given) = (play.at(now), given.map(|given| play.at(given)));
+        let outcome = play.clocks.follow((1..).zip(&history[..lines]), given, now, terms);
+        (outcome.turns.iter().map(|turn| turn.light).collect::<Vec<_>>(), play.due(), play.clocks.is_in_time())
+    };
+    let due = |due: &str| due.to_owned();
+    assert_eq!(follow(3, None, "2026-11-23 12:30"), (vec![], due(""), None), "returned in time, heard of late");
+    assert_eq!(follow(4, None, "2026-11-23 13:00"), (vec![], due("11-23 15:00"), None));
+    // Heard of when it would have been overdue: no light was red meanwhile.
+    assert_eq!(follow(5, None, "2026-11-23 16:00"), (vec![], due("11-23 15:00"), Some(true)));
+    assert_eq!(follow(6, None, "2026-11-23 16:00"), (vec![Light::Red], due("11-23 16:00"), None));
+    assert_eq!(follow(6, None, "2026-11-23 16:00"), (vec![], due("11-23 16:00"), None), "each line counts once");
+    let more = Some("2026-11-24 10:00");
+    assert_eq!(follow(7, more, "2026-11-23 16:30"), (vec![Light::Green], due("11-24 10:00"), None));
+    assert_eq!(follow(7, more, "2026-11-24 10:00"), (vec![Light::Red], due("11-24 10:00"), None));
 }
 
 fn event() -> impl Strategy<Value = ClockEvent> {

@@ -52,6 +52,10 @@ impl Router {
     pub(super) fn clocks(&self, ticket: &Ticket) -> Option<CaseClocks> {
         let at = ticket.incident.confirmed_at;
         let mut clocks = CaseClocks::new(ticket.route.as_deref()?, self.timetable.start);
+        // One that waits for a person waits with its clocks.
+        if !ticket.case.is_filed() {
+            return Some(clocks);
+        }
         // No light can have changed at the first moment; a due time that is not known was told of when it was routed.
         clocks.apply(at, ClockEvent::Filed, at, self.timetable.terms());
         Some(clocks)

@@ -428,6 +428,13 @@ async fn insert_history(
         .bind(ticket.to_string())
         .fetch_one(&mut *connection)
         .await?;
+    if !effects.is_empty() {
+        // Its clocks are looked at anew: what happened may stop them, or let them go on.
+        sqlx::query("UPDATE clocks SET wakes_at = 0 WHERE ticket = $1")
+            .bind(ticket.to_string())
+            .execute(&mut *connection)
+            .await?;
+    }
     let mut numbered = Vec::with_capacity(effects.len());
     for effect in effects {
         if let Effect::Changed(change) = &effect {

@@ -16,7 +16,7 @@ use crate::{
     AlertsError,
     clocks::CaseClocks,
     deadline::Light,
-    ticket::{OutgoingMessage, Ticket, TicketState},
+    ticket::{OutgoingMessage, Ticket},
 };
 
 /// A case's clocks as they were read and as they are to be.
@@ -64,17 +64,6 @@ impl Store {
         let mut query = Sql::new(TICKET_COLUMNS);
         query.push(" WHERE id IN (SELECT ticket FROM clocks WHERE wakes_at <= ").bind(now.0);
         query.push(" ORDER BY wakes_at LIMIT ").bind(i64::from(limit)).push(")");
-        self.load(query).await
-    }
-
-    /// Tickets whose problem is gone, or whose case is over, and whose clocks run on.
-    ///
-    /// # Errors
-    /// When the database fails or a row is damaged.
-    pub async fn tickets_over_with_running_clocks(&self, limit: u32) -> Result<Vec<Ticket>, AlertsError> {
-        let mut query = Sql::new(TICKET_COLUMNS);
-        query.push(" WHERE state <> ").bind(word(TicketState::Open));
-        query.push(" AND id IN (SELECT ticket FROM clocks WHERE light IS NOT NULL) LIMIT ").bind(i64::from(limit));
         self.load(query).await
     }
 

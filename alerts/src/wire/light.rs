@@ -24,6 +24,7 @@ pub fn light_message(ticket: &Ticket, turn: &LightTurn, at: Timestamp, node: &No
         datacontenttype: JSON,
         data: LightData {
             ticket_id: ticket.id().to_string(),
+            case_no: ticket.case.case_no(),
             clock: turn.clock,
             light: turn.light,
             due: turn.due.map(|due| node.rfc3339(due)),
@@ -48,8 +49,10 @@ pub fn light_message(ticket: &Ticket, turn: &LightTurn, at: Timestamp, node: &No
 }
 
 #[derive(Debug, Serialize)]
-struct LightData {
+struct LightData<'a> {
     ticket_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    case_no: Option<&'a str>,
     clock: Stage,
     light: Light,
     #[serde(skip_serializing_if = "Option::is_none")]
