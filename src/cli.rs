@@ -437,6 +437,20 @@ pub enum TicketsCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Export cases in the sixteen columns of Shanghai's platform.
+    Export {
+        /// The configuration file.
+        #[command(flatten)]
+        config: ConfigArg,
+        /// The file to write; .xlsx makes a workbook, all else CSV.
+        file: PathBuf,
+        /// The first day; the last day's month before where absent.
+        #[arg(long, value_name = "DATE")]
+        from: Option<jiff::civil::Date>,
+        /// The last day; today where absent.
+        #[arg(long, value_name = "DATE")]
+        to: Option<jiff::civil::Date>,
+    },
     /// Show one ticket with all that is kept of it.
     Show {
         /// The configuration file.

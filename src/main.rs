@@ -81,6 +81,9 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Labels(LabelsCommand::Export { config, folder, nothing }) => {
             commands::labels::run_export(&config.path, &folder, &nothing).await
         }
+        Command::Tickets(TicketsCommand::Export { config, file, from, to }) => {
+            commands::tickets::run_export(&config.path, &file, from, to).await
+        }
         Command::Tickets(TicketsCommand::Show { config, id, json, export }) => {
             commands::tickets::run_show(&config.path, id, json, export.as_deref()).await
         }

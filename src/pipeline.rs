@@ -513,7 +513,7 @@ impl LookWorker {
                     continue;
                 }
             };
-            if ailments.is_empty() {
+            if !ailments.iter().any(|ailment| ailment.fault.suspends_tickets()) {
                 // A picture that shows nothing of the street vouches for nothing.
                 self.ledger.look(&look.camera, look.sampled_at);
             }

@@ -9,6 +9,7 @@ pub mod deadline;
 pub mod duty;
 pub mod error;
 pub mod evidence;
+pub mod export;
 pub mod incident;
 pub mod jpeg;
 pub mod kinds;

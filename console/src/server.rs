@@ -24,6 +24,7 @@ use crate::{
     api, assets, camera_page, cameras,
     console::{Console, Desk},
     evidence, health, review, sensors, ticket_page, tickets,
+    download, evidence, health, open311, review, ticket_page, tickets,
     visit::Visit,
     zero_page,
 };
@@ -69,6 +70,9 @@ pub fn router(console: Console) -> Router {
         .route("/cameras/{id}/reference", post(camera_page::take_reference))
         .route("/api/cameras/{id}/reference", post(api::take_reference))
         .route("/sensors", get(sensors::list))
+        .route("/export/{file}", get(download::cases))
+        .route("/open311/v2/{file}", get(open311::collection))
+        .route("/open311/v2/requests/{file}", get(open311::request))
         .route("/zero-report", get(zero_page::show))
         .route("/api/zero-report", get(zero_page::api))
         .route("/evidence/{sha256}", get(evidence::bytes))

@@ -148,6 +148,7 @@ pub(crate) async fn list(State(desk): State<Arc<Desk>>, Extension(visit): Extens
             div.head {
                 h1 { (title) }
                 (filter_form(&visit))
+                p { a href="/export/cases.csv" { "CSV" } " · " a href="/export/cases.xlsx" { "XLSX" } }
             }
             (listing)
         },

@@ -1,4 +1,4 @@
-//! `gridwatch tickets list|show`.
+//! `gridwatch tickets list|show|export`.
 
 use std::path::Path;
 
@@ -6,12 +6,14 @@ use alerts::{
     case::State,
     deadline::Light,
     evidence::EvidenceStore,
+    export,
     incident::Incident,
     kinds::kind_info,
-    store::{Database, HistoryLine, Store, TicketFilter},
+    store::{Database, Extract, HistoryLine, Store, TicketFilter},
 };
 use anyhow::{Context as _, bail};
 use domain::{CameraId, TicketId, Timestamp};
+use jiff::{ToSpan as _, civil::Date};
 
 use super::{local_time, table};
 use crate::config::Config;
@@ -186,5 +188,41 @@ pub async fn run_show(config: &Path, id: TicketId, json: bool, export: Option<&P
             eprintln!("{}", path.display());
         }
     }
+    Ok(())
+}
+
+/// Writes the cases of some days into a file.
+///
+/// # Errors
+/// When the configuration does not load, the database cannot be read or the file cannot be written.
+pub async fn run_export(config: &Path, file: &Path, from: Option<Date>, to: Option<Date>) -> anyhow::Result<()> {
+    const BATCH: u32 = 500;
+    let config = Config::load(config)?;
+    let timezone = config.timezone()?;
+    let store = store(&config).await?;
+    let last = to.unwrap_or_else(|| jiff::Timestamp::now().to_zoned(timezone.clone()).date());
+    let first = match from {
+        Some(first) => first,
+        None => last.checked_sub(1.month())?,
+    };
+    let begins = |date: Date| -> anyhow::Result<Timestamp> {
+        Ok(Timestamp(timezone.to_timestamp(date.at(0, 0, 0, 0))?.as_millisecond()))
+    };
+    let (from, to) = (begins(first)?, begins(last.checked_add(1.day())?)?);
+    let mut rows = Vec::new();
+    loop {
+        let offset = u32::try_from(rows.len())?;
+        let extract = Extract { from, to, kinds: Vec::new(), states: Vec::new(), limit: BATCH, offset };
+        let tickets = store.extract(&extract).await?;
+        rows.extend(tickets.iter().map(|ticket| export::row(ticket, config.node.id.as_str(), &timezone)));
+        if tickets.len() < BATCH as usize {
+            break;
+        }
+    }
+    let count = rows.len();
+    let is_workbook = file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("xlsx"));
+    let bytes = if is_workbook { export::xlsx(rows)? } else { export::csv(rows) };
+    std::fs::write(file, bytes).with_context(|| file.display().to_string())?;
+    println!("{count} cases from {first} to {last} written to {}", file.display());
     Ok(())
 }

@@ -35,6 +35,7 @@ const ROOMS: &[(&str, &str, &[&str])] = &[
     ("ort", "detect", &["detect/src/session"]),
     ("rumqttc", "alerts", &["alerts/src/mqtt"]),
     ("sqlx", "alerts", &["alerts/src/store"]),
+    ("rust_xlsxwriter", "alerts", &["alerts/src/export"]),
     ("rumqttd", "gridwatch", &["src/broker"]),
     ("axum", "console", &["console/src"]),
     ("maud", "console", &["console/src"]),

@@ -5,6 +5,7 @@ mod faults;
 mod health;
 mod house;
 mod lists;
+mod open311;
 mod openapi;
 mod pages;
 mod review;

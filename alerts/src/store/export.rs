@@ -1,0 +1,60 @@
+//! Tickets by a stretch of time, for exports and for other systems' views.
+
+use domain::{Kind, TicketId, Timestamp};
+
+use super::{Store, row::word, sql::Sql, tickets::TICKET_COLUMNS};
+use crate::{
+    AlertsError,
+    ticket::{Ticket, TicketState},
+};
+
+/// Which tickets to take out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Extract {
+    /// Those whose rule was satisfied at this time or later.
+    pub from: Timestamp,
+    /// And before this one.
+    pub to: Timestamp,
+    /// Of these kinds; of all where empty.
+    pub kinds: Vec<Kind>,
+    /// In one of these states; in any where empty.
+    pub states: Vec<TicketState>,
+    /// So many of them.
+    pub limit: u32,
+    /// After so many others.
+    pub offset: u32,
+}
+
+impl Store {
+    /// Tickets by a stretch of time, newest first.
+    ///
+    /// # Errors
+    /// When the database fails or a row is damaged.
+    pub async fn extract(&self, extract: &Extract) -> Result<Vec<Ticket>, AlertsError> {
+        let mut query = Sql::new(TICKET_COLUMNS);
+        query.push(" WHERE confirmed_at >= ").bind(extract.from.0).push(" AND confirmed_at < ").bind(extract.to.0);
+        if !extract.kinds.is_empty() {
+            query.push(" AND kind IN ").bind_all(extract.kinds.iter().map(|kind| kind.as_str().to_owned()));
+        }
+        if !extract.states.is_empty() {
+            query.push(" AND state IN ").bind_all(extract.states.iter().map(word));
+        }
+        query.push(" ORDER BY confirmed_at DESC, id DESC LIMIT ").bind(i64::from(extract.limit));
+        query.push(" OFFSET ").bind(i64::from(extract.offset));
+        self.load(query).await
+    }
+
+    /// These tickets, as far as they are there, newest first.
+    ///
+    /// # Errors
+    /// When the database fails or a row is damaged.
+    pub async fn tickets_by_id(&self, ids: &[TicketId]) -> Result<Vec<Ticket>, AlertsError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut query = Sql::new(TICKET_COLUMNS);
+        query.push(" WHERE id IN ").bind_all(ids.iter().map(ToString::to_string));
+        query.push(" ORDER BY confirmed_at DESC, id DESC");
+        self.load(query).await
+    }
+}

@@ -1,0 +1,95 @@
+//! Cases as files: the sixteen columns of Shanghai's platform as CSV and XLSX.
+
+use std::sync::Arc;
+
+use alerts::{
+    export::{self, Row},
+    store::Extract,
+};
+use axum::{
+    Extension,
+    extract::{Path, State},
+    http::{HeaderValue, header},
+    response::{IntoResponse, Response},
+};
+use domain::{Millis, Timestamp};
+use jiff::{ToSpan as _, civil::Date, tz::TimeZone};
+
+use crate::{
+    answer::Fault,
+    console::{Console, Desk},
+    params::Params,
+    visit::Visit,
+};
+
+/// Tickets that are read at once.
+const BATCH: u32 = 500;
+
+/// More than this in one file is asked for in parts.
+const MOST: usize = 100_000;
+
+/// Without dates, the last so many days.
+const DAYS: i64 = 31;
+
+pub(crate) async fn cases(
+    State(desk): State<Arc<Desk>>,
+    Extension(visit): Extension<Visit>,
+    Path(file): Path<String>,
+) -> Result<Response, Fault> {
+    let console = &desk.console;
+    let media_type = match file.as_str() {
+        "cases.csv" => "text/csv; charset=utf-8",
+        "cases.xlsx" => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        _ => return Err(Fault::NotFound),
+    };
+    let (from, to) = stretch(&visit.params, visit.now, &console.time_zone)?;
+    let rows = rows(console, from, to).await?;
+    // Making a workbook of many rows takes a while.
+    let bytes = if file.ends_with(".csv") {
+        export::csv(rows)
+    } else {
+        let made = tokio::task::spawn_blocking(move || export::xlsx(rows)).await.map_err(Fault::internal)?;
+        made.map_err(Fault::internal)?
+    };
+    let mut response = ([(header::CONTENT_TYPE, media_type)], bytes).into_response();
+    let disposition = format!("attachment; filename=\"{file}\"");
+    if let Ok(value) = HeaderValue::from_str(&disposition) {
+        response.headers_mut().insert(header::CONTENT_DISPOSITION, value);
+    }
+    Ok(response)
+}
+
+/// The days that an address asks for, from the first's beginning to the last's end.
+fn stretch(params: &Params, now: Timestamp, zone: &TimeZone) -> Result<(Timestamp, Timestamp), Fault> {
+    params.only(&["from", "to"])?;
+    let date = |name| params.read(name, "expected a date such as 2026-11-24", |value| value.parse::<Date>().ok());
+    let begins = |date: Date| {
+        let instant = zone.to_timestamp(date.to_datetime(jiff::civil::Time::midnight()));
+        instant.map(|instant| Timestamp(instant.as_millisecond())).map_err(Fault::internal)
+    };
+    let to = match date("to")? {
+        Some(last) => begins(last.checked_add(1.day()).map_err(Fault::internal)?)?,
+        None => now + Millis(1),
+    };
+    let from = match date("from")? {
+        Some(first) => begins(first)?,
+        None => to - Millis::mins(DAYS * 24 * 60),
+    };
+    Ok((from, to))
+}
+
+async fn rows(console: &Console, from: Timestamp, to: Timestamp) -> Result<Vec<Row>, Fault> {
+    let mut rows = Vec::new();
+    loop {
+        let offset = u32::try_from(rows.len()).unwrap_or(u32::MAX);
+        let extract = Extract { from, to, kinds: Vec::new(), states: Vec::new(), limit: BATCH, offset };
+        let tickets = console.store.extract(&extract).await.map_err(Fault::internal)?;
+        rows.extend(tickets.iter().map(|ticket| export::row(ticket, console.node.as_str(), &console.time_zone)));
+        if tickets.len() < BATCH as usize {
+            return Ok(rows);
+        }
+        if rows.len() >= MOST {
+            return Err(Fault::BadRequest(format!("more than {MOST} cases; ask for fewer days at a time")));
+        }
+    }
+}
