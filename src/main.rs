@@ -5,7 +5,10 @@ use std::{process::ExitCode, time::Duration};
 use clap::Parser as _;
 use gridwatch::{
     cameras::Write,
-    cli::{CamerasCommand, Cli, Command, DutyCommand, GridCommand, LabelsCommand, ModelsCommand, SensorsCommand, TicketsCommand},
+    cli::{
+        CamerasCommand, Cli, Command, DutyCommand, GridCommand, LabelsCommand, ModelsCommand, SensorsCommand,
+        TicketsCommand,
+    },
     commands::{self, check::Reach, platform::Unmet},
     logging,
 };

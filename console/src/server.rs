@@ -23,8 +23,7 @@ use crate::{
     answer::{Fault, dress},
     api, assets, camera_page, cameras,
     console::{Console, Desk},
-    evidence, health, review, sensors, ticket_page, tickets,
-    download, evidence, health, open311, review, ticket_page, tickets,
+    download, evidence, health, open311, review, sensors, ticket_page, tickets,
     visit::Visit,
     zero_page,
 };
