@@ -30,6 +30,7 @@ mod calendar;
 mod cluster;
 mod config;
 mod evidence;
+mod ground;
 mod known;
 mod lane;
 mod layered;

@@ -10,6 +10,10 @@ use crate::{CameraId, Frame, Label, Mask, Rect, Sha256, Timestamp};
 /// is. Its score says how sure it is that something new stands there.
 pub const STANDING: &str = "standing";
 
+/// Class and group of the same where a detector has mostly had a name for it. The name may be wrong or unsure: what
+/// stands there is sure.
+pub const OCCUPIED: &str = "occupied";
+
 /// A class, a score and a box in one look.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Detection {

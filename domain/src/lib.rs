@@ -15,7 +15,7 @@ pub mod secret;
 pub mod time;
 
 pub use camera::{CameraReport, CameraState};
-pub use detection::{Detection, Look, LookSource, ModelRef, STANDING};
+pub use detection::{Detection, Look, LookSource, ModelRef, OCCUPIED, STANDING};
 pub use geometry::{GeometryError, Point, Polygon, Rect};
 pub use grid::{Cell, GridError, Place};
 pub use health::{Ailment, CameraFault};

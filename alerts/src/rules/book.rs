@@ -16,6 +16,9 @@ const PERSON: &str = "person";
 /// How long something may stand in front of a thing before it is another thing that comes into sight again.
 const HIDDEN: Millis = Millis::mins(2);
 
+/// What of a rule's `min_score` is enough where the scene shows something new in a detection's place.
+pub(super) const BACKED_MIN: f32 = 0.8;
+
 /// A rule in force.
 #[derive(Debug)]
 pub(super) struct Armed {
@@ -78,10 +81,12 @@ impl Book {
         let (mut things, mut persons) = (Vec::new(), Vec::new());
         for detection in detections {
             let Some(bbox) = sound_box(detection) else { continue };
-            if detection.score < self.floor {
+            let is = |label: &Label| detection.class == *label || detection.group == *label;
+            // Nothing backs an unsure person: parasols and bags are taken for one.
+            let least = if is(&self.person) { self.floor } else { self.floor * BACKED_MIN };
+            if detection.score < least {
                 continue;
             }
-            let is = |label: &Label| detection.class == *label || detection.group == *label;
             let sound = || Detection { bbox, score: detection.score.min(1.0), ..detection.clone() };
             if is(&self.person) {
                 persons.push(sound());

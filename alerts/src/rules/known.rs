@@ -4,7 +4,7 @@
 //! thing, also in the looks in which the detector misses it: a parked car must not be goods on the road in three of ten
 //! looks. Goods and garbage are not remembered so: there a standing foreground says no more and no less than they do.
 
-use domain::{Detection, Label, Point, Rect};
+use domain::{Detection, Label, OCCUPIED, Point, Rect};
 
 use super::{people::People, sighting::Sightings};
 
@@ -31,7 +31,9 @@ pub(super) struct Known {
 impl Known {
     /// What this look's `detections` show, and what `sightings` and `people` remember.
     pub(super) fn of(detections: &[Detection], sightings: &Sightings, people: &People) -> Self {
-        let seen = detections.iter().filter(|d| d.score >= KNOWN_SCORE && !is(d, STANDING) && !is_backdrop(d));
+        let seen = detections
+            .iter()
+            .filter(|d| d.score >= KNOWN_SCORE && !is(d, STANDING) && !is(d, OCCUPIED) && !is_backdrop(d));
         let named = |label: &Label| ALIKE.contains(&label.as_str()) || label.as_str() == STANDING;
         let remembered = sightings
             .all()

@@ -3,11 +3,12 @@
 use domain::{Detection, Kind, Label, LookSource, Millis, Rect, TicketId, ZoneId};
 
 use super::{
-    book::{Armed, sound_box},
+    book::{Armed, BACKED_MIN, sound_box},
     cluster::{around, clusters, gap},
     config::{PersonNeed, Rule},
     evidence::{CROWD, CROWD_FROM, VENDOR},
-    known::{self, Known},
+    ground::Ground,
+    known::{self, Known, STANDING},
     lane::blocked_share,
     people::People,
     permit::AtHand,
@@ -39,6 +40,13 @@ const STANDS_OUTSIDE: f32 = 0.5;
 /// For how many more misses a look counts that shows something else half over the place: a detector that misses a parked
 /// car shows nothing, traffic shows other cars.
 const DISPLACED_COUNTS: u32 = 2;
+/// Share of a dwell's looks in which the scene must show something new in a thing's place to vouch for it, and what of
+/// `open_score` is enough then.
+const BACKED_SHARE: f32 = 0.5;
+const BACKED_OPEN: f32 = 0.55;
+/// What vendors set up beside what they sell, and how far from it, in sizes of the larger box.
+const GEAR: [&str; 3] = ["umbrella", "table", "seat"];
+const GEAR_REACH: f32 = 0.3;
 /// Share of its looks that make a thing one of those that a rule excepts: detectors waver between car and bus.
 const CALLED_SO: f32 = 0.2;
 
@@ -56,6 +64,8 @@ pub(super) struct Candidate<'a> {
     role: Role,
     /// Whether a permit excuses it.
     leave: Leave,
+    /// Whether the scene shows something new in its place.
+    backed: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +92,7 @@ pub(super) fn candidates<'a>(
     rule: &Rule,
     zones: &[Zone],
     sightings: &'a Sightings,
+    ground: &Ground,
     permits: &AtHand<'_>,
     clock: Millis,
 ) -> Vec<Candidate<'a>> {
@@ -106,23 +117,39 @@ pub(super) fn candidates<'a>(
         if !fits {
             return None;
         }
-        let ground = rule.stands_on.part_of(place);
+        let footing = rule.stands_on.part_of(place);
         let (zone, share) = zones
             .iter()
             .enumerate()
             .filter(|(_, zone)| rule.zones.contains(&zone.purpose))
-            .map(|(index, zone)| (index, zone.polygon.share_of(ground)))
+            .map(|(index, zone)| (index, zone.polygon.share_of(footing)))
             .min_by(|a, b| b.1.total_cmp(&a.1))?;
-        let outside = |z: &Zone| rule.outside.contains(&z.purpose) && z.polygon.share_of(ground) >= STANDS_OUTSIDE;
+        let outside = |z: &Zone| rule.outside.contains(&z.purpose) && z.polygon.share_of(footing) >= STANDS_OUTSIDE;
         let in_place = share > 0.0
             && share >= rule.min_overlap
-            && (rule.min_blocked <= 0.0 || blocked_share(&zones[zone].polygon, &[ground]) >= rule.min_blocked)
+            && (rule.min_blocked <= 0.0 || blocked_share(&zones[zone].polygon, &[footing]) >= rule.min_blocked)
             && !zones.iter().any(outside);
-        let score = sighting.current.as_ref().map(|d| d.score).filter(|score| *score >= rule.min_score);
-        let leave = || if permits.excuse(&rule.kind, ground) { Leave::Given } else { Leave::None };
-        in_place.then(|| Candidate { sighting, zone, share, score, role, leave: leave() })
+        let backed = sighting.group.as_str() != STANDING && ground.backs(place);
+        let least = if backed { rule.min_score * BACKED_MIN } else { rule.min_score };
+        let score = sighting.current.as_ref().map(|d| d.score).filter(|score| *score >= least);
+        let leave = || if permits.excuse(&rule.kind, footing) { Leave::Given } else { Leave::None };
+        in_place.then(|| Candidate { sighting, zone, share, score, role, leave: leave(), backed })
     });
-    standing.collect()
+    let mut standing: Vec<Candidate<'_>> = standing.collect();
+    if rule.is_of_clusters() {
+        // What has a name and stands there as well is one thing, not two.
+        let named: Vec<Rect> = standing
+            .iter()
+            .filter(|c| c.sighting.group.as_str() != STANDING && c.score.is_some())
+            .map(|c| c.sighting.reference)
+            .collect();
+        standing.retain(|c| {
+            let place = c.sighting.reference;
+            let covers = |named: &Rect| named.intersection(place).map_or(0.0, Rect::area) >= 0.5 * place.area();
+            c.sighting.group.as_str() != STANDING || !named.iter().any(covers)
+        });
+    }
+    standing
 }
 
 /// One look, one rule, one camera.
@@ -389,11 +416,15 @@ impl<'a> Round<'a> {
             return None;
         }
         let score_median = suspicion.window.median_score();
-        if score_median < if word.is_some() { rule.min_score } else { rule.open_score } {
+        // The scene vouches for it: a little score in look after look is enough. Where evidence is weighed, it says already
+        // that something stands there.
+        let backed = looks.backed_share >= BACKED_SHARE && !rule.evidence.is_weighed();
+        let open_score = if backed { rule.open_score * BACKED_OPEN } else { rule.open_score };
+        if score_median < if word.is_some() { rule.min_score.min(open_score) } else { open_score } {
             return None;
         }
         let mut things: Vec<_> = finding.things.iter().filter_map(|c| c.sighting.current.clone()).collect();
-        let bbox = around(things.iter().map(|t| t.bbox))?;
+        let bbox = self.with_its_gear(around(things.iter().map(|t| t.bbox))?);
         let first_seen = suspicion.first_seen.min(at.now);
         let dwell = suspicion.window.age(at.clock);
         let zone_shape = self.zones.iter().find(|z| z.id == *zone);
@@ -463,6 +494,27 @@ impl<'a> Round<'a> {
         taken.max_by_key(|(taken, word)| (*taken, word.occupied.map(|(_, since)| std::cmp::Reverse(since))))
     }
 
+    /// The box of a case that is weighed, and of what stands about it: a parasol is no part of what a mobile vendor's rule
+    /// is about, but of where he sells.
+    fn with_its_gear(&self, bbox: Rect) -> Rect {
+        let rule = self.at.rule;
+        if !rule.evidence.is_weighed() {
+            return bbox;
+        }
+        let is_gear = |s: &&Sighting| {
+            let belongs = |label: &Label| s.is_a(label);
+            s.is_steady()
+                && s.unseen_for(self.at.clock) <= rule.max_gap
+                && s.reference.area() <= rule.max_area
+                && (rule.things.iter().any(belongs) || GEAR.iter().any(|gear| belongs(&Label::new(gear))))
+        };
+        let gear: Vec<Rect> = self.sightings.all().iter().filter(is_gear).map(|s| s.reference).collect();
+        // From what is near to what is near to that; more would lead along a row of stalls.
+        (0..2).fold(bbox, |bbox, _| {
+            gear.iter().filter(|place| gap(**place, bbox) <= GEAR_REACH).copied().fold(bbox, Rect::union)
+        })
+    }
+
     /// Whether `home` stands in a queue of traffic.
     fn queues(&self, home: &Candidate<'_>) -> bool {
         let rule = self.at.rule;
@@ -497,6 +549,7 @@ impl<'a> Round<'a> {
             hit: finding.score.is_some(),
             displaced: finding.home.is_some_and(|home| !self.at.rule.is_of_clusters() && home.sighting.displaced),
             signs: self.signs(&finding.things, &boxes),
+            backed: finding.home.is_some_and(|home| home.backed),
             detected: self.seen.source == LookSource::Detector,
             people_fit,
         }

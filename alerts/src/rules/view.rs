@@ -6,6 +6,7 @@ use super::{
     book::Book,
     cluster::gap,
     config::Footing,
+    ground::Ground,
     known::{Known, STANDING, is, is_carried},
     people::People,
     permit::AtHand,
@@ -32,6 +33,7 @@ pub(super) struct View {
     zones: Vec<Zone>,
     sightings: Sightings,
     people: People,
+    ground: Ground,
     problems: Vec<Problem>,
     /// What parking sensors said last, one word a sensor.
     words: Vec<Word>,
@@ -63,6 +65,7 @@ impl View {
             zones,
             sightings: Sightings::default(),
             people: People::default(),
+            ground: Ground::default(),
             problems: Vec::new(),
             words: Vec::new(),
             clock: Millis::ZERO,
@@ -197,6 +200,7 @@ impl View {
             things.retain(|thing| !self.is_indoors(thing));
             persons.retain(|person| !self.is_indoors(person));
         }
+        self.ground.look(seen.detections);
         self.people.look(self.clock, &persons);
         if things.iter().any(|thing| is(thing, STANDING)) {
             let known = Known::of(seen.detections, &self.sightings, &self.people);
@@ -241,7 +245,7 @@ impl View {
             words: &self.words,
             seen,
             passed,
-            candidates: candidates(&armed.rule, &self.zones, &self.sightings, permits, self.clock),
+            candidates: candidates(&armed.rule, &self.zones, &self.sightings, &self.ground, permits, self.clock),
         }
     }
 
@@ -305,6 +309,7 @@ impl View {
         if unseen > book.max_pause {
             self.sightings.clear();
             self.people.clear();
+            self.ground.clear();
         }
         Some(passed)
     }

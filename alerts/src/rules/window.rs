@@ -22,6 +22,8 @@ pub(super) struct Sample {
     pub(super) detected: bool,
     /// The signs that it showed, as the rule's evidence numbers them.
     pub(super) signs: u32,
+    /// Whether the scene shows something new in its place.
+    pub(super) backed: bool,
     /// Whether people were as the rule wants them.
     pub(super) people_fit: bool,
 }
@@ -43,6 +45,7 @@ pub(super) struct Summary {
     pub(super) detector_hits: u32,
     pub(super) displaced: u32,
     pub(super) people_share: f32,
+    pub(super) backed_share: f32,
 }
 
 impl Window {
@@ -103,6 +106,7 @@ impl Window {
             detector_hits: count(|s| s.hit && s.detected),
             displaced: count(|s| s.displaced),
             people_share: count(|s| s.people_fit) as f32 / looks as f32,
+            backed_share: count(|s| s.backed) as f32 / looks as f32,
         })
     }
 
@@ -133,7 +137,16 @@ mod tests {
     use super::*;
 
     fn sample(at: i64, score: f32) -> Sample {
-        Sample { at: Millis(at), score, hit: score > 0.0, displaced: false, signs: 0, detected: true, people_fit: true }
+        Sample {
+            at: Millis(at),
+            score,
+            hit: score > 0.0,
+            displaced: false,
+            signs: 0,
+            detected: true,
+            backed: false,
+            people_fit: true,
+        }
     }
 
     #[test]

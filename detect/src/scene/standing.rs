@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use domain::{Detection, Label, Mask, Rect, STANDING};
+use domain::{Detection, Label, Mask, OCCUPIED, Rect, STANDING};
 
 use super::{
     cell::{Cell, Moment},
@@ -37,22 +37,21 @@ struct Region {
 
 /// What stands in the view, best first. Marks the cells that must not fade into the scene, and lets those fade where
 /// something of the learnt scene has left.
+///
+/// What the detector has mostly had a name for (a parked car) must not fade either; it is told apart from the rest, so that
+/// a bag beside a car is no part of it.
 pub(super) fn find(size: Size, cells: &mut [Cell], moment: Moment) -> Vec<Detection> {
-    let mut left: Vec<bool> = cells
-        .iter_mut()
-        .map(|cell| {
-            let stands = cell.stands(moment);
-            // A parked car is told by the detector, and must not fade either.
-            cell.held = stands && cell.is_known();
-            stands && !cell.held
-        })
-        .collect();
+    let (mut nameless, mut named) = (vec![false; cells.len()], vec![false; cells.len()]);
+    for (i, cell) in cells.iter_mut().enumerate() {
+        let stands = cell.stands(moment);
+        cell.held = stands && cell.is_known();
+        (nameless[i], named[i]) = (stands && !cell.held, cell.held);
+    }
     let mut things = Vec::new();
-    for start in 0..left.len() {
-        if left[start] {
-            let region = Region::grow(size, &mut left, start);
-            if let Some(thing) = region.judge(size, cells) {
-                things.push(thing);
+    for (mut left, class) in [(nameless, STANDING), (named, OCCUPIED)] {
+        for start in 0..left.len() {
+            if left[start] {
+                things.extend(Region::grow(size, &mut left, start).judge(size, cells, class));
             }
         }
     }
@@ -107,8 +106,8 @@ impl Region {
         self.cells.binary_search_by_key(&(row, column), |&(c, r)| (r, c)).is_ok()
     }
 
-    /// The thing that stands there, if it is one.
-    fn judge(&self, size: Size, cells: &mut [Cell]) -> Option<Detection> {
+    /// The thing that stands there, if it is one, as a detection of `class`.
+    fn judge(&self, size: Size, cells: &mut [Cell], class: &str) -> Option<Detection> {
         let (width, height) = (self.columns.len(), self.rows.len());
         let fill = self.cells.len() as f32 / (width * height) as f32;
         let share = self.cells.len() as f32 / size.cells() as f32;
@@ -121,6 +120,9 @@ impl Region {
             return None;
         }
         let come = self.come(size, cells);
+        if come < COME && class == OCCUPIED {
+            return None;
+        }
         if come < COME {
             self.cells.iter().for_each(|&(c, r)| cells[r * size.columns + c].absorb());
             return None;
@@ -146,8 +148,8 @@ impl Region {
             y1: at(self.rows.end, size.rows),
         };
         Some(Detection {
-            class: Label::new(STANDING),
-            group: Label::new(STANDING),
+            class: Label::new(class),
+            group: Label::new(class),
             score,
             bbox,
             mask: Some(self.mask()),
