@@ -29,9 +29,9 @@ use alerts::{
     zero_report::{LookLedger, Reporter, WatchedCamera, WatchedCameras},
 };
 use anyhow::{Context as _, bail};
-use console::{Console, Vitals};
+use console::{Console, LookVitals, Vitals};
 use domain::{CameraId, Frame, Millis, Timestamp};
-use ingest::{CameraEvent, CameraSource, Decoder, Ingest, LookPace, LookQueue};
+use ingest::{CameraEvent, CameraSource, Decoder, Ingest, LookPace, LookQueue, Tempo};
 use metrics::counter;
 use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -319,9 +319,13 @@ impl Pipeline {
             evidence,
             fleet,
             metrics: Arc::new(move || metrics.render()),
-            vitals: Arc::new(move || Vitals {
-                broker_connected: *connected.borrow() == Connection::Up,
-                looks_per_second: Some(rate.get()),
+            vitals: Arc::new({
+                let ingest = ingest.clone();
+                move || Vitals {
+                    broker_connected: *connected.borrow() == Connection::Up,
+                    looks_per_second: Some(rate.get()),
+                    looks: Some(look_vitals(&ingest.tempo())),
+                }
             }),
             sensors: sensor_board,
             node: config.node.id.clone(),
@@ -599,6 +603,8 @@ async fn post_camera_states(
             totals.pop_front();
         }
         rate.set(&totals);
+        // Its gauge is wanted though nobody looks at a page.
+        ingest.tempo();
         let cameras = roster.now();
         for report in reports {
             if let Some(camera) = cameras.get(&report.id) {
@@ -608,6 +614,18 @@ async fn post_camera_states(
         board.retain(|camera| cameras.contains_key(camera));
     }
     Ok(Stage::Statuses)
+}
+
+fn look_vitals(tempo: &Tempo) -> LookVitals {
+    LookVitals {
+        due: tempo.due,
+        done: tempo.done,
+        lag_p50: tempo.lag_p50,
+        lag_p99: tempo.lag_p99,
+        wanted: tempo.wanted,
+        achieved: tempo.achieved,
+        stretch: tempo.stretch(),
+    }
 }
 
 /// Looks a second over the last samples, for the console.

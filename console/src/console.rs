@@ -1,6 +1,6 @@
 //! What the console is made of.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use alerts::{evidence::EvidenceStore, registry::Registry, sensor::SensorBoard, store::Store};
 use domain::{NodeId, Timestamp};
@@ -16,6 +16,37 @@ pub struct Vitals {
     pub broker_connected: bool,
     /// Looks a second over the last while; none where that is not measured.
     pub looks_per_second: Option<f64>,
+    /// How looks kept up over the last minute; none where that is not measured.
+    pub looks: Option<LookVitals>,
+}
+
+/// How looks kept up over the last minute.
+#[derive(Debug, Clone, Default)]
+pub struct LookVitals {
+    /// Looks that were made or should have been.
+    pub due: u64,
+    /// Looks that were made.
+    pub done: u64,
+    /// How late half of the looks were at most.
+    pub lag_p50: Duration,
+    /// How late all but one in a hundred were at most.
+    pub lag_p99: Duration,
+    /// The mean interval that was wanted.
+    pub wanted: Duration,
+    /// The mean interval that the machine could do.
+    pub achieved: Duration,
+    /// The one by the other; 1 when the machine keeps up.
+    pub stretch: f64,
+}
+
+impl LookVitals {
+    /// From which stretch on people are told.
+    const NOTABLE: f64 = 1.1;
+
+    /// Whether the machine does not keep up.
+    pub(crate) fn is_stretched(&self) -> bool {
+        self.stretch > Self::NOTABLE
+    }
 }
 
 /// All that the pages are made from. Cheap to clone.

@@ -15,7 +15,10 @@ use serde::Serialize;
 use tokio::time::timeout;
 use tracing::error;
 
-use crate::{answer::json, console::Desk};
+use crate::{
+    answer::json,
+    console::{Desk, LookVitals, Vitals},
+};
 
 /// A healthy database counts in milliseconds; one that takes longer than this is as good as gone.
 const STORE_ANSWERS_WITHIN: Duration = Duration::from_secs(3);
@@ -36,6 +39,7 @@ struct HealthOut {
     store_reachable: bool,
     broker_connected: bool,
     cameras: CamerasOut,
+    looks: Option<LooksOut>,
     messages_queued: Option<u64>,
     messages_refused: Option<u64>,
 }
@@ -44,6 +48,32 @@ struct HealthOut {
 struct CamerasOut {
     total: usize,
     streaming: usize,
+}
+
+/// Over the last minute; times in seconds.
+#[derive(Serialize)]
+struct LooksOut {
+    due: u64,
+    done: u64,
+    lag_p50: f64,
+    lag_p99: f64,
+    interval_wanted: f64,
+    interval: f64,
+    stretch: f64,
+}
+
+impl From<LookVitals> for LooksOut {
+    fn from(looks: LookVitals) -> Self {
+        Self {
+            due: looks.due,
+            done: looks.done,
+            lag_p50: looks.lag_p50.as_secs_f64(),
+            lag_p99: looks.lag_p99.as_secs_f64(),
+            interval_wanted: looks.wanted.as_secs_f64(),
+            interval: looks.achieved.as_secs_f64(),
+            stretch: looks.stretch,
+        }
+    }
 }
 
 pub(crate) async fn healthz(State(desk): State<Arc<Desk>>) -> Response {
@@ -61,7 +91,7 @@ pub(crate) async fn healthz(State(desk): State<Arc<Desk>>) -> Response {
     };
     let cameras = console.fleet.cameras();
     let streaming = cameras.iter().filter(|c| c.report.state == CameraState::Streaming).count();
-    let broker_connected = (console.vitals)().broker_connected;
+    let Vitals { broker_connected, looks, .. } = (console.vitals)();
     let mut reasons = Vec::new();
     if counts.is_none() {
         reasons.push("the database does not answer");
@@ -88,6 +118,7 @@ pub(crate) async fn healthz(State(desk): State<Arc<Desk>>) -> Response {
         store_reachable: counts.is_some(),
         broker_connected,
         cameras: CamerasOut { total: cameras.len(), streaming },
+        looks: looks.map(LooksOut::from),
         messages_queued: counts.map(|c| c.queued_messages),
         messages_refused: counts.map(|c| c.refused_messages),
     };

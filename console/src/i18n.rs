@@ -84,7 +84,12 @@ macro_rules! texts {
 impl Text {
     /// The text in `lang` with `value` in its place.
     pub(crate) fn with(self, lang: Lang, value: impl Display) -> String {
-        self.of(lang).replacen("{}", &value.to_string(), 1)
+        self.with_all(lang, &[&value])
+    }
+
+    /// The text in `lang` with `values` in their places, one after the other.
+    pub(crate) fn with_all(self, lang: Lang, values: &[&dyn Display]) -> String {
+        values.iter().fold(self.of(lang).to_owned(), |text, value| text.replacen("{}", &value.to_string(), 1))
     }
 }
 
@@ -103,6 +108,8 @@ texts! {
     FigStreaming: "在线摄像机", "Cameras streaming";
     FigOffline: "离线", "Offline";
     FigLooks: "每秒查看", "Looks per second";
+    FigLookLag: "查看延迟 (p99)", "Look lag (p99)";
+    LooksStretched: "本机处理能力不足：每 {} 秒查看一次，应为每 {} 秒一次（间隔拉长至 {} 倍）", "This machine cannot keep up: looks come every {} s instead of {} s (stretched by {})";
     FigOpen: "未消除工单", "Open tickets";
     FigOutbox: "待发送消息", "Messages waiting";
     BrokerUp: "消息服务已连接", "Broker connected";

@@ -1,5 +1,7 @@
 //! The frame of every page: head, navigation, the strip of figures, foot.
 
+use std::time::Duration;
+
 use alerts::store::Counts;
 use domain::{CameraState, Place};
 use maud::{DOCTYPE, Markup, html};
@@ -66,6 +68,12 @@ impl Figures {
                     @if let Some(looks) = self.vitals.looks_per_second {
                         div { dt { (t(Text::FigLooks)) } dd { (format!("{looks:.1}")) } }
                     }
+                    @if let Some(looks) = &self.vitals.looks {
+                        div .bad[looks.is_stretched()] {
+                            dt { (t(Text::FigLookLag)) }
+                            dd { (Text::Seconds.with(lang, tenths(looks.lag_p99))) }
+                        }
+                    }
                     div {
                         dt { (t(Text::FigOpen)) }
                         dd { a href="/?state=open" { (self.open) } }
@@ -75,9 +83,22 @@ impl Figures {
                 p class={ "state " (broker_class) } {
                     span aria-hidden="true" { (broker_icon) } " " (t(broker))
                 }
+                @if let Some(looks) = self.vitals.looks.as_ref().filter(|looks| looks.is_stretched()) {
+                    p class="state warn slow" role="status" {
+                        span aria-hidden="true" { "⚠" } " "
+                        (Text::LooksStretched.with_all(
+                            lang,
+                            &[&tenths(looks.achieved), &tenths(looks.wanted), &format!("{:.1}", looks.stretch)],
+                        ))
+                    }
+                }
             }
         }
     }
+}
+
+fn tenths(time: Duration) -> String {
+    format!("{:.1}", time.as_secs_f64())
 }
 
 /// How a page wants to be framed.

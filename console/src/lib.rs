@@ -33,6 +33,6 @@ mod visit;
 mod zero_page;
 
 pub use config::ConsoleConfig;
-pub use console::{Console, Vitals};
+pub use console::{Console, LookVitals, Vitals};
 pub use fleet::{CameraChanges, CameraView, Fleet, ReloadFuture, StillError, StillFuture};
 pub use server::{ConsoleError, describe_metrics, router, serve};

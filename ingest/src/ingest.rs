@@ -10,7 +10,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    CameraChanges, CameraSource, IngestConfig, IngestError, LookPace, LookQueue,
+    CameraChanges, CameraSource, IngestConfig, IngestError, LookPace, LookQueue, Tempo,
     grab::grab,
     hosts::Hosts,
     looks::Looks,
@@ -94,6 +94,13 @@ impl Ingest {
     #[must_use]
     pub fn reports(&self) -> Vec<CameraReport> {
         self.roster.now().in_order.iter().map(|(_, camera)| camera.report()).collect()
+    }
+
+    /// How looks kept up over the last minute; the gauge of it is brought up to date.
+    pub fn tempo(&self) -> Tempo {
+        let tempo = self.looks.tempo();
+        metrics::gauge!("gridwatch_look_stretch").set(tempo.stretch());
+        tempo
     }
 
     /// One camera; `None` where there is none of that id.

@@ -25,6 +25,7 @@ mod rtsp;
 mod schedule;
 pub mod simulate;
 mod supervisor;
+mod tempo;
 
 pub use config::{CameraSource, DecoderConfig, IngestConfig, Mode, Pace, StreamConfig, Transport};
 pub use decode::Decoder;
@@ -36,3 +37,4 @@ pub use ingest::{CameraEvent, Ingest, IngestTasks};
 pub use looks::{DueLook, LookPace, LookQueue, Occasion};
 pub use metrics::describe_metrics;
 pub use supervisor::CameraChanges;
+pub use tempo::Tempo;

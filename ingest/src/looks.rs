@@ -12,6 +12,7 @@ use crate::{
     IngestError,
     camera::Camera,
     schedule::{Due, Next, Schedule, Urgency},
+    tempo::Tempo,
 };
 
 /// What is kept for a camera.
@@ -146,6 +147,11 @@ impl Looks {
         let pace = self.lock().seat(camera).map_or(LookPace::Idle, |seat| seat.pace);
         self.set_pace(camera, pace);
         pace
+    }
+
+    /// How looks kept up over the last minute.
+    pub(crate) fn tempo(&self) -> Tempo {
+        self.lock().schedule.tempo(Instant::now())
     }
 
     pub(crate) fn look_now(&self, camera: usize) {

@@ -16,6 +16,11 @@ pub fn describe_metrics() {
     describe_counter!("gridwatch_looks_total", Unit::Count, "Looks made");
     describe_counter!("gridwatch_looks_failed_total", Unit::Count, "Looks that gave no picture, by reason");
     describe_histogram!("gridwatch_look_lag_seconds", Unit::Seconds, "How late looks are, waiting for keyframes too");
+    describe_gauge!(
+        "gridwatch_look_stretch",
+        Unit::Count,
+        "Mean interval between looks over the last minute by the wanted one; 1 when the machine keeps up"
+    );
     describe_histogram!("gridwatch_look_queue_wait_seconds", Unit::Seconds, "How long due looks wait for a worker");
     describe_histogram!("gridwatch_decode_seconds", Unit::Seconds, "Time to decode one keyframe");
     describe_counter!("gridwatch_decode_errors_total", Unit::Count, "Keyframes that gave no picture, by reason");

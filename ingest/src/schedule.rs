@@ -18,6 +18,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::tempo::{Minute, Tempo, Wait};
+
 /// What [`Schedule::take`] found.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Next {
@@ -73,7 +75,7 @@ struct Slot {
     due: Instant,
     urgency: Urgency,
     generation: u64,
-    /// The last keyframe was not looked at yet; when it came.
+    /// The last keyframe was not looked at yet; since when there is such a one.
     fresh: Option<Instant>,
     taken: Option<Instant>,
     /// A look was asked for while one was in flight.
@@ -95,6 +97,20 @@ pub(crate) struct Schedule {
     /// Without any camera there are no looks, but more cameras may come.
     open: bool,
     cancelled: bool,
+    minute: Minute,
+}
+
+impl Slot {
+    /// How long its look has been due and could have been made, if it was `taken` at `now` with a keyframe since `fresh`.
+    fn wait(&self, now: Instant, fresh: Instant) -> Wait {
+        // Between looks that are asked for no interval is wanted, nor before the first.
+        let last = self.taken.filter(|_| self.urgency == Urgency::Due);
+        Wait {
+            lag: now.saturating_duration_since(self.due),
+            waited: now.saturating_duration_since(self.due.max(fresh)),
+            wanted: last.map(|last| self.due.saturating_duration_since(last)),
+        }
+    }
 }
 
 impl Schedule {
@@ -171,6 +187,7 @@ impl Schedule {
                 continue;
             };
             self.fresh -= 1;
+            self.minute.taken(now, slot.wait(now, arrived));
             slot.place = Place::InFlight;
             slot.taken = Some(now);
             let urgency = std::mem::replace(&mut slot.urgency, Urgency::Due);
@@ -185,7 +202,8 @@ impl Schedule {
         if slot.left {
             return false;
         }
-        let replaced = slot.fresh.replace(now).is_some();
+        let replaced = slot.fresh.is_some();
+        slot.fresh.get_or_insert(now);
         self.fresh += usize::from(!replaced);
         if slot.place == Place::Parked {
             self.enqueue(camera);
@@ -199,6 +217,7 @@ impl Schedule {
         if slot.place != Place::InFlight {
             return;
         }
+        self.minute.done(now);
         if slot.vacated {
             slot.place = Place::Parked;
             return self.vacate(camera);
@@ -265,6 +284,15 @@ impl Schedule {
     /// When the first of the waiting cameras is due; too early where its entry is void, never too late.
     pub(crate) fn earliest(&self) -> Option<Instant> {
         self.heap.peek().map(|Reverse(entry)| entry.due)
+    }
+
+    /// How looks kept up over the last minute.
+    pub(crate) fn tempo(&self, now: Instant) -> Tempo {
+        let in_flight = self.slots.iter().filter(|slot| slot.place == Place::InFlight).count();
+        let is_overdue = |slot: &&Slot| slot.place == Place::Waiting && slot.due <= now;
+        let overdue: Vec<Wait> =
+            self.slots.iter().filter(is_overdue).filter_map(|slot| Some(slot.wait(now, slot.fresh?))).collect();
+        self.minute.tempo(now, in_flight as u64, &overdue)
     }
 
     fn enqueue(&mut self, camera: usize) {
@@ -364,6 +392,10 @@ mod tests {
             schedule.done(due.camera, now, None);
         }
         assert!(looks.iter().all(|n| *n == 4), "{looks:?}");
+        let tempo = schedule.tempo(t + 160 * S);
+        assert_eq!((tempo.wanted, tempo.achieved, tempo.stretch()), (10 * S, 40 * S, 4.0));
+        assert!(tempo.lag_p50 >= 30 * S, "{tempo:?}");
+        assert!(tempo.due > tempo.done && tempo.done > 100, "{tempo:?}");
     }
 
     #[test]

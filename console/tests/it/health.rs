@@ -1,5 +1,7 @@
 //! Health and metrics over HTTP.
 
+use std::time::Duration;
+
 use domain::CameraState;
 use reqwest::header;
 
@@ -27,6 +29,34 @@ async fn health_tells_what_is_away_and_fails_only_with_the_database() {
     check(&house, 200, "degraded", &["the broker is not connected"]).await;
     house.street.console.store.close().await;
     check(&house, 503, "failing", &["the database does not answer", "the broker is not connected"]).await;
+}
+
+#[tokio::test]
+async fn looks_that_come_too_seldom_are_told_in_figures_and_words() {
+    let house = House::open().await;
+    for lang in ["en", "zh"] {
+        let page = house.page(&format!("/cameras?lang={lang}")).await;
+        assert!(page.contains("1.9 ") && !page.contains("warn slow"), "{page}");
+    }
+    {
+        let mut vitals = house.street.vitals.lock().expect("not poisoned");
+        let looks = vitals.looks.as_mut().expect("measured");
+        (looks.achieved, looks.stretch) = (Duration::from_secs(25), 2.5);
+    }
+    for (lang, notice) in [
+        ("en", "looks come every 25.0 s instead of 10.0 s (stretched by 2.5)"),
+        ("zh", "每 25.0 秒查看一次，应为每 10.0 秒一次（间隔拉长至 2.5 倍）"),
+    ] {
+        let page = house.page(&format!("/cameras?lang={lang}")).await;
+        assert!(page.contains(notice), "{page}");
+    }
+    let (_, body) = house.status_and_text("/healthz").await;
+    let body: serde_json::Value = serde_json::from_str(&body).expect("JSON");
+    let expect = serde_json::json!({
+        "due": 120, "done": 118, "lag_p50": 0.3, "lag_p99": 1.9, "interval_wanted": 10.0, "interval": 25.0, "stretch": 2.5,
+    });
+    assert_eq!(body["looks"], expect);
+    house.close().await.expect("ends cleanly");
 }
 
 #[tokio::test]

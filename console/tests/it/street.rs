@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use alerts::{
@@ -23,7 +24,7 @@ use alerts::{
     zero_report::{Finding, ItemReport, ZeroReport},
 };
 use bytes::Bytes;
-use console::{CameraChanges, CameraView, Console, Fleet, ReloadFuture, StillError, StillFuture, Vitals};
+use console::{CameraChanges, CameraView, Console, Fleet, LookVitals, ReloadFuture, StillError, StillFuture, Vitals};
 use domain::{
     CameraId, CameraReport, CameraState, Cell, Codec, Detection, Label, Millis, ModelRef, Picture, Place, Point,
     Polygon, Rect, Sha256, StreamRole, TicketId, Timestamp,
@@ -108,7 +109,19 @@ pub(crate) struct Street {
 pub(crate) async fn street() -> Street {
     let folder = tempfile::tempdir().expect("temp dir");
     let cameras = Arc::new(Cameras::default());
-    let vitals = Arc::new(Mutex::new(Vitals { broker_connected: true, looks_per_second: Some(12.3) }));
+    let vitals = Arc::new(Mutex::new(Vitals {
+        broker_connected: true,
+        looks_per_second: Some(12.3),
+        looks: Some(LookVitals {
+            due: 120,
+            done: 118,
+            lag_p50: Duration::from_millis(300),
+            lag_p99: Duration::from_millis(1900),
+            wanted: Duration::from_secs(10),
+            achieved: Duration::from_secs(10),
+            stretch: 1.0,
+        }),
+    }));
     let store = Store::open(&folder.path().join("gridwatch.db")).await.expect("a store");
     let time_zone = TimeZone::get("Asia/Shanghai").expect("a time zone");
     let node = Node {
