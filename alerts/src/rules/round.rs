@@ -391,14 +391,21 @@ impl<'a> Round<'a> {
             return Event::Dropped("gone");
         }
         let zone = problem.zone.clone();
-        match self.satisfied(suspicion, &finding, &zone) {
+        match self.satisfied(suspicion, &finding, problem.place, &zone, taken) {
             Some(incident) => Event::Confirmed(Box::new(incident)),
             None => Event::Tick,
         }
     }
 
     /// The incident, if this look shows the suspect and the looks of its dwell satisfy the rule.
-    fn satisfied(&self, suspicion: &Suspicion, finding: &Finding<'_>, zone: &ZoneId) -> Option<Incident> {
+    fn satisfied(
+        &self,
+        suspicion: &Suspicion,
+        finding: &Finding<'_>,
+        place: Rect,
+        zone: &ZoneId,
+        taken: &[Taken],
+    ) -> Option<Incident> {
         let (rule, at) = (self.at.rule, &self.at);
         finding.score?;
         let looks = suspicion.window.summary()?;
@@ -424,7 +431,11 @@ impl<'a> Round<'a> {
             return None;
         }
         let mut things: Vec<_> = finding.things.iter().filter_map(|c| c.sighting.current.clone()).collect();
-        let bbox = self.with_its_gear(around(things.iter().map(|t| t.bbox))?);
+        let of_things = around(things.iter().map(|t| t.bbox))?;
+        // What stands between two problems belongs to the ticket that was first: none grows into another's place.
+        let free = [self.with_its_gear(of_things), of_things].into_iter().find(|bbox| !self.is_taken(taken, *bbox));
+        let bbox = free.unwrap_or(place);
+        things.retain(|thing| thing.bbox.intersection(bbox).is_some());
         let first_seen = suspicion.first_seen.min(at.now);
         let dwell = suspicion.window.age(at.clock);
         let zone_shape = self.zones.iter().find(|z| z.id == *zone);

@@ -228,3 +228,15 @@ fn a_thing_that_flips_between_classes_of_its_group_is_one() {
     };
     Scene::street().play(SIX_MINUTES, flip).check(&["lane.motor"]);
 }
+
+#[test]
+fn a_ticket_does_not_grow_into_the_place_of_another() {
+    let mut scene = Scene::new("", &[zone("street", ZonePurpose::NoStopping, [0.0, 0.0, 1.0, 1.0])]);
+    scene.play(Millis::mins(6), |_| vec![car(0.1)]).check(&["lane.motor"]);
+    // One more stands half before the first, and a third by the second.
+    let row = |_| vec![car(0.1), car(0.25), car(0.55)];
+    scene.play(Millis::mins(6), row).check(&["lane.motor", "lane.motor"]);
+    let [first, second] = [&scene.confirmed[0], &scene.confirmed[1]];
+    assert!(first.bbox.intersection(second.bbox).is_none(), "{:?} and {:?}", first.bbox, second.bbox);
+    assert_eq!(second.things.len(), 1, "the car between belongs to the first");
+}
