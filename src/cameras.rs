@@ -99,11 +99,12 @@ pub enum ImportError {
     },
 }
 
-const COLUMNS: [&str; 22] = [
+const COLUMNS: [&str; 23] = [
     "id",
     "name",
     "main",
     "sub",
+    "mode",
     "vendor",
     "host",
     "port",
@@ -421,6 +422,38 @@ mod tests {
         ] {
             assert!(text.contains(address), "{text}");
         }
+    }
+
+    #[test]
+    fn cameras_are_held_as_their_mode_says() {
+        check(
+            "id,mode,main,vendor,host\n\
+             a,patrol,rtsp://10.0.0.1/1,,\n\
+             b,Snapshot,http://10.0.0.2/picture.jpg,,\n\
+             c,patrol,,hikvision,10.0.0.3\n\
+             d,stream,rtsp://10.0.0.4/1,,\n\
+             e,snapshot,rtsp://10.0.0.5/1,,\n\
+             f,,http://10.0.0.6/picture.jpg,,\n\
+             g,snapshot,,dahua,10.0.0.7\n\
+             h,often,rtsp://10.0.0.8/1,,\n",
+            &[
+                (2, "new"),
+                (3, "new"),
+                (4, "new"),
+                (5, "new"),
+                (6, "another mode"),
+                (7, "mode = \"snapshot\""),
+                (8, "give its address as main"),
+                (9, "mode \"often\" is not known"),
+            ],
+        );
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("cameras.toml");
+        import_bytes(b"id,mode,main\na,patrol,rtsp://10.0.0.1/1\n", &target);
+        assert!(std::fs::read_to_string(&target).unwrap().contains("mode = \"patrol\""));
+        // A column that is left out is a mode that goes back to the usual one.
+        let rows = import_bytes(b"id,main\na,rtsp://10.0.0.1/1\n", &target);
+        assert_eq!(rows[0].result, RowResult::Changed(vec!["stream".to_owned()]));
     }
 
     #[test]

@@ -98,7 +98,7 @@ fn roles(stream: &StreamConfig) -> impl Iterator<Item = StreamRole> {
 fn host(stream: &StreamConfig, role: StreamRole) -> String {
     let address = stream.shown(role).unwrap_or_default();
     match url::Url::parse(&address) {
-        Ok(url) => format!("{}:{}", url.host_str().unwrap_or_default(), url.port().unwrap_or(554)),
+        Ok(url) => format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(554)),
         Err(_) => address,
     }
 }

@@ -1,4 +1,4 @@
-//! An RTSP address: credentials are taken out of it before anything else sees it, and what is shown has no secret.
+//! An address of a stream or a picture: credentials are taken out of it before anything else sees it, and what is shown has no secret.
 
 use std::fmt;
 
@@ -7,11 +7,41 @@ use url::Url;
 
 use crate::IngestError;
 
-/// A parsed RTSP address without credentials, and those that it held.
+/// What is spoken at an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    Rtsp,
+    Http,
+}
+
+impl Scheme {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Rtsp => "rtsp",
+            Self::Http => "http",
+        }
+    }
+
+    /// Why an address of another scheme cannot be taken.
+    fn instead_of(self, other: &str) -> &'static str {
+        match (self, other) {
+            (Self::Rtsp, "http") => "pictures over http:// need mode = \"snapshot\"",
+            (Self::Rtsp, _) => "only the scheme rtsp:// is supported",
+            (Self::Http, "rtsp") => "a stream over rtsp:// needs another mode than \"snapshot\"",
+            (Self::Http, "https") => {
+                "snapshots over https:// are not supported, as a camera's certificate cannot be checked; keep it in a network of its own"
+            }
+            (Self::Http, _) => "only the scheme http:// is supported for snapshots",
+        }
+    }
+}
+
+/// A parsed address without credentials, and those that it held.
 #[derive(Clone)]
 pub(crate) struct Address {
     /// Without user name and password, as the server is asked.
     pub(crate) url: Url,
+    pub(crate) scheme: Scheme,
     /// What logs and errors may show.
     shown: String,
     /// The user name that stood in the address.
@@ -33,11 +63,15 @@ impl fmt::Debug for Address {
 }
 
 impl Address {
-    pub(crate) fn parse(text: &str) -> Result<Self, IngestError> {
-        let fail = |reason: &str| IngestError::Address { address: shown(text), reason: reason.to_owned() };
+    pub(crate) fn parse(text: &str, scheme: Scheme) -> Result<Self, IngestError> {
+        let fail = |reason: &str| IngestError::Address {
+            address: shown(text),
+            reason: reason.to_owned(),
+            scheme: scheme.as_str(),
+        };
         let mut url = Url::parse(text.trim()).map_err(|error| fail(&error.to_string()))?;
-        if url.scheme() != "rtsp" {
-            return Err(fail("only the scheme rtsp:// is supported"));
+        if url.scheme() != scheme.as_str() {
+            return Err(fail(scheme.instead_of(url.scheme())));
         }
         if url.host_str().is_none_or(str::is_empty) {
             return Err(fail("it has no host"));
@@ -46,7 +80,7 @@ impl Address {
         let password = url.password().map(|password| Secret::new(percent_decoded(password)));
         url.set_username("").and_then(|()| url.set_password(None)).map_err(|()| fail("it has no host"))?;
         let shown = redact(url.as_str());
-        Ok(Self { url, shown, username, password })
+        Ok(Self { url, scheme, shown, username, password })
     }
 }
 
@@ -119,7 +153,7 @@ mod tests {
 
     #[track_caller]
     fn check_shown(text: &str, expect: &str) {
-        let address = Address::parse(text).expect("valid address");
+        let address = Address::parse(text, Scheme::Rtsp).expect("valid address");
         assert_eq!(address.to_string(), expect);
         assert_eq!(format!("{address:?}"), expect);
         assert_eq!(redact(text), expect);
@@ -136,18 +170,23 @@ mod tests {
 
     #[test]
     fn credentials_move_out_of_the_address() {
-        let address = Address::parse("rtsp://ad%40min:p%3Ass@h/x").expect("valid");
+        let address = Address::parse("rtsp://ad%40min:p%3Ass@h/x", Scheme::Rtsp).expect("valid");
         assert_eq!(address.username.as_deref(), Some("ad@min"));
         assert_eq!(address.password.as_ref().map(Secret::expose), Some("p:ss"));
         assert_eq!(address.url.as_str(), "rtsp://h/x");
     }
 
     #[test]
-    fn what_is_no_rtsp_address_is_refused_without_its_password() {
+    fn what_is_no_address_is_refused_without_its_password() {
         for text in ["http://u:hunter2@h/x", "rtsp://u:hunter2@:99999999/x", "u:hunter2@h/x", "rtsp://", "h/x"] {
-            let error = Address::parse(text).expect_err(text).to_string();
+            let error = Address::parse(text, Scheme::Rtsp).expect_err(text).to_string();
             assert!(!error.contains("hunter2"), "{error}");
             assert!(error.contains("rtsp://HOST"), "{error}");
+        }
+        for text in ["https://u:hunter2@h/x", "rtsp://u:hunter2@h/x", "u:hunter2@h/x", "http://"] {
+            let error = Address::parse(text, Scheme::Http).expect_err(text).to_string();
+            assert!(!error.contains("hunter2"), "{error}");
+            assert!(error.contains("http://HOST"), "{error}");
         }
     }
 }

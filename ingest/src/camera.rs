@@ -28,6 +28,7 @@ use tracing::{debug, info, warn};
 
 use crate::{
     CameraEvent, IngestConfig, IngestError, LookPace, Mode, Pace, StreamConfig,
+    address::Scheme,
     backoff::Backoff,
     chronicle::{Change, Chronicle, Told},
     config::Endpoint,
@@ -38,6 +39,7 @@ use crate::{
     looks::Looks,
     recording::{Item, Recording},
     rtsp::{Session, Sessions},
+    snapshot::Snapshots,
 };
 
 /// A camera that streamed for this long is well again: its next failure is its first.
@@ -285,7 +287,7 @@ impl Source {
         let camera = &*self.camera;
         let starts = camera.report().state == CameraState::Waiting;
         // Cameras that are visited come one after the other from the start.
-        if starts && camera.stream.mode == Mode::Patrol {
+        if starts && camera.stream.mode.visits() {
             tokio::time::sleep(camera.interval(LookPace::Idle).mul_f64(rand::random())).await;
         }
         // A camera that is offline stays so in the reports until it really streams.
@@ -295,7 +297,7 @@ impl Source {
         match (&camera.stream.file, camera.stream.mode) {
             (Some(path), _) => self.play(path).boxed().await,
             (None, Mode::Stream) => self.hold(sessions).boxed().await,
-            (None, Mode::Patrol) => self.patrol(sessions).boxed().await,
+            (None, Mode::Patrol | Mode::Snapshot) => self.patrol(sessions).boxed().await,
         }
     }
 
@@ -314,6 +316,7 @@ impl Source {
     /// Visits the camera for each look.
     async fn patrol(&self, sessions: &Sessions) -> Result<End, IngestError> {
         let camera = &*self.camera;
+        let mut snapshots = Snapshots::default();
         loop {
             let begun = tokio::time::Instant::now();
             camera.asked.store(false, Ordering::Release);
@@ -322,7 +325,10 @@ impl Source {
                 (self.config.connect_timeout.to_duration(), self.config.keyframe_timeout.to_duration());
             let access_unit = {
                 sessions.keep(self.hosts.admit(&endpoint, |why| self.waits(&why)).await);
-                let taken = grab::visit(&endpoint, sessions, connecting, patience, Some(&self.connects)).await;
+                let taken = match endpoint.address.scheme {
+                    Scheme::Rtsp => grab::visit(&endpoint, sessions, connecting, patience, Some(&self.connects)).await,
+                    Scheme::Http => snapshots.take(&endpoint, connecting, patience, Some(&self.connects)).await,
+                };
                 sessions.closed().await;
                 taken?
             };

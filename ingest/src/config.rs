@@ -5,7 +5,10 @@ use std::{fmt, path::PathBuf};
 use domain::{CameraId, Millis, Secret, StreamRole};
 use serde::Deserialize;
 
-use crate::{IngestError, address::Address};
+use crate::{
+    IngestError,
+    address::{Address, Scheme},
+};
 
 /// The section `[ingest]`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -126,13 +129,29 @@ pub enum Mode {
     Stream,
     /// Connected for each look, until a keyframe has come: for gateways with few sessions, and thin lines.
     Patrol,
+    /// Asked for a JPEG picture over HTTP for each look: for cameras without a stream to spare, and the thinnest lines.
+    Snapshot,
 }
 
-/// Where a camera's pictures come from: RTSP addresses, or a recording.
+impl Mode {
+    /// Whether each look is a visit.
+    pub(crate) fn visits(self) -> bool {
+        matches!(self, Self::Patrol | Self::Snapshot)
+    }
+
+    fn scheme(self) -> Scheme {
+        match self {
+            Self::Stream | Self::Patrol => Scheme::Rtsp,
+            Self::Snapshot => Scheme::Http,
+        }
+    }
+}
+
+/// Where a camera's pictures come from: RTSP addresses (HTTP addresses of snapshots), or a recording.
 #[derive(Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct StreamConfig {
-    /// RTSP address of the full-resolution stream.
+    /// RTSP address of the full-resolution stream; the HTTP address of a picture where `mode` is `snapshot`.
     pub main: Option<String>,
     /// RTSP address of the reduced stream; looks are made on it where there is one.
     pub sub: Option<String>,
@@ -195,15 +214,18 @@ impl StreamConfig {
     /// When there is neither an address nor a file, or both; when an address is none; when the password comes from
     /// two places; when an interval is zero.
     pub fn validate(&self) -> Result<(), IngestError> {
-        let addresses = [&self.main, &self.sub].into_iter().flatten().map(|text| Address::parse(text));
+        let addresses = [&self.main, &self.sub].into_iter().flatten().map(|text| self.parse(text));
         let addresses = addresses.collect::<Result<Vec<_>, _>>()?;
         match (addresses.is_empty(), &self.file) {
             (true, None) => return Err(IngestError::Source("has no source; set main (and sub) or file")),
             (false, Some(_)) => {
-                return Err(IngestError::Source("has both an RTSP address and a file; keep one of them"));
+                return Err(IngestError::Source("has both an address and a file; keep one of them"));
             }
-            (true, Some(_)) if self.mode == Mode::Patrol => {
-                return Err(IngestError::Source("is a recording, which no patrol connects to; leave mode out"));
+            (true, Some(_)) if self.mode.visits() => {
+                return Err(IngestError::Source("is a recording, which nobody visits; leave mode out"));
+            }
+            _ if self.mode == Mode::Snapshot && self.transport != Transport::Tcp => {
+                return Err(IngestError::Source("takes snapshots, which always come over TCP; leave transport out"));
             }
             _ => {}
         }
@@ -238,6 +260,10 @@ impl StreamConfig {
         }
     }
 
+    fn parse(&self, text: &str) -> Result<Address, IngestError> {
+        Address::parse(text, self.mode.scheme())
+    }
+
     fn address_text(&self, role: StreamRole) -> Option<&str> {
         let (wanted, other) = match role {
             StreamRole::Main => (&self.main, &self.sub),
@@ -248,9 +274,9 @@ impl StreamConfig {
 
     /// The address of a stream, the role it really has, and the credentials for it as they are now.
     pub(crate) fn endpoint(&self, role: StreamRole) -> Result<Endpoint, IngestError> {
-        let text = self.address_text(role).ok_or(IngestError::Source("has no RTSP address; set main or sub"))?;
+        let text = self.address_text(role).ok_or(IngestError::Source("has no address; set main or sub"))?;
         let role = if self.sub.as_deref() == Some(text) { StreamRole::Sub } else { StreamRole::Main };
-        let mut address = Address::parse(text)?;
+        let mut address = self.parse(text)?;
         let username = self.username.clone().or_else(|| address.username.take()).unwrap_or_default();
         let password = match address.password.take() {
             Some(password) => Some(password),
@@ -261,7 +287,7 @@ impl StreamConfig {
             (true, both) => both
                 .into_iter()
                 .flatten()
-                .filter_map(|text| Address::parse(text).ok())
+                .filter_map(|text| self.parse(text).ok())
                 .find_map(|other| other.username.map(|username| (username, other.password)))
                 .unwrap_or_default(),
             (false, _) => (username, password),
@@ -340,7 +366,14 @@ mod tests {
         check_stream("main = 'rtsp://h/1'\ntransport = 'udp'\nlook_interval = '5s'", Ok(()));
         check_stream("username = 'u'\npassword = 'hunter2'\nmain = 'rtsp://h/1'", Ok(()));
         check_stream("main = 'rtsp://h/1'\nmode = 'patrol'", Ok(()));
-        check_stream("file = 'a.mp4'\nmode = 'patrol'", Err("no patrol"));
+        check_stream("file = 'a.mp4'\nmode = 'patrol'", Err("nobody visits"));
+        check_stream("main = 'http://u:hunter2@h/1'\nsub = 'http://h/2'\nmode = 'snapshot'", Ok(()));
+        check_stream("main = 'rtsp://u:hunter2@h/1'\nmode = 'snapshot'", Err("another mode"));
+        check_stream("main = 'http://h/1'\nsub = 'rtsp://u:hunter2@h/1'\nmode = 'snapshot'", Err("another mode"));
+        check_stream("main = 'https://u:hunter2@h/1'\nmode = 'snapshot'", Err("https:// are not supported"));
+        check_stream("main = 'http://h/1'\nmode = 'snapshot'\ntransport = 'udp'", Err("over TCP"));
+        check_stream("file = 'a.mp4'\nmode = 'snapshot'", Err("nobody visits"));
+        check_stream("main = 'http://u:hunter2@h/1'", Err("mode = \"snapshot\""));
         check_stream("", Err("has no source"));
         check_stream("main = 'rtsp://h/1'\nfile = 'a.mp4'", Err("both"));
         check_stream("main = 'http://u:hunter2@h/1'", Err("rtsp://HOST"));

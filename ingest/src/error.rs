@@ -25,13 +25,15 @@ pub enum IngestError {
     /// A stream without, or with too many, sources.
     #[error("{0}")]
     Source(&'static str),
-    /// A text that is no RTSP address.
-    #[error("\"{address}\" is no RTSP address: {reason}; write rtsp://HOST[:PORT]/PATH")]
+    /// A text that is no address of a stream or a picture.
+    #[error("\"{address}\" is no {scheme}:// address: {reason}; write {scheme}://HOST[:PORT]/PATH")]
     Address {
         /// The text, without credentials.
         address: String,
         /// What is wrong with it.
         reason: String,
+        /// What is spoken at such an address.
+        scheme: &'static str,
     },
     /// A password that should come from elsewhere and does not.
     #[error("the password cannot be read from {place}: {reason}")]
@@ -66,7 +68,7 @@ pub enum IngestError {
     Timeout {
         /// Where.
         address: String,
-        /// `DESCRIBE`, `SETUP`, `PLAY` or the first keyframe.
+        /// `DESCRIBE`, `SETUP`, `PLAY` or the first keyframe; a connection or `GET`.
         step: &'static str,
         /// The limit.
         after: Duration,
@@ -85,6 +87,14 @@ pub enum IngestError {
         /// What was asked for.
         step: &'static str,
         /// What came back.
+        reason: String,
+    },
+    /// An answer that is no picture.
+    #[error("{address} gives no picture: {reason}")]
+    Snapshot {
+        /// Where.
+        address: String,
+        /// What came instead, and the remedy.
         reason: String,
     },
     /// A session without video.
@@ -188,6 +198,7 @@ impl IngestError {
             Self::Timeout { .. } => "timeout",
             Self::NotFound { .. } => "not_found",
             Self::Rtsp { .. } => "rtsp",
+            Self::Snapshot { .. } => "snapshot",
             Self::NoVideo { .. } => "no_video",
             Self::UnsupportedCodec { .. } => "unsupported_codec",
             Self::Ended { .. } => "ended",

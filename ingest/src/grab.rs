@@ -6,11 +6,13 @@ use domain::{AccessUnit, CameraId, Codec, Millis, StreamRole, Timestamp};
 
 use crate::{
     Decoder, DecoderConfig, IngestError, Pace, StreamConfig,
+    address::Scheme,
     config::Endpoint,
     connects::Connects,
     hosts::Hosts,
     recording::{Item, Recording},
     rtsp::{Session, Sessions},
+    snapshot::Snapshots,
 };
 
 /// Limit for each step of connecting while probing.
@@ -53,7 +55,10 @@ pub(crate) async fn grab(
             None => {
                 let endpoint = stream.endpoint(role)?;
                 sessions.keep(hosts.admit(&endpoint, |_| ()).await);
-                let taken = visit(&endpoint, &sessions, timeout, timeout, None).await;
+                let taken = match endpoint.address.scheme {
+                    Scheme::Rtsp => visit(&endpoint, &sessions, timeout, timeout, None).await,
+                    Scheme::Http => Snapshots::default().take(&endpoint, timeout, timeout, None).await,
+                };
                 sessions.closed().await;
                 taken
             }
@@ -153,6 +158,11 @@ async fn measure(
     sessions: &Sessions,
 ) -> Result<Measured, IngestError> {
     let endpoint = stream.endpoint(role)?;
+    if endpoint.address.scheme == Scheme::Http {
+        let limit = PROBE_CONNECT_TIMEOUT;
+        let keyframe = Snapshots::default().take(&endpoint, limit, duration + limit, None).await?;
+        return Ok(Measured { keyframe, frames: 1, bytes: 0, span: None, keyframe_interval: None });
+    }
     let mut session = Session::connect(&endpoint, sessions, PROBE_CONNECT_TIMEOUT).await?;
     let end = tokio::time::Instant::now() + duration;
     let last_chance = end + Duration::from_secs(10);

@@ -34,7 +34,7 @@ impl Hosts {
             return Room(None);
         }
         let url = &endpoint.address.url;
-        let host = format!("{}:{}", url.host_str().unwrap_or_default(), url.port().unwrap_or(554));
+        let host = format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(554));
         let semaphore = {
             let mut room = self.room.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(room.entry(host.clone()).or_insert_with(|| Arc::new(Semaphore::new(self.limit))))

@@ -24,6 +24,7 @@ mod recording;
 mod rtsp;
 mod schedule;
 pub mod simulate;
+mod snapshot;
 mod supervisor;
 mod tempo;
 

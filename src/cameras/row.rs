@@ -23,6 +23,15 @@ pub(super) fn camera_table<'a>(field: &impl Fn(&str) -> Option<&'a str>) -> Resu
             stream.insert(key, value.into());
         }
     }
+    if let Some(mode) = field("mode").map(str::to_lowercase) {
+        match mode.as_str() {
+            "stream" | "patrol" | "snapshot" => stream.insert("mode", mode.as_str().into()),
+            _ => return Err(format!("mode \"{mode}\" is not known; known are stream, patrol, snapshot")),
+        };
+        if mode == "snapshot" && field("vendor").is_some() {
+            return Err("where a vendor's cameras give pictures depends on model and firmware; give its address as main, without vendor".into());
+        }
+    }
     if let Some([main, sub]) = vendor_addresses(field)? {
         stream.insert("main", main.into());
         stream.insert("sub", sub.into());

@@ -2,16 +2,19 @@
 
 use anyhow::Context as _;
 use domain::StreamRole;
-use ingest::{Decoder, StreamConfig};
+use ingest::{Decoder, Mode, StreamConfig};
 
 use crate::cli::ProbeArgs;
 
-/// Watches the stream for a while, prints what it is, and writes its first picture as JPEG.
+/// Watches the stream for a while, prints what it is, and writes its first picture as JPEG; of an `http://` address it takes
+/// one picture.
 ///
 /// # Errors
 /// When the camera cannot be reached or sends nothing that can be decoded.
 pub async fn run(arguments: ProbeArgs) -> anyhow::Result<()> {
+    let is_picture = arguments.url.trim_start().to_lowercase().starts_with("http");
     let stream = StreamConfig {
+        mode: if is_picture { Mode::Snapshot } else { Mode::Stream },
         main: Some(arguments.url),
         username: arguments.username,
         password_env: arguments.password_env,
@@ -30,6 +33,10 @@ pub async fn run(arguments: ProbeArgs) -> anyhow::Result<()> {
     std::fs::write(&arguments.picture, jpeg).with_context(|| arguments.picture.display().to_string())?;
     println!("codec              {}", report.codec);
     println!("size               {}x{}", report.width, report.height);
+    if is_picture {
+        println!("picture            {}", arguments.picture.display());
+        return Ok(());
+    }
     let measured = |value: Option<String>| value.unwrap_or_else(|| "unknown: too few frames came".into());
     println!("frame rate         {}", measured(report.frame_rate.map(|rate| format!("{rate:.1} /s"))));
     match report.keyframe_interval {

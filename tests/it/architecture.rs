@@ -31,6 +31,8 @@ const ROOMS: &[(&str, &str, &[&str])] = &[
             "ingest/src/simulate",
         ],
     ),
+    ("http-auth", "ingest", &["ingest/src/snapshot"]),
+    ("httparse", "ingest", &["ingest/src/snapshot"]),
     ("rtsp-types", "ingest", &["ingest/src/simulate"]),
     ("ort", "detect", &["detect/src/session"]),
     ("rumqttc", "alerts", &["alerts/src/mqtt"]),

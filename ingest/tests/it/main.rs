@@ -1,4 +1,4 @@
-//! Ingest against real RTSP servers, real recordings and real decoders.
+//! Ingest against real RTSP servers, an HTTP server, real recordings and real decoders.
 
 #![allow(clippy::unwrap_used, reason = "a test says by a panic what went wrong")]
 
@@ -9,5 +9,6 @@ mod live;
 mod patrol;
 mod recordings;
 mod rtsp_server;
+mod snapshots;
 mod storm;
 mod streams;
