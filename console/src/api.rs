@@ -20,8 +20,8 @@ use axum::{
     response::Response,
 };
 use domain::{
-    CameraFault, CameraId, CameraState, Codec, Detection, Kind, Millis, ModelRef, Place, Rect, Sha256, StreamRole,
-    TicketId, Timestamp, ZoneId,
+    CameraFault, CameraId, CameraState, Codec, DecodeMode, Detection, Kind, Millis, ModelRef, Place, Rect, Sha256,
+    StreamRole, TicketId, Timestamp, ZoneId,
 };
 use jiff::tz::TimeZone;
 use serde::Serialize;
@@ -263,6 +263,7 @@ struct CameraOut {
     width: Option<u32>,
     height: Option<u32>,
     keyframe_interval_s: Option<f64>,
+    decode: DecodeMode,
     last_keyframe_at: Option<String>,
     last_look_at: Option<String>,
     look_interval_s: f64,
@@ -366,6 +367,7 @@ impl CameraOut {
             width: report.size.map(|(w, _)| w),
             height: report.size.map(|(_, h)| h),
             keyframe_interval_s: report.keyframe_interval.map(Millis::as_secs_f64),
+            decode: report.decode,
             last_keyframe_at: report.last_keyframe_at.map(at),
             last_look_at: report.last_look_at.map(at),
             look_interval_s: report.look_interval.as_secs_f64(),

@@ -202,6 +202,7 @@ fn report_facts(console: &Console, visit: &Visit, camera: &CameraView) -> Markup
                 (fact(Text::LastKeyframe, lang, &at(report.last_keyframe_at)))
                 (fact(Text::LookInterval, lang, &html! { (length(report.look_interval, lang)) }))
                 (fact(Text::KeyframeInterval, lang, &known(report.keyframe_interval.map(|i| length(i, lang)))))
+                (fact(Text::Decoding, lang, &html! { (Text::from(report.decode).of(lang)) }))
                 (fact(Text::PictureSize, lang, &known(report.size.map(|(w, h)| format!("{w}×{h}")))))
                 (fact(Text::Codec, lang, &known(report.codec.map(|codec| codec.to_string()))))
                 (fact(Text::Looks, lang, &html! { (report.looks) }))

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{Extension, extract::State};
-use domain::{CameraFault, CameraReport, CameraState, Timestamp};
+use domain::{CameraFault, CameraReport, CameraState, DecodeMode, Timestamp};
 use maud::{Markup, html};
 
 use crate::{
@@ -267,7 +267,10 @@ fn table(console: &Console, visit: &Visit, cameras: &[CameraView]) -> Markup {
                             td { (age(Some(report.since))) }
                             td { (age(report.last_look_at)) }
                             td.number { (length(report.look_interval, lang)) }
-                            td.number { @if let Some(i) = report.keyframe_interval { (length(i, lang)) } @else { (none) } }
+                            td.number {
+                                @if let Some(i) = report.keyframe_interval { (length(i, lang)) } @else { (none) }
+                                @if report.decode == DecodeMode::AllFrames { div.muted { (t(Text::from(report.decode))) } }
+                            }
                             td {
                                 @if let Some((w, h)) = report.size { (w) "×" (h) } @else { (none) }
                                 @if let Some(codec) = report.codec { " " (codec) }

@@ -9,7 +9,7 @@ use alerts::{
     sensor,
     ticket::{EvidenceRole, Rendition, TicketState},
 };
-use domain::{CameraFault, CameraState};
+use domain::{CameraFault, CameraState, DecodeMode};
 
 /// A language that the pages exist in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -327,6 +327,9 @@ texts! {
     LastLook: "上次查看", "Last look";
     LookInterval: "查看间隔", "Look interval";
     KeyframeInterval: "关键帧间隔", "Keyframe interval";
+    Decoding: "解码", "Decoding";
+    DecodeKeyframes: "仅关键帧", "keyframes only";
+    DecodeAllFrames: "全部帧", "all frames";
     LastKeyframe: "上个关键帧", "Last keyframe";
     Codec: "编码", "Codec";
     Looks: "查看次数", "Looks";
@@ -420,6 +423,15 @@ impl From<CameraState> for Text {
             CameraState::Streaming => Self::StateStreaming,
             CameraState::Offline => Self::StateOffline,
             CameraState::Ended => Self::StateEnded,
+        }
+    }
+}
+
+impl From<DecodeMode> for Text {
+    fn from(mode: DecodeMode) -> Self {
+        match mode {
+            DecodeMode::Keyframes => Self::DecodeKeyframes,
+            DecodeMode::AllFrames => Self::DecodeAllFrames,
         }
     }
 }

@@ -42,6 +42,28 @@ impl fmt::Display for CameraState {
     }
 }
 
+/// Which of a camera's frames are decoded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DecodeMode {
+    /// Keyframes, one for each look.
+    #[default]
+    Keyframes,
+    /// Every frame, since keyframes come less often than looks are due, or not at all. Costs far more.
+    AllFrames,
+}
+
+impl DecodeMode {
+    /// The mode as one word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Keyframes => "keyframes",
+            Self::AllFrames => "all_frames",
+        }
+    }
+}
+
 /// What is known of one camera at one moment. Never holds a credential.
 #[derive(Debug, Clone, Serialize)]
 pub struct CameraReport {
@@ -59,6 +81,8 @@ pub struct CameraReport {
     pub size: Option<(u32, u32)>,
     /// Time between the last keyframes, as measured.
     pub keyframe_interval: Option<Millis>,
+    /// Which of its frames are decoded.
+    pub decode: DecodeMode,
     /// When the last keyframe arrived.
     pub last_keyframe_at: Option<Timestamp>,
     /// When the last look was made.

@@ -14,7 +14,7 @@ pub mod picture;
 pub mod secret;
 pub mod time;
 
-pub use camera::{CameraReport, CameraState};
+pub use camera::{CameraReport, CameraState, DecodeMode};
 pub use detection::{Detection, Look, LookSource, ModelRef, OCCUPIED, STANDING};
 pub use geometry::{GeometryError, Point, Polygon, Rect};
 pub use grid::{Cell, GridError, Place};

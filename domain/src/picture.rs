@@ -52,7 +52,8 @@ pub enum StreamRole {
 }
 
 /// One encoded picture as the camera sent it, decodable alone: Annex B start codes, parameter sets in band before
-/// the slices, nothing else changed.
+/// the slices, nothing else changed. Where no such picture comes ([`crate::DecodeMode::AllFrames`]), one that was decoded and
+/// encoded anew as JPEG.
 #[derive(Clone)]
 pub struct AccessUnit {
     /// The encoding of `data`.

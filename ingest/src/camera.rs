@@ -17,7 +17,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use domain::{AccessUnit, CameraId, CameraReport, CameraState, Millis, Timestamp};
+use domain::{AccessUnit, CameraId, CameraReport, CameraState, DecodeMode, Millis, Timestamp};
 use futures::FutureExt as _;
 use tokio::{
     sync::{Notify, mpsc},
@@ -30,9 +30,11 @@ use crate::{
     CameraEvent, IngestConfig, IngestError, LookPace, Mode, Pace, StreamConfig,
     address::Scheme,
     backoff::Backoff,
+    cadence::{self, Cadence},
     chronicle::{Change, Chronicle, Told},
     config::Endpoint,
     connects::Connects,
+    follower::{Follower, Followers},
     grab,
     health::{Fact, StreamHealth},
     hosts::Hosts,
@@ -67,6 +69,7 @@ pub(crate) struct Camera {
 struct Known {
     report: CameraReport,
     health: StreamHealth,
+    cadence: Cadence,
 }
 
 /// The times between looks by pace; zero where every keyframe is looked at.
@@ -98,6 +101,7 @@ impl Camera {
             codec: None,
             size: None,
             keyframe_interval: None,
+            decode: DecodeMode::Keyframes,
             last_keyframe_at: None,
             last_look_at: None,
             look_interval: intervals.idle.into(),
@@ -111,7 +115,7 @@ impl Camera {
             id,
             intervals: Mutex::new(intervals),
             stream,
-            known: Mutex::new(Known { report, health: StreamHealth::new(config) }),
+            known: Mutex::new(Known { report, health: StreamHealth::new(config), cadence: Cadence::default() }),
             looked: Notify::new(),
             wanted: Notify::new(),
             asked: AtomicBool::new(false),
@@ -179,6 +183,14 @@ impl Camera {
         }
     }
 
+    /// Something happened on its stream; which frames are to be decoded from now on.
+    fn cadence(&self, event: cadence::Event) -> DecodeMode {
+        let look_interval = self.interval(LookPace::Idle);
+        let cadence = &mut self.lock().cadence;
+        cadence.apply(Instant::now(), event, look_interval);
+        cadence.mode()
+    }
+
     /// Time went by; to be called each second or so.
     pub(crate) fn tick(&self) {
         let state = self.lock().report.state;
@@ -234,6 +246,7 @@ pub(crate) struct Source {
     pub(crate) config: Arc<IngestConfig>,
     pub(crate) connects: Arc<Connects>,
     pub(crate) hosts: Hosts,
+    pub(crate) followers: Followers,
     pub(crate) chronicle: Arc<Chronicle>,
     pub(crate) events: mpsc::Sender<CameraEvent>,
     pub(crate) cancel: CancellationToken,
@@ -309,6 +322,7 @@ impl Source {
         sessions.closed().await;
         sessions.keep(self.hosts.admit(&endpoint, |why| self.waits(&why)).await);
         let end = self.stream(&endpoint, sessions).await;
+        camera.lock().report.decode = DecodeMode::Keyframes;
         sessions.closed().await;
         end
     }
@@ -367,6 +381,8 @@ impl Source {
         // A host that was suspended did not see silence.
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut last_keyframe: Option<Instant> = None;
+        let mut follower = None;
+        self.decode(camera.cadence(cadence::Event::Began), &mut follower, &mut session);
         let (mut frames, mut bytes) = (0_u64, 0_u64);
         loop {
             // Biased, so that nothing but the session is polled while frames are there.
@@ -377,6 +393,12 @@ impl Source {
                     metrics::counter!("gridwatch_frames_received_total").increment(frames);
                     metrics::counter!("gridwatch_bytes_received_total").increment(bytes);
                     watchdog.check(frames, session.address())?;
+                    if frames > 0 {
+                        self.decode(camera.cadence(cadence::Event::Frames), &mut follower, &mut session);
+                    }
+                    if let Some(follower) = &mut follower {
+                        follower.count_cost();
+                    }
                     (frames, bytes) = (0, 0);
                     continue;
                 }
@@ -386,16 +408,57 @@ impl Source {
             if let Some(offset) = session.take_clock_offset() {
                 camera.notice(Fact::Clock(offset));
             }
-            let Some(data) = received.keyframe else { continue };
-            watchdog.keyframe();
+            if received.is_keyframe() {
+                self.decode(camera.cadence(cadence::Event::Keyframe), &mut follower, &mut session);
+            }
+            if let Some(follower) = &mut follower {
+                follower.push(received.kind, received.data.clone(), received.after_loss);
+                let asked = camera.asked.swap(false, Ordering::AcqRel);
+                let interval = camera.lock().report.look_interval.to_duration();
+                if let Some(picture) = follower.picture(Instant::now(), interval, asked) {
+                    watchdog.picture();
+                    self.keyframe(picture, None).await;
+                }
+            }
+            let Some(data) = received.into_keyframe() else { continue };
+            watchdog.picture();
             let arrived = Instant::now();
             let interval = last_keyframe.replace(arrived).map(|last| arrived - last);
             if let Some(interval) = interval {
                 let look_interval = camera.interval(LookPace::Idle).into();
                 camera.notice(Fact::Keyframe { interval: interval.into(), look_interval });
             }
+            if let Some(follower) = &mut follower {
+                follower.passed(arrived);
+            }
             let access_unit = AccessUnit { codec: session.codec, role: session.role, received_at: now(), data };
             self.keyframe(access_unit, interval).await;
+        }
+    }
+
+    /// Begins or ceases to have all frames decoded. Without room for it only keyframes are, and it is tried again at the next
+    /// call.
+    fn decode(&self, mode: DecodeMode, follower: &mut Option<Follower>, session: &mut Session) {
+        let change = match (mode, follower.take()) {
+            (DecodeMode::AllFrames, None) => {
+                *follower = self.followers.follow(session.codec, session.role);
+                if follower.is_some() {
+                    info!("keyframes come too rarely: all frames are decoded");
+                }
+                follower.is_some()
+            }
+            (DecodeMode::Keyframes, Some(ended)) => {
+                info!(cpu = ?ended.cpu(), "keyframes come often enough again: no other frames are decoded");
+                true
+            }
+            (_, same) => {
+                *follower = same;
+                false
+            }
+        };
+        if change {
+            session.want(mode);
+            self.camera.lock().report.decode = mode;
         }
     }
 
@@ -454,6 +517,7 @@ impl Source {
         }
     }
 
+    /// A picture that decodes alone came; `interval` is the time since the keyframe before it.
     async fn keyframe(&self, access_unit: AccessUnit, interval: Option<Duration>) {
         let camera = &*self.camera;
         {
@@ -530,7 +594,7 @@ impl Watchdog {
         Self { period, silent_for: Duration::ZERO, stall_timeout, keyframe_at: Instant::now(), keyframe_timeout }
     }
 
-    fn keyframe(&mut self) {
+    fn picture(&mut self) {
         self.keyframe_at = Instant::now();
     }
 

@@ -40,6 +40,8 @@ pub struct IngestConfig {
     pub connects_per_second: u32,
     /// Most sessions at one time with one host (a recorder, a gateway); 0 is no limit.
     pub sessions_per_host: usize,
+    /// Most cameras at one time whose every frame is decoded, since their keyframes come too rarely; 0: none.
+    pub all_frames_cameras: usize,
     /// The decoders, as GStreamer elements.
     pub decoders: DecoderConfig,
 }
@@ -60,6 +62,7 @@ impl Default for IngestConfig {
             connects_in_flight: 256,
             connects_per_second: 100,
             sessions_per_host: 0,
+            all_frames_cameras: 8,
             decoders: DecoderConfig::default(),
         }
     }

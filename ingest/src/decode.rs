@@ -22,6 +22,12 @@ use gstreamer_video::{self as video, VideoFormat};
 
 use crate::{DecoderConfig, IngestError};
 
+mod jpeg;
+mod stream;
+
+pub(crate) use jpeg::to_jpeg;
+pub(crate) use stream::{PushError, StreamDecoder};
+
 /// The longest that a decoder may take; 4K software decoding takes a tenth of a second.
 const DECODE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -43,7 +49,7 @@ impl Decoder {
             .map_err(|error| IngestError::DecoderMissing { decoder: "GStreamer".into(), reason: error.to_string() })?;
         let decoder = Self { config: config.clone(), timeout: DECODE_TIMEOUT, pipelines: [None, None, None] };
         for codec in [Codec::H264, Codec::H265, Codec::Jpeg] {
-            decoder.element(codec)?;
+            element(config, codec)?;
         }
         Ok(decoder)
     }
@@ -71,11 +77,11 @@ impl Decoder {
         let codec = access_unit.codec;
         let mut pipeline = match self.pipelines[codec as usize].take() {
             Some(pipeline) => pipeline,
-            None => Pipeline::build(codec, self.element(codec)?, self.description(codec))?,
+            None => Pipeline::build(codec, element(&self.config, codec)?, description(&self.config, codec))?,
         };
         let result = pipeline.decode(access_unit, self.timeout);
         // A pipeline that failed as a whole is replaced at the next keyframe; its end may hang as it did.
-        let usable = !matches!(result, Err(IngestError::DecoderHung { .. })) && !pipeline.failed();
+        let usable = !matches!(result, Err(IngestError::DecoderHung { .. })) && pipeline.fault.get().is_none();
         if usable {
             self.pipelines[codec as usize] = Some(pipeline);
         } else {
@@ -83,24 +89,24 @@ impl Decoder {
         }
         result.map_err(|error| match error {
             IngestError::DecoderHung { after, .. } => {
-                IngestError::DecoderHung { decoder: self.description(codec).to_owned(), after }
+                IngestError::DecoderHung { decoder: description(&self.config, codec).to_owned(), after }
             }
             other => other,
         })
     }
+}
 
-    fn description(&self, codec: Codec) -> &str {
-        match codec {
-            Codec::H264 => &self.config.h264,
-            Codec::H265 => &self.config.h265,
-            Codec::Jpeg => &self.config.jpeg,
-        }
+fn description(config: &DecoderConfig, codec: Codec) -> &str {
+    match codec {
+        Codec::H264 => &config.h264,
+        Codec::H265 => &config.h265,
+        Codec::Jpeg => &config.jpeg,
     }
+}
 
-    fn element(&self, codec: Codec) -> Result<gst::Bin, IngestError> {
-        let description = self.description(codec);
-        gst::parse::bin_from_description(description, true).map_err(|error| missing(description, &error))
-    }
+fn element(config: &DecoderConfig, codec: Codec) -> Result<gst::Bin, IngestError> {
+    let description = description(config, codec);
+    gst::parse::bin_from_description(description, true).map_err(|error| missing(description, &error))
 }
 
 fn missing(decoder: &str, reason: &dyn std::fmt::Display) -> IngestError {
@@ -112,7 +118,7 @@ struct Pipeline {
     pipeline: gst::Pipeline,
     source: AppSrc,
     sink: AppSink,
-    fault: Arc<Mutex<Option<String>>>,
+    fault: Fault,
     /// The time stamp of the next access unit; each has its own, a second apart.
     next: u64,
     /// The layout of the last picture, so that caps are parsed only when they change.
@@ -132,31 +138,14 @@ impl Pipeline {
         let elements = [source.upcast_ref(), decoder.upcast_ref(), &convert, sink.upcast_ref::<gst::Element>()];
         pipeline.add_many(elements).and_then(|()| gst::Element::link_many(elements)).map_err(fail)?;
         allow_padded_rows(&sink);
-        let fault = Arc::new(Mutex::new(None));
-        let faults = Arc::clone(&fault);
-        let bus = pipeline.bus().expect("a pipeline has a bus");
-        bus.set_sync_handler(move |_, message| {
-            if let gst::MessageView::Error(error) = message.view() {
-                let text = error.error().to_string();
-                faults.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(text);
-            }
-            gst::BusSyncReply::Drop
-        });
+        let fault = Fault::of(&pipeline);
         let built = Self { pipeline, source, sink, fault, next: 0, layout: None };
         if built.pipeline.set_state(gst::State::Playing).is_err() {
-            let reason = built.fault().unwrap_or_else(|| "it does not start".to_owned());
+            let reason = built.fault.get().unwrap_or_else(|| "it does not start".to_owned());
             built.dispose();
             return Err(missing(description, &reason));
         }
         Ok(built)
-    }
-
-    fn fault(&self) -> Option<String> {
-        self.fault.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn failed(&self) -> bool {
-        self.fault.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
     fn decode(&mut self, access_unit: &AccessUnit, timeout: Duration) -> Result<Picture, IngestError> {
@@ -171,7 +160,7 @@ impl Pipeline {
             buffer.set_pts(pts);
             buffer.set_dts(pts);
         }
-        let lost = || fail(self.fault().unwrap_or_else(|| "the decoder stopped".to_owned()));
+        let lost = || fail(self.fault.get().unwrap_or_else(|| "the decoder stopped".to_owned()));
         self.source.push_buffer(buffer).map_err(|_| lost())?;
         if !self.source.send_event(gst::event::SegmentDone::builder(marker).build()) {
             return Err(lost());
@@ -196,7 +185,7 @@ impl Pipeline {
                         return Err(fail("it gives no picture".to_owned()));
                     }
                 }
-                None if self.failed() => return Err(lost()),
+                None if self.fault.get().is_some() => return Err(lost()),
                 None if left.is_zero() => {
                     return Err(IngestError::DecoderHung { decoder: String::new(), after: timeout });
                 }
@@ -221,10 +210,7 @@ impl Pipeline {
 
     /// Stops the pipeline elsewhere: one that hangs would take its worker with it.
     fn dispose(self) {
-        let spawned = std::thread::Builder::new().name("decoder-end".into()).spawn(move || drop(self));
-        if let Err(error) = spawned {
-            tracing::warn!(%error, "no thread to end a decoder");
-        }
+        elsewhere(move || drop(self));
     }
 }
 
@@ -232,6 +218,38 @@ impl Drop for Pipeline {
     fn drop(&mut self) {
         // What fails here is gone anyway.
         let _ = self.pipeline.set_state(gst::State::Null);
+    }
+}
+
+/// Ends a pipeline on a thread of its own: that waits for the pipeline's threads, which may hang.
+fn elsewhere(end: impl FnOnce() + Send + 'static) {
+    if let Err(error) = std::thread::Builder::new().name("decoder-end".into()).spawn(end) {
+        tracing::warn!(%error, "no thread to end a decoder");
+    }
+}
+
+/// The first error of a pipeline.
+#[derive(Debug, Clone, Default)]
+struct Fault(Arc<Mutex<Option<String>>>);
+
+impl Fault {
+    /// Listens to the pipeline's messages.
+    fn of(pipeline: &gst::Pipeline) -> Self {
+        let fault = Self::default();
+        let told = fault.clone();
+        let bus = pipeline.bus().expect("a pipeline has a bus");
+        bus.set_sync_handler(move |_, message| {
+            if let gst::MessageView::Error(error) = message.view() {
+                let text = error.error().to_string();
+                told.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(text);
+            }
+            gst::BusSyncReply::Drop
+        });
+        fault
+    }
+
+    fn get(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

@@ -92,7 +92,7 @@ pub(crate) async fn visit(
     };
     let taking = async {
         loop {
-            if let Some(data) = session.next().await?.keyframe {
+            if let Some(data) = session.next().await?.into_keyframe() {
                 return Ok(access_unit(session.codec, session.role, data));
             }
         }
@@ -180,11 +180,12 @@ async fn measure(
         bytes += if first.is_some() { received.bytes as u64 } else { 0 };
         first.get_or_insert(received.at);
         last = Some(received.at);
-        if let Some(data) = received.keyframe {
+        let at = received.at;
+        if let Some(data) = received.into_keyframe() {
             keyframes += 1;
-            keyframes_to = received.at;
+            keyframes_to = at;
             if first_keyframe.is_none() {
-                keyframes_from = received.at;
+                keyframes_from = at;
                 first_keyframe = Some(access_unit(session.codec, session.role, data));
             }
         }

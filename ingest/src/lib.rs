@@ -2,17 +2,21 @@
 //!
 //! Each camera has a task that holds its RTSP session (or plays its recording) and puts the newest keyframe into the
 //! camera's slot. [`LookQueue`] gives look workers the camera whose look is most overdue; [`Decoder`] decodes that one
-//! keyframe. No other frame is ever decoded. What a camera does (fail, hang, panic) stays with it.
+//! keyframe. Other frames are decoded only where keyframes come less often than looks are due. What a camera does (fail,
+//! hang, panic) stays with it.
 
 mod address;
 mod backoff;
+mod cadence;
 mod camera;
 mod chronicle;
 mod config;
 mod connects;
 mod decode;
 mod encode;
+mod entry;
 mod error;
+mod follower;
 mod footage;
 mod grab;
 mod health;

@@ -24,6 +24,17 @@ pub fn describe_metrics() {
     describe_histogram!("gridwatch_look_queue_wait_seconds", Unit::Seconds, "How long due looks wait for a worker");
     describe_histogram!("gridwatch_decode_seconds", Unit::Seconds, "Time to decode one keyframe");
     describe_counter!("gridwatch_decode_errors_total", Unit::Count, "Keyframes that gave no picture, by reason");
+    describe_gauge!("gridwatch_all_frames_cameras", Unit::Count, "Cameras whose every frame is decoded");
+    describe_counter!(
+        "gridwatch_all_frames_cpu_milliseconds_total",
+        Unit::Milliseconds,
+        "Processor time of decoding every frame of cameras whose keyframes come too rarely"
+    );
+    describe_counter!(
+        "gridwatch_all_frames_breaks_total",
+        Unit::Count,
+        "How often decoding every frame of a camera had to begin anew, by reason"
+    );
     describe_histogram!(
         "gridwatch_visit_seconds",
         Unit::Seconds,

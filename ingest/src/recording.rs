@@ -18,7 +18,7 @@ use gstreamer::{self as gst, prelude::*};
 use gstreamer_app::{AppSink, AppSinkCallbacks};
 use tokio::sync::mpsc;
 
-use crate::{IngestError, Pace};
+use crate::{IngestError, Pace, decode};
 
 /// Between the demuxer's thread and the camera's task; when full, the demuxer waits.
 const QUEUE: usize = 1;
@@ -229,17 +229,7 @@ impl Branch {
     }
 
     fn encode(&self, pad: &gst::Pad) -> Result<(), gst::glib::BoolError> {
-        let convert = gst::ElementFactory::make("videoconvert").build()?;
-        // JPEG is full range and BT.601 by definition (JFIF), its encoder takes values as they are, and videoconvert 1.22
-        // does not change the range between two formats that are alike: so they go through RGB.
-        let filter = |caps: gst::caps::Builder<gst::caps::NoFeature>| {
-            gst::ElementFactory::make("capsfilter").property("caps", caps.build()).build()
-        };
-        let rgb = filter(gst::Caps::builder("video/x-raw").field("format", "RGB"))?;
-        let again = gst::ElementFactory::make("videoconvert").build()?;
-        let full = gst::Caps::builder("video/x-raw").field("format", "I420").field("colorimetry", "1:4:0:0");
-        let full = filter(full)?;
-        let encode = gst::ElementFactory::make("jpegenc").property("quality", 90).build()?;
+        let encode = decode::to_jpeg().map_err(|error| gst::glib::bool_error!("{error}"))?;
         let frames = Arc::new(Counts::default());
         let sink = self.sink(Codec::Jpeg, Arc::clone(&frames), false);
         let every = gst::ClockTime::from_nseconds(self.sample_every.as_nanos() as u64);
@@ -256,7 +246,7 @@ impl Branch {
                 }
             }
         });
-        self.chain(pad, &[&convert, &rgb, &again, &full, &encode, sink.upcast_ref()])
+        self.chain(pad, &[encode.upcast_ref(), sink.upcast_ref()])
     }
 
     /// The end of the chain. `counts_frames` is false where the frames are counted before they are thinned out.

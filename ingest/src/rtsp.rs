@@ -1,5 +1,5 @@
 //! RTSP sessions: connect, and take frames as they come. Keyframes are handed on with their parameter sets in band;
-//! of all other frames only the size is.
+//! of all other frames only the size is, unless they are asked for.
 //!
 //! The one room of the `retina` crate.
 
@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use domain::{Codec, Millis, StreamRole, Timestamp};
+use domain::{Codec, DecodeMode, Millis, StreamRole, Timestamp};
 use futures::StreamExt as _;
 use retina::{
     client::{
@@ -23,6 +23,7 @@ use crate::{
     IngestError,
     address::redact,
     config::{Endpoint, Transport},
+    entry::{self, Kind},
     health::clock_offset,
     hosts::Room,
 };
@@ -63,6 +64,7 @@ pub(crate) struct Session {
     pub(crate) role: StreamRole,
     /// What the last sender report said of the camera's clock, until it is taken.
     clock_offset: Option<Millis>,
+    wanted: DecodeMode,
 }
 
 /// One frame that arrived.
@@ -71,8 +73,25 @@ pub(crate) struct Received {
     pub(crate) bytes: usize,
     /// Its place on the stream's own time line, in seconds.
     pub(crate) at: f64,
-    /// The frame itself, if it decodes alone.
-    pub(crate) keyframe: Option<Bytes>,
+    /// What it is to a decoder.
+    pub(crate) kind: Kind,
+    /// The frame itself; keyframes and recovery points with their parameter sets. Frames that are no keyframes only where
+    /// they are wanted.
+    pub(crate) data: Option<Bytes>,
+    /// Whether packets were lost since the frame before it.
+    pub(crate) after_loss: bool,
+}
+
+impl Received {
+    /// Whether it decodes alone, and is there.
+    pub(crate) fn is_keyframe(&self) -> bool {
+        self.kind == Kind::Keyframe && self.data.is_some()
+    }
+
+    /// The frame, if it decodes alone.
+    pub(crate) fn into_keyframe(self) -> Option<Bytes> {
+        self.data.filter(|_| self.kind == Kind::Keyframe)
+    }
 }
 
 impl Session {
@@ -102,7 +121,15 @@ impl Session {
         step(&address, "SETUP", timeout, session.setup(index, options)).await?;
         let playing = step(&address, "PLAY", timeout, session.play(PlayOptions::default())).await?;
         let frames = playing.demuxed().map_err(|error| fault(&address, "PLAY", &error))?;
-        Ok(Self { frames, address, index, codec, role: endpoint.role, clock_offset: None })
+        Ok(Self {
+            frames,
+            address,
+            index,
+            codec,
+            role: endpoint.role,
+            clock_offset: None,
+            wanted: DecodeMode::Keyframes,
+        })
     }
 
     /// The next frame. May be dropped while it waits.
@@ -122,18 +149,30 @@ impl Session {
                 None => return Err(IngestError::Ended { address: self.address.clone() }),
             };
             let (bytes, at) = (frame.data().len(), frame.timestamp().elapsed_secs());
-            let keyframe = if frame.is_random_access_point() {
-                has_parameter_sets(self.codec, frame.data()).then(|| Bytes::from(frame.into_data()))
-            } else if self.codec == Codec::H265 && is_clean_random_access(frame.data()) {
-                self.parameter_sets().map(|sets| [sets, frame.data()].concat().into())
+            let after_loss = frame.loss() > 0;
+            let with_sets = |data: &[u8]| self.parameter_sets().map(|sets| Bytes::from([sets, data].concat()));
+            let (kind, data) = if frame.is_random_access_point() {
+                let whole = entry::has_parameter_sets(self.codec, frame.data());
+                (Kind::Keyframe, whole.then(|| Bytes::from(frame.into_data())))
+            } else if self.codec == Codec::H265 && entry::is_clean_random_access(frame.data()) {
+                (Kind::Keyframe, with_sets(frame.data()))
+            } else if self.wanted == DecodeMode::Keyframes {
+                return Ok(Received { bytes, at, kind: Kind::Other, data: None, after_loss });
+            } else if entry::is_recovery_point(self.codec, frame.data()) {
+                (Kind::RecoveryPoint, with_sets(frame.data()))
             } else {
-                return Ok(Received { bytes, at, keyframe: None });
+                (Kind::Other, Some(Bytes::from(frame.into_data())))
             };
-            if keyframe.is_none() {
+            if data.is_none() {
                 metrics::counter!("gridwatch_keyframes_dropped_total", "reason" => "no_parameter_sets").increment(1);
             }
-            return Ok(Received { bytes, at, keyframe });
+            return Ok(Received { bytes, at, kind, data, after_loss });
         }
+    }
+
+    /// Which frames are handed on from now on.
+    pub(crate) fn want(&mut self, frames: DecodeMode) {
+        self.wanted = frames;
     }
 
     /// How far the camera's clock is ahead of ours, if it has told since this was asked last.
@@ -208,33 +247,5 @@ fn fault(address: &str, step: &'static str, error: &retina::Error) -> IngestErro
             Some(reason) => IngestError::Unreachable { address, reason: reason.to_owned() },
             None => IngestError::Rtsp { address, step, reason },
         },
-    }
-}
-
-/// Whether a keyframe begins with its parameter sets; a camera may not have sent them yet.
-fn has_parameter_sets(codec: Codec, data: &[u8]) -> bool {
-    let header = data.get(4).copied().unwrap_or_default();
-    match codec {
-        Codec::H264 => header & 0x1f == 7,
-        Codec::H265 => header >> 1 & 0x3f == 32,
-        Codec::Jpeg => true,
-    }
-}
-
-/// Whether an H.265 access unit is an intra-coded random access point other than an IDR picture (ITU-T H.265 table 7-1:
-/// BLA and CRA). Encoders with open groups of pictures send IDR only once, and `retina` tells of IDR only. Decided by
-/// the first slice, which in most frames is the first NAL unit.
-fn is_clean_random_access(data: &[u8]) -> bool {
-    let mut rest = data;
-    loop {
-        let Some(header) = rest.get(4) else { return false };
-        match header >> 1 & 0x3f {
-            16..=18 | 21 => return true,
-            0..32 => return false,
-            _ => match rest[4..].windows(4).position(|window| window == [0, 0, 0, 1]) {
-                Some(at) => rest = &rest[4 + at..],
-                None => return false,
-            },
-        }
     }
 }

@@ -19,6 +19,7 @@ use crate::{
     camera::{Camera, Source},
     chronicle::Chronicle,
     connects::Connects,
+    follower::Followers,
     hosts::Hosts,
     looks::Looks,
 };
@@ -90,6 +91,7 @@ pub(crate) struct Supervisor {
     looks: Arc<Looks>,
     connects: Arc<Connects>,
     hosts: Hosts,
+    followers: Followers,
     chronicle: Arc<Chronicle>,
     events: mpsc::Sender<CameraEvent>,
     cancel: CancellationToken,
@@ -118,6 +120,7 @@ impl Supervisor {
         roster: Roster,
     ) -> Self {
         Self {
+            followers: Followers::new(&config),
             connects: Arc::new(Connects::new(config.connects_in_flight, config.connects_per_second)),
             config: Arc::new(config),
             looks,
@@ -233,6 +236,7 @@ impl Supervisor {
             config: Arc::clone(&self.config),
             connects: Arc::clone(&self.connects),
             hosts: self.hosts.clone(),
+            followers: self.followers.clone(),
             chronicle: Arc::clone(&self.chronicle),
             events: self.events.clone(),
             cancel: charge.cancel.clone(),

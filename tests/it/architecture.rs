@@ -34,6 +34,7 @@ const ROOMS: &[(&str, &str, &[&str])] = &[
     ("http-auth", "ingest", &["ingest/src/snapshot"]),
     ("httparse", "ingest", &["ingest/src/snapshot"]),
     ("rtsp-types", "ingest", &["ingest/src/simulate"]),
+    ("rustix", "ingest", &["ingest/src/decode/stream"]),
     ("ort", "detect", &["detect/src/session"]),
     ("rumqttc", "alerts", &["alerts/src/mqtt"]),
     ("sqlx", "alerts", &["alerts/src/store"]),

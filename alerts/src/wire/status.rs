@@ -2,7 +2,7 @@
 //! at once what works.
 
 use bytes::Bytes;
-use domain::{CameraFault, CameraReport, CameraState, Codec, NodeId, Timestamp};
+use domain::{CameraFault, CameraReport, CameraState, Codec, DecodeMode, NodeId, Timestamp};
 use serde::Serialize;
 
 use super::{Node, json, rounded};
@@ -70,6 +70,7 @@ pub struct CameraStatus {
     size: Option<[u32; 2]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     keyframe_interval_s: Option<f64>,
+    decode: DecodeMode,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_look: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -100,8 +101,8 @@ impl CameraStatus {
 #[must_use]
 pub fn is_same_news(a: &CameraReport, b: &CameraReport) -> bool {
     let seconds = |report: &CameraReport| report.keyframe_interval.map(|i| i.as_secs_f64().round() as i64);
-    (a.state, a.since, &a.error, a.codec, a.size, seconds(a), &a.ailments)
-        == (b.state, b.since, &b.error, b.codec, b.size, seconds(b), &b.ailments)
+    (a.state, a.since, &a.error, a.codec, a.size, seconds(a), a.decode, &a.ailments)
+        == (b.state, b.since, &b.error, b.codec, b.size, seconds(b), b.decode, &b.ailments)
 }
 
 /// The state of a camera as `report` has it.
@@ -115,6 +116,7 @@ pub fn camera_status(report: &CameraReport, node: &Node) -> CameraStatus {
         codec: report.codec,
         size: report.size.map(<[u32; 2]>::from),
         keyframe_interval_s: report.keyframe_interval.map(|interval| rounded(interval.as_secs_f64() as f32)),
+        decode: report.decode,
         last_look: report.last_look_at.map(|at| node.rfc3339(at)),
         error: report.error.as_ref().map(ToString::to_string),
         faults: report
@@ -142,6 +144,7 @@ mod tests {
             codec: Some(Codec::H264),
             size: Some((704, 576)),
             keyframe_interval: Some(Millis(2_010)),
+            decode: DecodeMode::Keyframes,
             last_keyframe_at: None,
             last_look_at: Some(Timestamp(5_000)),
             look_interval: Millis::secs(10),
@@ -165,6 +168,7 @@ mod tests {
         check(|r| r.looks += 1, true);
         check(|r| r.keyframe_interval = Some(Millis(1_990)), true);
         check(|r| r.keyframe_interval = Some(Millis(10_000)), false);
+        check(|r| r.decode = DecodeMode::AllFrames, false);
         check(|r| r.state = CameraState::Offline, false);
         check(|r| r.size = Some((1920, 1080)), false);
         check(|r| r.error = Some("password refused".into()), false);

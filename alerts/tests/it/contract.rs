@@ -19,7 +19,9 @@ use alerts::{
     },
     zero_report::{Finding, ItemReport, ZeroReport},
 };
-use domain::{Ailment, CameraFault, CameraReport, CameraState, Cell, Codec, Millis, ModelRef, Sha256, Timestamp};
+use domain::{
+    Ailment, CameraFault, CameraReport, CameraState, Cell, Codec, DecodeMode, Millis, ModelRef, Sha256, Timestamp,
+};
 use serde_json::{Value, json};
 
 use crate::fixture::{OPENED_AT, node, piece, ticket};
@@ -431,6 +433,7 @@ fn every_state_keeps_the_contract() {
             codec: known.then_some(Codec::Jpeg),
             size: known.then_some((1920, 1080)),
             keyframe_interval: known.then_some(Millis(1_960)),
+            decode: if known { DecodeMode::AllFrames } else { DecodeMode::Keyframes },
             last_keyframe_at: None,
             last_look_at: known.then_some(OPENED_AT),
             look_interval: Millis::secs(10),

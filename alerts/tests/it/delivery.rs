@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use domain::{CameraReport, CameraState, Codec, Millis, Sha256, Timestamp};
+use domain::{CameraReport, CameraState, Codec, DecodeMode, Millis, Sha256, Timestamp};
 use sqlx::{Connection as _, Executor as _};
 
 use crate::{
@@ -241,6 +241,7 @@ fn camera(state: CameraState) -> CameraReport {
         codec: Some(Codec::H264),
         size: Some((704, 576)),
         keyframe_interval: Some(Millis(2_000)),
+        decode: DecodeMode::Keyframes,
         last_keyframe_at: Some(OPENED_AT),
         last_look_at: None,
         look_interval: Millis::secs(10),

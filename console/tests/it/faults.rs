@@ -1,6 +1,6 @@
 //! What is wrong with cameras, as pages and API tell it, and new references.
 
-use domain::{Ailment, CameraFault, Millis};
+use domain::{Ailment, CameraFault, DecodeMode, Millis};
 use reqwest::{Method, header::ORIGIN};
 
 use crate::{house::House, street::camera};
@@ -13,6 +13,7 @@ async fn street_with_faults() -> House {
     let mut late = camera("gate-3", "西门", house.now);
     late.report.ailments = vec![fault(CameraFault::KeyframeInterval), fault(CameraFault::Clock)];
     late.report.clock_offset = Some(Millis(-61_500));
+    late.report.decode = DecodeMode::AllFrames;
     for view in [camera("gate-1", "北门", house.now), moved, late] {
         house.street.cameras.put(view);
     }
@@ -51,10 +52,17 @@ async fn a_camera_that_cannot_be_trusted_says_that_its_tickets_are_suspended() {
     assert_eq!(house.json("/api/cameras/gate-2").await["tickets_suspended"], true);
     let late = house.json("/api/cameras/gate-3").await;
     assert_eq!((&late["tickets_suspended"], &late["clock_offset_s"]), (&false.into(), &(-61.5).into()));
-    assert_eq!(late["faults"][0]["fault"], "keyframe_interval");
+    assert_eq!((&late["faults"][0]["fault"], &late["decode"]), (&"keyframe_interval".into(), &"all_frames".into()));
     let page = house.page("/cameras/gate-3?lang=en").await;
     assert!(!page.contains("suspended") && page.contains("-61.5 s"), "{page}");
-    assert!(house.page("/cameras/gate-1?lang=en").await.contains("Well"));
+    let well = house.page("/cameras/gate-1?lang=en").await;
+    assert!(well.contains("Well") && well.contains("keyframes only"), "{well}");
+    // What costs so much more is seen in the list, too.
+    for (lang, says) in [("en", "all frames"), ("zh", "全部帧")] {
+        for path in ["/cameras/gate-3", "/cameras"] {
+            assert!(house.page(&format!("{path}?lang={lang}")).await.contains(says), "{path} {lang}");
+        }
+    }
 }
 
 #[tokio::test]

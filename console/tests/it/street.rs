@@ -26,8 +26,8 @@ use alerts::{
 use bytes::Bytes;
 use console::{CameraChanges, CameraView, Console, Fleet, LookVitals, ReloadFuture, StillError, StillFuture, Vitals};
 use domain::{
-    CameraId, CameraReport, CameraState, Cell, Codec, Detection, Label, Millis, ModelRef, Picture, Place, Point,
-    Polygon, Rect, Sha256, StreamRole, TicketId, Timestamp,
+    CameraId, CameraReport, CameraState, Cell, Codec, DecodeMode, Detection, Label, Millis, ModelRef, Picture, Place,
+    Point, Polygon, Rect, Sha256, StreamRole, TicketId, Timestamp,
 };
 use jiff::tz::TimeZone;
 
@@ -177,6 +177,7 @@ pub(crate) fn camera(id: &str, name: &str, now: Timestamp) -> CameraView {
             codec: Some(Codec::H264),
             size: Some((704, 576)),
             keyframe_interval: Some(Millis(1_960)),
+            decode: DecodeMode::Keyframes,
             last_keyframe_at: Some(now - Millis::secs(2)),
             last_look_at: Some(now - Millis::secs(7)),
             look_interval: Millis::secs(10),

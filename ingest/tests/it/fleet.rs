@@ -32,7 +32,8 @@ pub(crate) async fn grab(stream: StreamConfig, timeout: Duration) -> Result<Acce
     grabbed
 }
 
-/// Quick to look, to give up and to come back.
+/// Quick to look, to give up and to come back. Looks are more frequent than the keyframes of most cameras here, which is
+/// nothing to be made up for.
 pub(crate) fn config() -> IngestConfig {
     IngestConfig {
         look_interval: Millis(200),
@@ -41,6 +42,7 @@ pub(crate) fn config() -> IngestConfig {
         stall_timeout: Millis::secs(5),
         backoff_min: Millis(50),
         backoff_max: Millis(200),
+        all_frames_cameras: 0,
         ..IngestConfig::default()
     }
 }

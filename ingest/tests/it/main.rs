@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test says by a panic what went wrong")]
 
+mod all_frames;
 mod decoding;
 mod fleet;
 mod footage;
