@@ -239,7 +239,7 @@ impl Branch {
             let pts = info.buffer().and_then(|buffer| buffer.pts());
             let mut next = next.lock().unwrap_or_else(PoisonError::into_inner);
             match (pts, *next) {
-                (Some(pts), Some(next)) if pts < next => gst::PadProbeReturn::Drop,
+                (Some(pts), Some(next)) if pts < next => gst::PadProbeReturn::Handled,
                 (pts, _) => {
                     *next = pts.map(|pts| pts + every);
                     gst::PadProbeReturn::Ok

@@ -405,7 +405,7 @@ fn stallable(camera: &Arc<Camera>, media: &RTSPMedia) {
     let camera = Arc::clone(camera);
     let packets = gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST;
     pad.add_probe(packets, move |_, _| match camera.fault() {
-        Fault::Stall => gst::PadProbeReturn::Drop,
+        Fault::Stall => gst::PadProbeReturn::Handled,
         _ => gst::PadProbeReturn::Ok,
     });
 }

@@ -217,7 +217,8 @@ async fn a_stream_without_keyframes_is_told() {
         let pad = bin.by_name("pay0").unwrap().static_pad("sink").unwrap();
         pad.add_probe(gstreamer::PadProbeType::BUFFER, |_, info| {
             let delta = info.buffer().unwrap().flags().contains(gstreamer::BufferFlags::DELTA_UNIT);
-            if delta { gstreamer::PadProbeReturn::Ok } else { gstreamer::PadProbeReturn::Drop }
+            // What is taken from a sink pad is handled: where it is said to be dropped GStreamer wants to free it once more.
+            if delta { gstreamer::PadProbeReturn::Ok } else { gstreamer::PadProbeReturn::Handled }
         });
     });
     let config = IngestConfig { keyframe_timeout: Millis::secs(1), ..config() };
