@@ -9,7 +9,7 @@ use crate::{
     address::Scheme,
     config::Endpoint,
     connects::Connects,
-    hosts::Hosts,
+    hosts::{Guest, Hosts},
     recording::{Item, Recording},
     rtsp::{Session, Sessions},
     snapshot::Snapshots,
@@ -46,7 +46,9 @@ pub(crate) async fn grab(
     timeout: Duration,
     hosts: &Hosts,
 ) -> Result<AccessUnit, IngestError> {
-    let sessions = Sessions::default();
+    // Whoever asks may not wait for the end.
+    let guest = Guest::new(hosts);
+    let sessions = &guest.sessions;
     let place = stream.shown(role).unwrap_or_default();
     let late = |_| IngestError::Timeout { address: place, step: "with a keyframe", after: timeout };
     let grabbing = async {
@@ -56,7 +58,7 @@ pub(crate) async fn grab(
                 let endpoint = stream.endpoint(role)?;
                 sessions.keep(hosts.admit(&endpoint, |_| ()).await);
                 let taken = match endpoint.address.scheme {
-                    Scheme::Rtsp => visit(&endpoint, &sessions, timeout, timeout, None).await,
+                    Scheme::Rtsp => visit(&endpoint, sessions, timeout, timeout, None).await,
                     Scheme::Http => Snapshots::default().take(&endpoint, timeout, timeout, None).await,
                 };
                 sessions.closed().await;

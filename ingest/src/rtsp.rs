@@ -4,6 +4,7 @@
 //! The one room of the `retina` crate.
 
 use std::{
+    fmt,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
@@ -38,10 +39,21 @@ pub(crate) struct Sessions {
     rooms: Arc<Mutex<Vec<Room>>>,
 }
 
+impl fmt::Debug for Sessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sessions")
+    }
+}
+
 impl Sessions {
     /// Keeps the right to a session until the host has closed it, whatever becomes of whoever uses it.
     pub(crate) fn keep(&self, room: Room) {
         self.rooms.lock().unwrap_or_else(PoisonError::into_inner).push(room);
+    }
+
+    /// Whether a host may still count one.
+    pub(crate) fn hold_room(&self) -> bool {
+        !self.rooms.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
     /// Waits a moment until the host has closed those that were left: recorders count sessions. A session is left when
