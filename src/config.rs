@@ -6,10 +6,11 @@ use std::{
     fmt,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use alerts::{incident::Zone, sensor::Device};
-use domain::{CameraId, Millis, NodeId, Place, ZoneId};
+use domain::{CameraId, Ground, Millis, NodeId, Place, ZoneId};
 use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::grid::{self, Grid};
@@ -57,6 +58,9 @@ pub struct Config {
     /// The file that this was read from, which a running gridwatch watches.
     #[serde(skip)]
     pub origin: Option<PathBuf>,
+    /// The tree of areas, as [`Config::load`] found it.
+    #[serde(skip)]
+    pub areas: Arc<Grid>,
 }
 
 /// This process among its peers, and where it keeps its data.
@@ -123,6 +127,9 @@ pub struct CameraConfig {
     /// What is looked for where on its view.
     #[serde(default)]
     pub zones: Vec<Zone>,
+    /// The ground that it sees, by points of the picture whose place is known.
+    #[serde(default)]
+    pub ground: Option<Ground>,
     /// The models that look at its pictures; `detect.model` where absent.
     #[serde(default)]
     pub models: Option<Vec<String>>,
@@ -438,6 +445,7 @@ impl Config {
                 _ => {}
             }
         }
+        self.areas = Arc::new(grid);
         Ok(())
     }
 

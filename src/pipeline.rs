@@ -2,7 +2,7 @@
 //! when it is full.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     fs::File,
     net::SocketAddr,
     path::Path,
@@ -21,7 +21,7 @@ use alerts::{
     retention::Retention,
     rules::Core,
     sensor::{SensorService, SensorSetup},
-    service::{self, Clock, Rechecking, Service, ServiceSetup},
+    service::{self, Clock, Locator, Rechecking, Service, ServiceSetup},
     store::{Store, TicketFilter},
     ticket::{CameraInfo, Ticket},
     timekeeper::Timekeeper,
@@ -30,7 +30,7 @@ use alerts::{
 };
 use anyhow::{Context as _, bail};
 use console::{Console, LookVitals, Vitals};
-use domain::{CameraId, Frame, Millis, Timestamp};
+use domain::{CameraId, Frame, Ground, Millis, Timestamp};
 use ingest::{CameraEvent, CameraSource, Decoder, Ingest, LookPace, LookQueue, Tempo};
 use metrics::counter;
 use tokio::{sync::mpsc, task::JoinSet};
@@ -132,6 +132,7 @@ impl Pipeline {
         let zones = config.cameras.iter().map(|camera| (camera.id.clone(), camera.zones.clone()));
         let mut core = Core::new(&config.rules, timezone.clone(), zones)?;
         core.set_permits(config.permits.clone())?;
+        core.set_grounds(grounds(&config.cameras));
         remembered.restore(&mut core);
 
         let broker = match &config.mqtt.url {
@@ -215,6 +216,7 @@ impl Pipeline {
             evidence: evidence.clone(),
             core,
             cameras: camera_infos(&config.cameras),
+            locator: locator(&config),
             node: node.clone(),
             timetable: timetable.clone(),
             stills: Arc::new(stills.clone()),
@@ -451,6 +453,17 @@ pub(crate) fn camera_infos(cameras: &[CameraConfig]) -> HashMap<CameraId, (Camer
     let info =
         |camera: &CameraConfig| CameraInfo { name: camera.display_name().to_owned(), place: camera.place.clone() };
     cameras.iter().map(|camera| (camera.id.clone(), (info(camera), camera.zones.clone()))).collect()
+}
+
+/// The ground that each camera sees, where it is known.
+pub(crate) fn grounds(cameras: &[CameraConfig]) -> BTreeMap<CameraId, Ground> {
+    cameras.iter().filter_map(|camera| Some((camera.id.clone(), camera.ground.clone()?))).collect()
+}
+
+/// Finds the cell of a place on the ground in the grid's outlines.
+pub(crate) fn locator(config: &Config) -> Locator {
+    let areas = Arc::clone(&config.areas);
+    Locator::new(move |lon, lat| areas.locate(lon, lat).map(|area| area.code.clone()))
 }
 
 /// The cameras as zero reports see them: what their zones are watched for, and how often they are to be looked at.

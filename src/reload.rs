@@ -25,7 +25,7 @@ use tracing::{info, warn};
 use crate::{
     config::Config,
     looker::Sights,
-    pipeline::camera_infos,
+    pipeline::{camera_infos, grounds, locator},
     roster::{Changes, Roster},
 };
 
@@ -174,7 +174,12 @@ impl Reloader {
         // New cameras are known to all who hear of them before they are connected to.
         self.sights.set(&config.cameras);
         let changes = self.roster.set(&config.cameras);
-        let set = CameraSet { cameras: camera_infos(&config.cameras), permits: config.permits.clone() };
+        let set = CameraSet {
+            cameras: camera_infos(&config.cameras),
+            permits: config.permits.clone(),
+            grounds: grounds(&config.cameras),
+            locator: locator(&config),
+        };
         looks.send(Event::Cameras(Box::new(set))).await.context("gridwatch is stopping")?;
         let source = |camera: &crate::config::CameraConfig| CameraSource {
             id: camera.id.clone(),

@@ -2,7 +2,7 @@
 //! values, so that the same inputs give the same tickets.
 
 use domain::{
-    CameraId, Detection, DeviceId, Kind, LookSource, Millis, ModelRef, Polygon, Rect, TicketId, Timestamp, ZoneId,
+    CameraId, Detection, DeviceId, GroundPoint, Kind, LookSource, Millis, ModelRef, Polygon, Rect, TicketId, Timestamp, ZoneId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -159,6 +159,9 @@ pub struct Incident {
     pub score_median: f32,
     /// Where it is: a box around all its things, people left out (they move).
     pub bbox: Rect,
+    /// Where on the ground its box stands; none where the camera's ground is not known, or not so far away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ground: Option<GroundPoint>,
     /// The things that make it up, as the confirming look showed them, people who stay there included.
     pub things: Vec<Detection>,
     /// Why the rule holds, in one English sentence for people.

@@ -49,7 +49,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use domain::{CameraId, Millis, Timestamp};
+use domain::{CameraId, Ground, Millis, Timestamp};
 use jiff::tz::TimeZone;
 
 use self::{
@@ -118,6 +118,14 @@ impl Core {
     pub fn set_permits(&mut self, permits: Vec<Permit>) -> Result<(), RulesError> {
         self.book.permits = permit::Permits::new(permits)?;
         Ok(())
+    }
+
+    /// Says what ground the cameras see, instead of what was known before; a camera that is not named has none. Call it after
+    /// [`Core::set_cameras`]: it speaks of the cameras that there are.
+    pub fn set_grounds(&mut self, mut grounds: BTreeMap<CameraId, Ground>) {
+        for (camera, view) in &mut self.views {
+            view.set_plane(grounds.remove(camera));
+        }
     }
 
     /// Takes up the tickets that were open when the process ended: what still stands opens no second one, and what is

@@ -11,14 +11,14 @@
 //! and the ticket is on disk together with its messages. [`Service::run`] ends when its input closes, after all is done.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     future::Future,
     pin::Pin,
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 
-use domain::{AccessUnit, CameraId, Detection, Look, Picture, TicketId, Timestamp};
+use domain::{AccessUnit, CameraId, Cell, Detection, Ground, Look, Picture, TicketId, Timestamp};
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinSet,
@@ -45,6 +45,7 @@ mod sensed;
 mod shots;
 #[cfg(test)]
 mod tests;
+mod whereabouts;
 
 use desk::{Case, Checking, Clearing, Desk, Opening, Sight};
 use router::Router;
@@ -52,6 +53,7 @@ use second_look::SecondLooks;
 pub use second_look::{LookNow, Rechecking};
 use sensed::Awaited;
 pub use sensed::{SensedCase, Sensing};
+pub use whereabouts::Locator;
 
 /// Cases that wait for the desk; each holds a decoded picture or two.
 const CASES: usize = 32;
@@ -128,6 +130,10 @@ pub struct CameraSet {
     pub cameras: HashMap<CameraId, (CameraInfo, Vec<Zone>)>,
     /// Permits that are laid over the zones.
     pub permits: Vec<Permit>,
+    /// The ground that cameras see, where it is known.
+    pub grounds: BTreeMap<CameraId, Ground>,
+    /// Finds the cell of a place on the ground.
+    pub locator: Locator,
 }
 
 /// Whose time it is that passes.
@@ -149,6 +155,8 @@ pub struct ServiceSetup {
     pub core: Core,
     /// Each camera's description and zones, as the core has them.
     pub cameras: HashMap<CameraId, (CameraInfo, Vec<Zone>)>,
+    /// Finds the cell of a place on the ground.
+    pub locator: Locator,
     /// Who signs the messages; its time zone is that of the times written on pictures.
     pub node: Node,
     /// What limits and clocks of tickets go by.
@@ -215,6 +223,7 @@ impl Service {
     #[must_use]
     pub fn new(setup: ServiceSetup) -> Self {
         let router = Router::new(setup.timetable);
+        let district = setup.node.district.clone();
         let annotator = Annotator::new(setup.config.font.as_deref(), setup.node.timezone.clone());
         let desk = Desk::new(
             setup.store,
@@ -228,6 +237,8 @@ impl Service {
         let watch = Watch {
             core: setup.core,
             cameras: setup.cameras,
+            locator: setup.locator,
+            district,
             full_resolution: setup.full_resolution,
             paces: setup.paces,
             second_looks: SecondLooks::new(setup.rechecking.config, setup.rechecking.look_now, setup.clock),
@@ -263,6 +274,8 @@ struct FirstSeen {
 struct Watch {
     core: Core,
     cameras: HashMap<CameraId, (CameraInfo, Vec<Zone>)>,
+    locator: Locator,
+    district: Cell,
     full_resolution: Arc<dyn FullResolution>,
     paces: Paces,
     second_looks: SecondLooks,
@@ -367,7 +380,8 @@ impl Watch {
         self.core.set_permits(set.permits).map_err(AlertsError::Rules)?;
         let zones = set.cameras.iter().map(|(camera, (_, zones))| (camera.clone(), zones.clone()));
         let effects = self.core.set_cameras(SystemTime::now().into(), zones).map_err(AlertsError::Rules)?;
-        self.cameras = set.cameras;
+        self.core.set_grounds(set.grounds);
+        (self.cameras, self.locator) = (set.cameras, set.locator);
         self.carry_out(effects, None)
     }
 
@@ -479,9 +493,10 @@ impl Watch {
             Some((camera.clone(), zone.clone()))
         });
         let review_until = self.core.review(&incident.rule.id).map(|within| incident.confirmed_at + within);
-        let Some((camera, zone)) = found else {
+        let Some((mut camera, zone)) = found else {
             return Err(AlertsError::UnknownZone { camera: incident.camera, zone: incident.zone });
         };
+        camera.place = self.locator.place(camera.place.as_ref(), incident.ground.as_ref(), &self.district);
         let mut full_resolution = JoinSet::new();
         if let Some(grab) = self.full_resolution.grab(&incident.camera) {
             // Begins now, so that it runs while the ticket waits for its turn.

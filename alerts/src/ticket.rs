@@ -60,7 +60,8 @@ pub struct Evidence {
 pub struct CameraInfo {
     /// A name for people.
     pub name: String,
-    /// Where it stands; absent where the config does not say.
+    /// Where it stands, and on the ticket of a camera whose ground is known, where the problem is; absent where the config
+    /// says neither.
     pub place: Option<Place>,
 }
 

@@ -14,7 +14,7 @@ use alerts::{
     incident::Pace,
     recheck::RecheckConfig,
     rules::{Core, RulesConfig},
-    service::{Clock, Event, FullResolution, Grab, Rechecking, Service, ServiceSetup},
+    service::{Clock, Event, FullResolution, Grab, Locator, Rechecking, Service, ServiceSetup},
     store::{Store, TicketFilter},
     ticket::{CameraInfo, EvidenceRole, Rendition, Ticket},
     wire::Node,
@@ -128,6 +128,7 @@ impl Player {
                 district: Cell::try_from("310104".to_owned()).expect("a district"),
                 timezone: scene.time_zone()?,
             },
+            locator: Locator::none(),
             timetable: Timetable {
                 calendar: DeadlineConfig::default().calendar(scene.time_zone()?, &[])?,
                 lights: DeadlineConfig::default().lights().map_err(anyhow::Error::msg)?,

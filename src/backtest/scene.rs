@@ -263,6 +263,7 @@ impl Scene {
             place: None,
             stream: ingest::StreamConfig::default(),
             zones: self.zones.clone(),
+            ground: None,
             models: None,
             close_ups: Default::default(),
         })

@@ -5,10 +5,10 @@ use std::path::Path;
 use alerts::store::{Database, Store};
 use anyhow::bail;
 use detect::Detectors;
-use domain::Millis;
+use domain::{Fit, Millis};
 
 use crate::{
-    config::Config,
+    config::{CameraConfig, Config},
     looker,
     probing::{self, Plan},
 };
@@ -51,6 +51,9 @@ pub async fn run(path: &Path, reach: Reach, timeout: Millis) -> anyhow::Result<(
             Err(format!("no ticket can come from cameras without a zone: {}", zoneless.join(", ")))
         },
     );
+    if let Some(text) = known_grounds(&config) {
+        line("ground", Ok(text));
+    }
     line("holidays", Ok(known_years(&config, path)?));
     if reach == Reach::Online {
         line("database", check_database(&config).await);
@@ -71,6 +74,22 @@ pub async fn run(path: &Path, reach: Reach, timeout: Millis) -> anyhow::Result<(
         bail!("{problems} problems");
     }
     Ok(())
+}
+
+/// How well each camera's control points agree; none where no camera has any.
+fn known_grounds(config: &Config) -> Option<String> {
+    let of_camera = |camera: &CameraConfig| {
+        let ground = camera.ground.as_ref()?;
+        let Fit { points, rms, worst: (off, index) } = ground.fit();
+        let error = match points {
+            // They fit whatever they are.
+            4 => "4 points; a fifth would show how good they are".to_owned(),
+            _ => format!("{points} points, reprojection error {rms:.2} m (point {index}: {off:.2} m)"),
+        };
+        Some(format!("{} in {}: {error}", camera.id, ground.crs()))
+    };
+    let known: Vec<_> = config.cameras.iter().filter_map(of_camera).collect();
+    (!known.is_empty()).then(|| known.join("; "))
 }
 
 /// The years whose holidays are known, with a word for whoever must see to the next one's.

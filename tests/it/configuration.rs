@@ -105,6 +105,26 @@ fn sensors_are_of_cameras_and_zones_that_are_there() {
 }
 
 #[test]
+fn control_points_that_fix_no_ground_are_refused_with_their_line() {
+    let ground = |crs: &str, points: &str| format!("{CAMERA}[cameras.ground]\ncrs = \"{crs}\"\npoints = [{points}]\n");
+    let pair = |pixel: [f64; 2], at: [f64; 2]| format!("{{ pixel = {pixel:?}, at = {at:?} }}");
+    let corners = [
+        ([0.2, 0.9], [0.0, 0.0]),
+        ([0.8, 0.9], [6.0, 0.0]),
+        ([0.65, 0.4], [6.0, 18.0]),
+        ([0.35, 0.4], [0.0, 18.0]),
+    ];
+    let square = corners.map(|(pixel, at)| pair(pixel, at)).join(", ");
+    let config = Config::parse(Path::new("gridwatch.toml"), &ground("local:square", &square)).expect("a ground");
+    assert_eq!(config.cameras[0].ground.as_ref().expect("it is there").fit().points, 4);
+    check(&ground("local:square", &pair([0.2, 0.9], [0.0, 0.0])), &["gridwatch.toml:4", "cameras[0].ground", "4 or more"]);
+    check(&ground("GCJ-02", &square), &["gridwatch.toml:5:7", "cameras[0].ground.crs", "\"EPSG:4326\"", "\"local:NAME\""]);
+    check(&ground("EPSG:4326", &square), &["cameras[0].ground", "counts in degrees"]);
+    let row = [0.1, 0.3, 0.6, 0.9].map(|x| pair([x, 0.5], [x * 10.0, 0.0])).join(", ");
+    check(&ground("local:square", &row), &["cameras[0].ground", "on one line"]);
+}
+
+#[test]
 fn a_password_is_never_quoted_in_an_error() {
     for text in [
         "[mqtt]\npassword = 12345678\n",

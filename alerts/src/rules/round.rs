@@ -162,6 +162,8 @@ pub(super) struct Round<'a> {
     pub(super) sightings: &'a Sightings,
     pub(super) people: &'a People,
     pub(super) permits: &'a AtHand<'a>,
+    /// The ground that the camera sees, where that is known.
+    pub(super) plane: Option<&'a domain::Ground>,
     pub(super) words: &'a [Word],
     pub(super) seen: &'a Observation<'a>,
     /// Observed time since the look before.
@@ -494,6 +496,7 @@ impl<'a> Round<'a> {
             rule: self.armed.reference.clone(),
             model,
             sensed: None,
+            ground: self.plane.and_then(|plane| plane.foot(bbox)),
         })
     }
 

@@ -35,6 +35,8 @@ pub(super) struct View {
     people: People,
     ground: Ground,
     problems: Vec<Problem>,
+    /// The ground that it shows, where that is known.
+    plane: Option<domain::Ground>,
     /// What parking sensors said last, one word a sensor.
     words: Vec<Word>,
     /// Observed time: runs from look to look, stands still while the stream is lost, never runs back.
@@ -67,6 +69,7 @@ impl View {
             people: People::default(),
             ground: Ground::default(),
             problems: Vec::new(),
+            plane: None,
             words: Vec::new(),
             clock: Millis::ZERO,
             last_look: None,
@@ -143,6 +146,11 @@ impl View {
         self.zones.clear();
         self.each(now, book, out, |_, _| Event::Dropped("zone_removed"));
         self.settle_pace(now, book, out);
+    }
+
+    /// Takes the ground that it shows.
+    pub(super) fn set_plane(&mut self, plane: Option<domain::Ground>) {
+        self.plane = plane;
     }
 
     /// Takes in what a parking sensor says; a word outlasts a lost stream.
@@ -242,6 +250,7 @@ impl View {
             sightings: &self.sightings,
             people: &self.people,
             permits,
+            plane: self.plane.as_ref(),
             words: &self.words,
             seen,
             passed,

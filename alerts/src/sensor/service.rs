@@ -492,6 +492,7 @@ impl SensorService {
                 score_max: 1.0,
                 score_median: 1.0,
                 bbox: domain::Rect { x0: 0.0, y0: 0.0, x1: 1.0, y1: 1.0 },
+                ground: None,
                 things: Vec::new(),
                 reason: case.reason,
                 reason_zh: case.reason_zh,

@@ -191,6 +191,7 @@ impl Site {
                 district: Cell::try_from("310104".to_owned()).expect("cell"),
                 timezone: TimeZone::UTC,
             },
+            locator: Locator::none(),
             timetable: timetable(),
             stills: Arc::new(stills),
             full_resolution: Arc::new(main),

@@ -50,6 +50,7 @@ pub(super) fn ticket(camera: &str, at: i64) -> Ticket {
             rule: RuleRef { id: "lane.motor/default".to_owned(), version: "0123456789ab".to_owned() },
             model: ModelRef { name: Arc::from("nanodet"), sha256: Sha256::of(b"weights") },
             sensed: None,
+            ground: None,
         },
         camera: CameraInfo { name: "斜土路".to_owned(), place: None },
         zone,

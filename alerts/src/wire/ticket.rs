@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 
-use domain::{Millis, ModelRef, Place, Sha256, StreamRole, Timestamp};
+use domain::{GroundPoint, Millis, ModelRef, Place, Sha256, StreamRole, Timestamp};
 use serde::Serialize;
 
 use super::{CLOUDEVENTS, CloudEvent, MESSAGE_EXPIRY, Node, json, rounded, topic};
@@ -272,6 +272,7 @@ impl<'a> Wire<'a> {
     fn place(&self) -> PlaceData<'a> {
         let at = self.at();
         let street = topic::street(at, self.node);
+        let ground = self.ticket.incident.ground.as_ref();
         PlaceData {
             district: street[..6].to_owned(),
             street: at.map_or(&self.node.district, |p| &p.grid).street().map(str::to_owned),
@@ -279,9 +280,15 @@ impl<'a> Wire<'a> {
             unit_grid: at.and_then(|p| p.grid.unit_grid()),
             duty_grid: at.and_then(|p| p.duty_grid.as_deref()),
             address: at.map(|p| p.address.as_str()).filter(|a| !a.is_empty()),
-            lon: at.and_then(|p| p.lon),
-            lat: at.and_then(|p| p.lat),
+            lon: at.and_then(|p| p.lon).map(degrees),
+            lat: at.and_then(|p| p.lat).map(degrees),
             crs: at.filter(|p| p.lon.is_some() && p.lat.is_some()).map(|_| "EPSG:4326"),
+            position_of: ground.and_then(GroundPoint::lon_lat).map(|_| "problem"),
+            local: ground.filter(|point| point.lon_lat().is_none()).map(|point| LocalData {
+                crs: point.crs.to_string(),
+                x: decimetres(point.x),
+                y: decimetres(point.y),
+            }),
         }
     }
 
@@ -346,6 +353,16 @@ fn rendition(rendition: Rendition) -> &'static str {
 
 fn seconds(length: Millis) -> f64 {
     length.0 as f64 / 1_000.0
+}
+
+/// As many digits as a homography is good for: a decimetre.
+fn decimetres(metres: f64) -> f64 {
+    (metres * 10.0).round() / 10.0
+}
+
+/// The same in degrees.
+fn degrees(degrees: f64) -> f64 {
+    (degrees * 1e6).round() / 1e6
 }
 
 fn relative(rect: domain::Rect) -> [f64; 4] {
@@ -460,6 +477,18 @@ struct PlaceData<'a> {
     lat: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     crs: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    position_of: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    local: Option<LocalData>,
+}
+
+/// A place on a plane of the city's own, in metres.
+#[derive(Debug, Serialize)]
+struct LocalData {
+    crs: String,
+    x: f64,
+    y: f64,
 }
 
 #[derive(Debug, Serialize)]

@@ -154,6 +154,7 @@ pub(crate) fn ticket(n: u32) -> Ticket {
             rule: RuleRef { id: "lane.motor".to_owned(), version: "0123456789ab".to_owned() },
             model: ModelRef { name: Arc::from("nanodet-g"), sha256: Sha256::of(b"weights") },
             sensed: None,
+            ground: None,
         },
         camera: CameraInfo {
             name: "斜土路-大木桥路 东北".to_owned(),

@@ -226,6 +226,7 @@ pub(crate) fn ticket(camera: &CameraView, kind: &str, at: Timestamp) -> Ticket {
             rule: RuleRef { id: "lane.motor".to_owned(), version: "0123456789ab".to_owned() },
             model: ModelRef { name: "nanodet-g-coco".into(), sha256: Sha256::of(b"weights") },
             sensed: None,
+            ground: None,
         },
         camera: CameraInfo { name: camera.name.clone(), place: camera.place.clone() },
         zone,
