@@ -13,7 +13,10 @@ use alerts::{incident::Zone, sensor::Device};
 use domain::{CameraId, Ground, Millis, NodeId, Place, ZoneId};
 use serde::{Deserialize, de::DeserializeOwned};
 
-use crate::grid::{self, Grid};
+use crate::{
+    grid::{self, Grid},
+    overlaps,
+};
 
 /// Everything that a running gridwatch needs to know.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -318,6 +321,7 @@ impl Config {
             }
         }
         check_cameras(&all.cameras)?;
+        overlaps::check(&all.cameras, |path| std::fs::read_to_string(path).ok())?;
         Ok(all)
     }
 
@@ -330,6 +334,7 @@ impl Config {
         config.check(path)?;
         let cameras: Vec<_> = config.cameras.iter().map(|camera| (camera.clone(), path.to_owned())).collect();
         check_cameras(&cameras)?;
+        overlaps::check(&cameras, |_| Some(text.to_owned()))?;
         config.check_permits(path)?;
         config.check_sensors(path)?;
         config.check_models(path)?;
@@ -638,7 +643,7 @@ pub(crate) fn parse_text<T: DeserializeOwned>(path: &Path, text: &str) -> Result
     })
 }
 
-fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
+pub(crate) fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
     let before = &text[..text.floor_char_boundary(offset)];
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().map_or(0, |l| l.chars().count()) + 1;

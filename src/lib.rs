@@ -19,6 +19,7 @@ pub mod health;
 pub mod holidays;
 pub mod logging;
 pub mod looker;
+mod overlaps;
 pub mod pipeline;
 pub mod probing;
 pub mod reference;

@@ -90,7 +90,7 @@ impl Annotator {
         let mut draw = Draw { canvas: &mut canvas, fonts: &self.fonts, size: (w, h), letter };
         draw.zone(&scene.zone.polygon);
         match scene.role {
-            EvidenceRole::FirstSeen | EvidenceRole::Confirming | EvidenceRole::StillThere => {
+            EvidenceRole::FirstSeen | EvidenceRole::Confirming | EvidenceRole::OtherView | EvidenceRole::StillThere => {
                 if scene.things.is_empty() {
                     draw.frame(scene.bbox, THING, Line::Solid);
                 }
@@ -102,6 +102,7 @@ impl Annotator {
                     draw.label(thing.bbox, &format!("{} {:.2}", thing.class, thing.score));
                 }
             }
+            EvidenceRole::Unclear => draw.frame(scene.bbox, ZONE, Line::Dashed),
             EvidenceRole::After => draw.frame(scene.bbox, GONE, Line::Dashed),
         }
         draw.bar(&self.caption(scene), stamp(scene.role), bar);
@@ -135,7 +136,9 @@ fn stamp(role: EvidenceRole) -> (&'static str, &'static str, [u8; 3]) {
     match role {
         EvidenceRole::FirstSeen => ("首次发现", "first seen", ZONE),
         EvidenceRole::Confirming => ("确认", "confirmed", THING),
+        EvidenceRole::OtherView => ("另一视角", "other view", THING),
         EvidenceRole::StillThere => ("仍在", "still there", THING),
+        EvidenceRole::Unclear => ("无法判定", "unclear", ZONE),
         EvidenceRole::After => ("已消除", "cleared", GONE),
     }
 }
@@ -255,6 +258,7 @@ mod tests {
             polygon: Polygon::new([[0.05, 0.55], [0.6, 0.35], [0.95, 0.6], [0.5, 0.97]].map(Point::from).to_vec())
                 .expect("polygon"),
             dwell: None,
+            overlaps: Vec::new(),
         }
     }
 

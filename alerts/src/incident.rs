@@ -2,7 +2,8 @@
 //! values, so that the same inputs give the same tickets.
 
 use domain::{
-    CameraId, Detection, DeviceId, GroundPoint, Kind, LookSource, Millis, ModelRef, Polygon, Rect, TicketId, Timestamp, ZoneId,
+    CameraId, Detection, DeviceId, GroundPoint, Kind, LookSource, Millis, ModelRef, Polygon, Rect, TicketId, Timestamp,
+    ZoneId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -66,6 +67,37 @@ pub struct Zone {
     /// How long things may stand here, instead of what the rules say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dwell: Option<Millis>,
+    /// Zones of other cameras that show the same ground, where it is not known by control points.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overlaps: Vec<ZoneRef>,
+}
+
+/// A zone of a camera; written `CAMERA/ZONE`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ZoneRef {
+    /// Whose.
+    pub camera: CameraId,
+    /// Which.
+    pub zone: ZoneId,
+}
+
+impl TryFrom<String> for ZoneRef {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let (camera, zone) = text
+            .split_once('/')
+            .ok_or_else(|| format!("\"{text}\" names no zone of a camera; write it as CAMERA/ZONE"))?;
+        let camera = camera.parse().map_err(|error| format!("\"{text}\": {error}"))?;
+        Ok(Self { camera, zone: zone.parse().map_err(|error| format!("\"{text}\": {error}"))? })
+    }
+}
+
+impl From<ZoneRef> for String {
+    fn from(zone: ZoneRef) -> Self {
+        format!("{}/{}", zone.camera, zone.zone)
+    }
 }
 
 /// What one look showed, without its pixels.
@@ -241,10 +273,22 @@ pub enum Effect {
         /// All about it.
         incident: Box<Incident>,
     },
+    /// The rule is satisfied by this look, at a place whose ticket another camera opened: that one's problem is seen from
+    /// here, too.
+    Joined {
+        /// The candidate that it grew from.
+        suspect: SuspectId,
+        /// The ticket.
+        ticket: TicketId,
+        /// All about it as this camera sees it; its own ticket's id is nobody's.
+        incident: Box<Incident>,
+    },
     /// A ticketed problem was seen again; worth writing down now and then.
     StillThere {
         /// The ticket.
         ticket: TicketId,
+        /// Whose.
+        camera: CameraId,
         /// When.
         seen_at: Timestamp,
         /// Where.

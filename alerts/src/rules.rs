@@ -29,6 +29,7 @@ mod builtin;
 mod calendar;
 mod cluster;
 mod config;
+mod elsewhere;
 mod evidence;
 mod ground;
 mod known;
@@ -47,13 +48,14 @@ mod window;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use domain::{CameraId, Ground, Millis, Timestamp};
+use domain::{CameraId, Ground, Millis, Rect, TicketId, Timestamp, ZoneId};
 use jiff::tz::TimeZone;
 
 use self::{
     book::Book,
+    elsewhere::{Neighbourhood, News, Shared},
     problem::Stage,
     view::{Fitness, View},
 };
@@ -72,6 +74,8 @@ use crate::incident::{Effect, Ending, Input, Observation, OpenTicket, Sight, Zon
 pub struct Core {
     book: Book,
     views: BTreeMap<CameraId, View>,
+    neighbourhood: Neighbourhood,
+    shared: Shared,
     /// Suspect ids given so far.
     names: u64,
 }
@@ -103,10 +107,17 @@ impl Core {
         time_zone: TimeZone,
         cameras: impl IntoIterator<Item = (CameraId, Vec<Zone>)>,
     ) -> Result<Self, RulesError> {
-        let mut core = Self { book: Book::new(config, time_zone)?, views: BTreeMap::new(), names: 0 };
+        let mut core = Self {
+            book: Book::new(config, time_zone)?,
+            views: BTreeMap::new(),
+            neighbourhood: Neighbourhood::default(),
+            shared: Shared::default(),
+            names: 0,
+        };
         for (camera, zones) in checked(cameras)? {
             core.views.insert(camera.clone(), View::new(camera, zones));
         }
+        core.look_around();
         Ok(core)
     }
 
@@ -126,6 +137,12 @@ impl Core {
         for (camera, view) in &mut self.views {
             view.set_plane(grounds.remove(camera));
         }
+        self.look_around();
+    }
+
+    /// Works out which cameras may see what another one sees.
+    fn look_around(&mut self) {
+        self.neighbourhood = Neighbourhood::of(&self.views, self.book.merge_radius);
     }
 
     /// Takes up the tickets that were open when the process ended: what still stands opens no second one, and what is
@@ -134,6 +151,7 @@ impl Core {
         for ticket in open {
             view(&mut self.views, &ticket.camera).restore(&ticket, &self.book);
         }
+        self.shared = Shared::of(&self.views);
     }
 
     /// Takes up places whose ticket was cleared at the given time, so that the time until they may open a new one
@@ -142,6 +160,7 @@ impl Core {
         for (ticket, cleared_at) in cleared {
             view(&mut self.views, &ticket.camera).restore_cleared(&ticket, cleared_at, &self.book);
         }
+        self.shared = Shared::of(&self.views);
     }
 
     /// Takes up tickets that were rejected or closed at the given time, and whose place was not seen clear since. Call it
@@ -150,6 +169,7 @@ impl Core {
         for (ticket, ending, at) in ended {
             view(&mut self.views, &ticket.camera).restore_ended(&ticket, ending, at, &self.book);
         }
+        self.shared = Shared::of(&self.views);
     }
 
     /// What a rule of this name says of reviews: how long a person may take; none where it is filed at once.
@@ -179,6 +199,7 @@ impl Core {
         for (camera, zones) in cameras {
             self.views.insert(camera.clone(), View::new(camera, zones));
         }
+        self.look_around();
         Ok(out)
     }
 
@@ -189,19 +210,19 @@ impl Core {
     pub fn apply(&mut self, now: Timestamp, input: Input<'_>) -> Vec<Effect> {
         let mut out = Vec::new();
         match input {
-            Input::Look(seen) => {
-                if let Some(view) = self.views.get_mut(seen.camera) {
-                    view.look(now, &seen, &self.book, &mut self.names, &mut out);
-                }
-            }
+            Input::Look(seen) => self.look(now, &seen, &mut out),
             Input::CameraLost(camera) => {
                 if let Some(view) = self.views.get_mut(camera) {
                     view.lost();
                 }
             }
             Input::Ended { camera, ticket, ending } => {
-                if let Some(view) = self.views.get_mut(camera) {
-                    view.ended(now, ticket, ending, &self.book, &mut out);
+                // Whoever sees it lets it go.
+                let others = self.shared.others(ticket, camera);
+                for camera in std::iter::once(camera).chain(&others) {
+                    if let Some(view) = self.views.get_mut(camera) {
+                        view.ended(now, ticket, ending, &self.book, &mut out);
+                    }
                 }
             }
             Input::CameraUnfit(camera) => self.judge(camera, Fitness::Unfit, now, &mut out),
@@ -215,9 +236,60 @@ impl Core {
                 for view in self.views.values_mut() {
                     view.tick(now, &self.book, &mut out);
                 }
+                self.shared.settle(&self.views);
             }
         }
         out
+    }
+
+    fn look(&mut self, now: Timestamp, seen: &Observation<'_>, out: &mut Vec<Effect>) {
+        let camera = seen.camera;
+        let abroad: Vec<_> = self
+            .neighbourhood
+            .near(camera)
+            .chain(self.shared.with(camera))
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .filter_map(|other| self.views.get(other))
+            .flat_map(|view| view.holds_for(camera, &self.neighbourhood.overlaps, now, &self.book))
+            .collect();
+        let Some(view) = self.views.get_mut(camera) else { return };
+        let homes: Vec<_> = abroad.iter().map(|abroad| (abroad.ticket, abroad.camera.clone())).collect();
+        view.set_abroad(abroad);
+        let began = out.len();
+        view.look(now, seen, &self.book, &mut self.names, out);
+        for ticket in view.held() {
+            for (_, home) in homes.iter().filter(|(held, _)| *held == ticket) {
+                self.shared.join(ticket, home, camera);
+            }
+        }
+        let mut news = Vec::new();
+        for effect in &mut out[began..] {
+            match effect {
+                Effect::Cleared { ticket, last_seen, .. } => {
+                    let others = self.shared.others(*ticket, camera);
+                    let seen_there = others.iter().filter_map(|other| self.views.get(other)?.last_seen(*ticket));
+                    *last_seen = seen_there.filter(|at| *at <= now).fold(*last_seen, Timestamp::max);
+                    news.push((*ticket, News::Cleared));
+                }
+                Effect::CameBack { ticket, .. } => news.push((*ticket, News::CameBack)),
+                Effect::Again { ticket, .. } => news.push((*ticket, News::Told)),
+                _ => {}
+            }
+        }
+        for (ticket, news) in news {
+            for other in self.shared.others(ticket, camera) {
+                if let Some(view) = self.views.get_mut(&other) {
+                    view.hear_of(ticket, news, now, &self.book, out);
+                }
+            }
+        }
+    }
+
+    /// Where a camera's view has a ticket's problem, or had it a short while ago.
+    #[must_use]
+    pub fn place_of(&self, camera: &CameraId, ticket: TicketId) -> Option<(&ZoneId, Rect)> {
+        self.views.get(camera)?.place_of(ticket)
     }
 
     /// What a look shows of a ticket's place, for whoever checks whether it is gone; call it after [`Core::apply`] has taken
@@ -245,6 +317,8 @@ impl Core {
             counts.resting += view.count(|stage| matches!(stage, Stage::Resting { .. }));
             counts.quiet += view.count(|stage| matches!(stage, Stage::Quiet { .. } | Stage::Closed { .. }));
         }
+        // One that several cameras see is one.
+        counts.tickets -= self.shared.surplus(&self.views, |stage| matches!(stage, Stage::Ticketed(_)));
         counts
     }
 }

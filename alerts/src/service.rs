@@ -18,7 +18,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use domain::{AccessUnit, CameraId, Cell, Detection, Ground, Look, Picture, TicketId, Timestamp};
+use domain::{AccessUnit, CameraId, Cell, Detection, Ground, Look, Picture, TicketId, Timestamp, ZoneId};
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinSet,
@@ -47,7 +47,7 @@ mod shots;
 mod tests;
 mod whereabouts;
 
-use desk::{Case, Checking, Clearing, Desk, Opening, Sight};
+use desk::{Angle, Case, Checking, Clearing, Desk, Joining, Opening, Sight};
 use router::Router;
 use second_look::SecondLooks;
 pub use second_look::{LookNow, Rechecking};
@@ -195,6 +195,10 @@ pub(crate) fn describe_metrics() {
         "gridwatch_routing_failures_total",
         "times that routing met a damaged list or a year without holidays, by reason"
     );
+    describe_counter!(
+        "gridwatch_views_joined_total",
+        "times that a camera saw the problem of another camera's ticket, and opened none of its own"
+    );
     describe_counter!("gridwatch_tickets_cleared_total", "tickets whose problem was seen to be gone, by kind");
     describe_gauge!("gridwatch_tickets", "tickets, by state (open, cleared, ended, pending_review, undelivered)");
     describe_gauge!(
@@ -284,7 +288,7 @@ struct Watch {
     first_seen: HashMap<SuspectId, FirstSeen>,
     first_seen_bytes: usize,
     /// What still stands and is not yet written down.
-    touched: HashMap<TicketId, Touch>,
+    touched: HashMap<(TicketId, CameraId), Touch>,
     /// Tickets of sensors that wait for a look.
     awaited: Vec<Awaited>,
     clock: Clock,
@@ -321,7 +325,7 @@ impl Watch {
                 }
                 Heard::Event(Event::Cameras(set)) => self.set_cameras(*set)?,
                 Heard::Event(Event::Ended { camera, ticket, ending, at }) => {
-                    self.touched.remove(&ticket);
+                    self.touched.retain(|(touched, _), _| *touched != ticket);
                     self.second_looks.forget(ticket);
                     let effects = self.core.apply(at, Input::Ended { camera: &camera, ticket, ending });
                     self.carry_out(effects, None)?
@@ -369,7 +373,7 @@ impl Watch {
                 return Ok(());
             }
         }
-        let last = Case::StillThere(self.touched.into_iter().collect());
+        let last = Case::StillThere(self.touched.into_iter().map(|((ticket, _), touch)| (ticket, touch)).collect());
         // The desk goes on until this sender is gone; it cannot have ended before.
         let _ = cases.send(last).await;
         Ok(())
@@ -441,18 +445,25 @@ impl Watch {
                 Effect::Confirmed { suspect, incident } => {
                     cases.push(Case::Open(Box::new(self.opening(suspect, *incident, look)?)));
                 }
-                Effect::StillThere { ticket, seen_at, bbox } => {
-                    self.touched.insert(ticket, Touch { last_seen: seen_at, bbox });
+                Effect::Joined { suspect, ticket, incident } => {
+                    cases.push(Case::Joined(Box::new(self.joining(suspect, ticket, *incident, look)?)));
                 }
-                Effect::Cleared { ticket, last_seen, cleared_at, .. } => {
-                    self.touched.remove(&ticket);
-                    cases.push(Case::Clear(Clearing { ticket, last_seen, cleared_at, look: look.cloned() }));
+                Effect::StillThere { ticket, camera, seen_at, bbox } => {
+                    let touch = Touch { camera: camera.clone(), last_seen: seen_at, bbox };
+                    self.touched.insert((ticket, camera), touch);
                 }
-                Effect::Again { ticket, seen_at, .. } => {
-                    cases.push(Case::Again(Sight { ticket, seen_at, look: look.cloned() }));
+                Effect::Cleared { ticket, camera, last_seen, cleared_at } => {
+                    self.touched.retain(|(touched, _), _| *touched != ticket);
+                    let angle = self.angle(&camera, ticket);
+                    cases.push(Case::Clear(Clearing { ticket, last_seen, cleared_at, look: look.cloned(), angle }));
                 }
-                Effect::CameBack { ticket, seen_at, .. } => {
-                    cases.push(Case::CameBack(Sight { ticket, seen_at, look: look.cloned() }));
+                Effect::Again { ticket, camera, seen_at } => {
+                    let angle = self.angle(&camera, ticket);
+                    cases.push(Case::Again(Sight { ticket, seen_at, look: look.cloned(), angle }));
+                }
+                Effect::CameBack { ticket, camera, seen_at } => {
+                    let angle = self.angle(&camera, ticket);
+                    cases.push(Case::CameBack(Sight { ticket, seen_at, look: look.cloned(), angle }));
                 }
                 Effect::Pace { camera, pace } => (self.paces)(&camera, pace),
             }
@@ -514,10 +525,44 @@ impl Watch {
         })
     }
 
+    /// What another camera sees of a ticket's problem.
+    fn joining(
+        &mut self,
+        suspect: SuspectId,
+        ticket: TicketId,
+        incident: Incident,
+        look: Option<&Arc<Look>>,
+    ) -> Result<Joining, AlertsError> {
+        self.let_go(suspect);
+        let Incident { camera, zone, bbox, things, first_seen, last_seen, .. } = incident;
+        let Some((name, zone)) = self.zone_of(&camera, &zone) else {
+            return Err(AlertsError::UnknownZone { camera, zone });
+        };
+        let mut full_resolution = JoinSet::new();
+        if let Some(grab) = self.full_resolution.grab(&camera) {
+            full_resolution.spawn(tokio::time::timeout(FULL_RESOLUTION_WAIT, grab));
+        }
+        let angle = Angle { camera, name, zone, bbox, things };
+        Ok(Joining { ticket, angle, first_seen, last_seen, look: look.cloned(), full_resolution })
+    }
+
+    /// How a camera sees the place of a ticket; none where its zone is gone.
+    fn angle(&self, camera: &CameraId, ticket: TicketId) -> Option<Angle> {
+        let (zone, bbox) = self.core.place_of(camera, ticket)?;
+        let (name, zone) = self.zone_of(camera, zone)?;
+        Some(Angle { camera: camera.clone(), name, zone, bbox, things: Vec::new() })
+    }
+
+    fn zone_of(&self, camera: &CameraId, zone: &ZoneId) -> Option<(String, Zone)> {
+        let (info, zones) = self.cameras.get(camera)?;
+        Some((info.name.clone(), zones.iter().find(|known| known.id == *zone)?.clone()))
+    }
+
     /// Has written down what still stands, unless the desk has better things to do.
     fn note(&mut self, cases: &mpsc::Sender<Case>) {
         if let Ok(place) = cases.try_reserve() {
-            place.send(Case::StillThere(self.touched.drain().collect()));
+            let touched = self.touched.drain().map(|((ticket, _), touch)| (ticket, touch));
+            place.send(Case::StillThere(touched.collect()));
         }
     }
 }

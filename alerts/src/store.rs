@@ -34,6 +34,7 @@ mod row;
 mod sensors;
 mod sql;
 mod tickets;
+mod views;
 mod zero_report;
 
 #[cfg(test)]
@@ -61,7 +62,8 @@ pub use export::Extract;
 pub use outbox::Refused;
 pub use retention::{Expired, Hold, Kinds, Release, Removed};
 pub use sensors::{SensorBatch, UnfinishedCase};
-pub use tickets::{Counts, Opened, TicketFilter, Touch};
+pub use tickets::{Counts, Opened, TicketFilter};
+pub use views::{SeenFrom, Touch};
 pub use zero_report::WatchMark;
 
 use database::Access;
@@ -97,6 +99,7 @@ fn migrations(database: &Database) -> Vec<Migration> {
         (5, "sensors", include_str!("../migrations/0005_sensors.sql")),
         (6, "retention", include_str!("../migrations/0006_retention.sql")),
         (7, "zero report", include_str!("../migrations/0007_zero_report.sql")),
+        (8, "views", include_str!("../migrations/0008_views.sql")),
     ];
     scripts
         .into_iter()

@@ -1,7 +1,7 @@
 //! A ticket as the store keeps it, its evidence, and the messages that carry both to the platform.
 
 use bytes::Bytes;
-use domain::{Millis, Place, Sha256, StreamRole, TicketId, Timestamp};
+use domain::{CameraId, Millis, Place, Sha256, StreamRole, TicketId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{case::Case, clocks::CaseClocks, incident::Incident, routed::Routed};
@@ -14,8 +14,12 @@ pub enum EvidenceRole {
     FirstSeen,
     /// The look that satisfied the rule.
     Confirming,
+    /// Another camera that sees it, too.
+    OtherView,
     /// A look long after, when it still stood.
     StillThere,
+    /// A look of a check that could not tell whether it was gone.
+    Unclear,
     /// A look after the problem was gone.
     After,
 }
@@ -53,6 +57,9 @@ pub struct Evidence {
     pub height: u32,
     /// When the camera's picture was received.
     pub captured_at: Timestamp,
+    /// Whose picture it is, where it is not that of the camera that opened the ticket.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub camera: Option<CameraId>,
 }
 
 /// The part of a camera's description that goes onto its tickets; frozen into the ticket when it opens.

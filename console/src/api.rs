@@ -240,6 +240,8 @@ struct EvidenceOut {
     width: u32,
     height: u32,
     captured_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    camera: Option<CameraId>,
 }
 
 #[derive(Serialize)]
@@ -339,6 +341,7 @@ impl EvidenceOut {
             width: evidence.width,
             height: evidence.height,
             captured_at: rfc3339(evidence.captured_at, zone),
+            camera: evidence.camera,
         }
     }
 }

@@ -249,6 +249,8 @@ texts! {
     StateCleared: "已消除", "Cleared";
     TicketEnded: "已终止", "Ended";
     RoleStillThere: "仍在", "Still there";
+    RoleOtherView: "另一视角", "Other view";
+    RoleUnclear: "无法判定", "Unclear";
 
     // Where a case stands.
     CaseState: "案件状态", "Case";
@@ -519,7 +521,9 @@ impl From<EvidenceRole> for Text {
         match role {
             EvidenceRole::FirstSeen => Self::RoleFirstSeen,
             EvidenceRole::Confirming => Self::RoleConfirming,
+            EvidenceRole::OtherView => Self::RoleOtherView,
             EvidenceRole::StillThere => Self::RoleStillThere,
+            EvidenceRole::Unclear => Self::RoleUnclear,
             EvidenceRole::After => Self::RoleAfter,
         }
     }

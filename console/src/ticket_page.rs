@@ -16,7 +16,7 @@ use axum::{
     Extension,
     extract::{Path, State},
 };
-use domain::{StreamRole, TicketId, Timestamp};
+use domain::{CameraId, StreamRole, TicketId, Timestamp};
 use maud::{Markup, html};
 
 use crate::{
@@ -127,13 +127,17 @@ fn readings(console: &Console, visit: &Visit, sensed: &Sensed) -> Markup {
     }
 }
 
+/// What the pieces of evidence of one shot have in common.
+type Shot<'a> = (EvidenceRole, StreamRole, Option<&'a CameraId>);
+
 /// The pieces of evidence that show one moment in one stream, in the ticket's order.
-fn shots(ticket: &Ticket) -> Vec<((EvidenceRole, StreamRole), Vec<&Evidence>)> {
-    let mut shots: Vec<((EvidenceRole, StreamRole), Vec<&Evidence>)> = Vec::new();
+fn shots(ticket: &Ticket) -> Vec<(Shot<'_>, Vec<&Evidence>)> {
+    let mut shots: Vec<(Shot<'_>, Vec<&Evidence>)> = Vec::new();
     for e in &ticket.evidence {
-        match shots.iter_mut().find(|(of, _)| *of == (e.role, e.stream)) {
+        let shot = (e.role, e.stream, e.camera.as_ref());
+        match shots.iter_mut().find(|(of, _)| *of == shot) {
             Some((_, pieces)) => pieces.push(e),
-            None => shots.push(((e.role, e.stream), vec![e])),
+            None => shots.push((shot, vec![e])),
         }
     }
     shots
@@ -145,10 +149,11 @@ fn pictures(console: &Console, visit: &Visit, ticket: &Ticket) -> Markup {
     html! {
         section {
             h2 { (Text::Pictures.of(lang)) }
-            @for ((role, _), pieces) in shots(ticket) {
+            @for ((role, _, camera), pieces) in shots(ticket) {
                 div.shot {
                     h3 {
                         (Text::from(role).of(lang))
+                        @if let Some(camera) = camera { " · " (camera) }
                         @if let Some(first) = pieces.first() {
                             " " small { (moment(first.captured_at, visit.now, &console.time_zone, lang)) }
                         }

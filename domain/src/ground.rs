@@ -251,7 +251,8 @@ impl Ground {
             .map(|(pixel, at)| to_ground.map(*pixel).map_or(f64::INFINITY, |found| apart(&found, at)))
             .collect();
         let rms = (errors.iter().map(|e| e * e).sum::<f64>() / n).sqrt();
-        let worst = (1..).zip(&errors).fold((0.0, 1), |worst, (index, e)| if *e > worst.0 { (*e, index) } else { worst });
+        let worst =
+            (1..).zip(&errors).fold((0.0, 1), |worst, (index, e)| if *e > worst.0 { (*e, index) } else { worst });
         if worst.0 > ABSURD.0.max(ABSURD.1 * span) {
             return Err(GroundError::Absurd { index: worst.1, off: worst.0, rms });
         }

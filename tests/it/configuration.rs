@@ -108,20 +108,38 @@ fn sensors_are_of_cameras_and_zones_that_are_there() {
 fn control_points_that_fix_no_ground_are_refused_with_their_line() {
     let ground = |crs: &str, points: &str| format!("{CAMERA}[cameras.ground]\ncrs = \"{crs}\"\npoints = [{points}]\n");
     let pair = |pixel: [f64; 2], at: [f64; 2]| format!("{{ pixel = {pixel:?}, at = {at:?} }}");
-    let corners = [
-        ([0.2, 0.9], [0.0, 0.0]),
-        ([0.8, 0.9], [6.0, 0.0]),
-        ([0.65, 0.4], [6.0, 18.0]),
-        ([0.35, 0.4], [0.0, 18.0]),
-    ];
+    let corners =
+        [([0.2, 0.9], [0.0, 0.0]), ([0.8, 0.9], [6.0, 0.0]), ([0.65, 0.4], [6.0, 18.0]), ([0.35, 0.4], [0.0, 18.0])];
     let square = corners.map(|(pixel, at)| pair(pixel, at)).join(", ");
     let config = Config::parse(Path::new("gridwatch.toml"), &ground("local:square", &square)).expect("a ground");
     assert_eq!(config.cameras[0].ground.as_ref().expect("it is there").fit().points, 4);
-    check(&ground("local:square", &pair([0.2, 0.9], [0.0, 0.0])), &["gridwatch.toml:4", "cameras[0].ground", "4 or more"]);
-    check(&ground("GCJ-02", &square), &["gridwatch.toml:5:7", "cameras[0].ground.crs", "\"EPSG:4326\"", "\"local:NAME\""]);
+    check(
+        &ground("local:square", &pair([0.2, 0.9], [0.0, 0.0])),
+        &["gridwatch.toml:4", "cameras[0].ground", "4 or more"],
+    );
+    check(
+        &ground("GCJ-02", &square),
+        &["gridwatch.toml:5:7", "cameras[0].ground.crs", "\"EPSG:4326\"", "\"local:NAME\""],
+    );
     check(&ground("EPSG:4326", &square), &["cameras[0].ground", "counts in degrees"]);
     let row = [0.1, 0.3, 0.6, 0.9].map(|x| pair([x, 0.5], [x * 10.0, 0.0])).join(", ");
     check(&ground("local:square", &row), &["cameras[0].ground", "on one line"]);
+}
+
+#[test]
+fn overlaps_name_zones_that_are_there() {
+    let zone = |overlaps: &str| {
+        format!(
+            "{CAMERA}zones = [{{ id = \"z\", purpose = \"pavement\", polygon = [[0, 0], [1, 0], [1, 1]],\n overlaps = [{overlaps}] }}]\n"
+        )
+    };
+    let other = zone("").replace("id = \"a\"", "id = \"b\"");
+    let both = |overlaps: &str| format!("{}{other}", zone(overlaps));
+    Config::parse(Path::new("gridwatch.toml"), &both("\"b/z\"")).expect("that zone is there");
+    check(&both("\"b/z\",\n \"c/z\""), &["gridwatch.toml:6:2", "cameras.a.zones.z.overlaps", "no camera \"c\""]);
+    check(&both("\"b/y\""), &["gridwatch.toml:5:14", "camera \"b\" has no zone \"y\", only: z"]);
+    check(&both("\"a/z\""), &["gridwatch.toml:5:14", "a zone of the same camera"]);
+    check(&both("\"z\""), &["gridwatch.toml:", "names no zone of a camera", "CAMERA/ZONE"]);
 }
 
 #[test]

@@ -36,6 +36,8 @@ pub(super) struct Book {
     pub(super) retention: Millis,
     /// The longest that any rule lets a stream be lost.
     pub(super) max_pause: Millis,
+    /// The farthest that any rule lets two cameras' boxes be apart on the ground.
+    pub(super) merge_radius: f32,
     /// The lowest score that any rule remembers.
     floor: f32,
     labels: BTreeSet<Label>,
@@ -56,6 +58,7 @@ impl Book {
             permits: Permits::default(),
             retention: longest(|r| r.max_gap).max(HIDDEN),
             max_pause: longest(|r| r.max_pause),
+            merge_radius: rules.iter().map(|r| r.rule.merge_radius).fold(0.0, f32::max),
             floor: rules.iter().map(|r| r.rule.min_score).fold(1.0, f32::min),
             labels: rules.iter().flat_map(|r| r.rule.things.iter().chain(&r.rule.with).cloned()).collect(),
             person: Label::new(PERSON),

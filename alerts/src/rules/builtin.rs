@@ -17,6 +17,9 @@ use crate::incident::ZonePurpose::{
     TactilePath, TrafficLane,
 };
 
+/// Two cameras see a car's two ends.
+const CAR: Option<f32> = Some(5.0);
+
 /// What a rule starts from: everything but what it is about.
 pub(super) fn blank(kind: Kind) -> Rule {
     Rule {
@@ -28,6 +31,7 @@ pub(super) fn blank(kind: Kind) -> Rule {
         min_things: 1,
         min_sorts: 1,
         merge: 1.0,
+        merge_radius: 3.0,
         zones: Vec::new(),
         outside: Vec::new(),
         stands_on: Footing::LowerThird,
@@ -81,6 +85,7 @@ pub(super) fn rules() -> BTreeMap<String, Rule> {
         (
             "lane.motor",
             RuleConfig {
+                merge_radius: CAR,
                 things: labels(&["vehicle"]),
                 zones: zones(&[NoStopping, TrafficLane, BicycleLane, Pavement]),
                 outside: zones(&[LoadingBay]),
@@ -95,6 +100,7 @@ pub(super) fn rules() -> BTreeMap<String, Rule> {
             // Buses may stop there; a van that the detector calls a bus now and then is left alone, too.
             "lane.bus_stop",
             RuleConfig {
+                merge_radius: CAR,
                 kind: Some(kind("lane.motor")),
                 things: labels(&["vehicle"]),
                 except: labels(&["bus"]),
@@ -107,6 +113,7 @@ pub(super) fn rules() -> BTreeMap<String, Rule> {
         (
             "lane.loading",
             RuleConfig {
+                merge_radius: CAR,
                 kind: Some(kind("lane.motor")),
                 things: labels(&["vehicle"]),
                 zones: zones(&[LoadingBay]),
@@ -117,6 +124,7 @@ pub(super) fn rules() -> BTreeMap<String, Rule> {
         (
             "lane.fire",
             RuleConfig {
+                merge_radius: CAR,
                 things: labels(&["vehicle", "goods", STANDING]),
                 zones: zones(&[FireLane]),
                 // What counts is how much of the lane is left, not how much of the thing is in it.

@@ -101,6 +101,8 @@ layered! {
             /// How close things are together, and how close a new problem is to a ticket to be the same one: the gap
             /// between the boxes, in widths and heights of the larger box.
             merge: f32,
+            /// How close two cameras' boxes are on the ground to show one problem, in metres between their lower edges.
+            merge_radius: f32,
             /// Purposes of the zones that it holds in.
             zones: Vec<ZonePurpose>,
             /// Purposes of zones that take a thing out of this rule's hands: what stands there is another rule's, or
@@ -322,6 +324,9 @@ impl Rule {
             if !(0.0..=20.0).contains(&value) {
                 return bad(key, value.to_string(), "it counts box sizes and must be from 0 to 20");
             }
+        }
+        if !(0.0..=50.0).contains(&self.merge_radius) {
+            return bad("merge_radius", self.merge_radius.to_string(), "it counts metres and must be from 0 to 50");
         }
         let day = Millis::mins(24 * 60);
         for (key, value, least) in [

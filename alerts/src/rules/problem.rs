@@ -4,6 +4,7 @@ use domain::{CameraId, Kind, Millis, Rect, TicketId, Timestamp, ZoneId};
 
 use super::{
     config::{Realarm, Rule},
+    elsewhere::{Abroad, News, Others, Standing, apart},
     sighting::SightingId,
     window::{Sample, Window},
 };
@@ -115,10 +116,14 @@ pub(super) enum Event {
     Dropped(&'static str),
     /// It satisfies its rule.
     Confirmed(Box<Incident>),
+    /// It satisfies its rule, and another view has a place for it.
+    Joined(Box<Abroad>, Box<Incident>),
     /// This look shows it, here.
     Present(Rect),
     /// This look shows its place without it; so much observed time passed since the look before.
-    Absent(Millis),
+    Absent(Millis, Others),
+    /// Another view of its ticket says so.
+    Elsewhere(News),
     /// Its rule is satisfied at its place once more.
     CameBack,
     /// Somebody ended its ticket.
@@ -198,7 +203,7 @@ impl Problem {
     /// The problem after `event`; none where it is forgotten.
     pub(super) fn on(self, event: Event, at: &At<'_>, out: &mut Vec<Effect>) -> Option<Self> {
         let place = match &event {
-            Event::Confirmed(incident) => incident.bbox,
+            Event::Confirmed(incident) | Event::Joined(_, incident) => incident.bbox,
             _ => self.place,
         };
         let stage = self.stage.on(event, &self.kind, at, out)?;
@@ -223,7 +228,23 @@ impl Watch {
             self.absent_for = Millis(self.absent_for.0.saturating_add(since_last_look.0));
         }
         self.absent_looks = self.absent_looks.saturating_add(1);
+        self.is_clear(rule)
+    }
+
+    /// Whether its place was seen without it for long enough.
+    pub(super) fn is_clear(&self, rule: &Rule) -> bool {
         self.absent_looks >= 2 && self.absent_for >= rule.clear_after
+    }
+
+    /// Whether this view keeps others from clearing the ticket.
+    pub(super) fn has_a_say(&self, now: Timestamp, rule: &Rule) -> bool {
+        !self.is_clear(rule) && apart(now, self.last_seen) <= rule.max_pause
+    }
+
+    /// Of a problem that another view saw come back: this one has not seen it, and has no say until it does.
+    fn unseen(ticket: TicketId, at: &At<'_>) -> Self {
+        let last_seen = at.now - at.rule.max_pause - Millis(1);
+        Self { told: Some(at.now), ..Self::new(ticket, last_seen, None) }
     }
 
     fn cleared(&self, at: &At<'_>) -> Effect {
@@ -258,6 +279,14 @@ impl Stage {
         }
     }
 
+    /// What looks show of its ticket; none where it has none, or rests.
+    pub(super) fn watch(&self) -> Option<&Watch> {
+        match self {
+            Self::Ticketed(watch) | Self::Closed { watch, .. } | Self::Quiet { watch, .. } => Some(watch),
+            Self::Suspected(_) | Self::Resting { .. } => None,
+        }
+    }
+
     /// The one door: what `event` makes of this stage, nothing where the problem is forgotten.
     fn on(self, event: Event, kind: &Kind, at: &At<'_>, out: &mut Vec<Effect>) -> Option<Self> {
         match (self, event) {
@@ -274,7 +303,8 @@ impl Stage {
                 watch.present(at.now);
                 if watch.reported.is_none_or(|last| at.clock.0 - last.0 >= REPORT_EVERY.0) {
                     watch.reported = Some(at.clock);
-                    out.push(Effect::StillThere { ticket: watch.ticket, seen_at: at.now, bbox });
+                    let (ticket, camera) = (watch.ticket, at.camera.clone());
+                    out.push(Effect::StillThere { ticket, camera, seen_at: at.now, bbox });
                 }
                 // A clock that was set back must not put the next word off.
                 let told = watch.told.unwrap_or(at.now).min(at.now);
@@ -285,13 +315,56 @@ impl Stage {
                 }
                 Some(Self::Ticketed(watch))
             }
-            (Self::Ticketed(mut watch), Event::Absent(since_last_look)) => {
-                if watch.absent(since_last_look, at.rule) {
+            (Self::Ticketed(mut watch), Event::Absent(since_last_look, others)) => {
+                if watch.absent(since_last_look, at.rule) && others == Others::SeeNothing {
                     out.push(watch.cleared(at));
                     Some(Self::resting(Some(watch.ticket), at.now, at.rule))
                 } else {
                     Some(Self::Ticketed(watch))
                 }
+            }
+            // What another view has a place for is no ticket of its own.
+            (Self::Suspected(suspicion), Event::Joined(known, incident)) => {
+                let ticket = known.ticket;
+                let watch = Watch { told: Some(at.now), ..Watch::new(ticket, at.now, Some(at.clock)) };
+                let merged = Effect::Dropped { suspect: suspicion.id, kind: kind.clone(), reason: "merged" };
+                let joined = Effect::Joined { suspect: suspicion.id, ticket, incident };
+                match known.standing {
+                    Standing::Open => {
+                        out.push(joined);
+                        Some(Self::Ticketed(watch))
+                    }
+                    Standing::Resting => {
+                        out.push(Effect::CameBack { ticket, camera: at.camera.clone(), seen_at: at.now });
+                        out.push(joined);
+                        Some(Self::Ticketed(watch))
+                    }
+                    Standing::Closed(until) => {
+                        out.push(merged);
+                        Some(Self::Closed { watch, until })
+                    }
+                    Standing::Quiet(until) => {
+                        out.push(merged);
+                        Some(Self::Quiet { watch, until })
+                    }
+                }
+            }
+            // The views of a ticket stand in one stage.
+            (Self::Ticketed(watch) | Self::Closed { watch, .. }, Event::Elsewhere(News::Cleared)) => {
+                Some(Self::resting(Some(watch.ticket), at.now, at.rule))
+            }
+            (Self::Quiet { .. }, Event::Elsewhere(News::Cleared)) => Some(Self::resting(None, at.now, at.rule)),
+            (Self::Closed { watch, .. }, Event::Elsewhere(News::CameBack)) => {
+                Some(Self::Ticketed(Watch { told: Some(at.now), ..watch }))
+            }
+            (Self::Resting { returning: Some((ticket, _)), .. }, Event::Elsewhere(News::CameBack)) => {
+                Some(Self::Ticketed(Watch::unseen(ticket, at)))
+            }
+            (Self::Ticketed(watch), Event::Elsewhere(News::Told)) => {
+                Some(Self::Ticketed(Watch { told: Some(at.now), ..watch }))
+            }
+            (Self::Closed { watch, .. }, Event::Elsewhere(News::Told)) => {
+                Some(Self::Closed { watch, until: at.now + at.rule.realarm })
             }
             // That it was no case outweighs that it is over.
             (Self::Ticketed(watch) | Self::Closed { watch, .. }, Event::Ended(Ending::Rejected)) => {
@@ -300,16 +373,16 @@ impl Stage {
             (Self::Ticketed(watch), Event::Ended(Ending::Closed)) => {
                 Some(Self::ended(Ending::Closed, watch, at.now, at.rule))
             }
-            (Self::Closed { mut watch, until }, Event::Absent(since_last_look)) => {
-                if watch.absent(since_last_look, at.rule) {
+            (Self::Closed { mut watch, until }, Event::Absent(since_last_look, others)) => {
+                if watch.absent(since_last_look, at.rule) && others == Others::SeeNothing {
                     out.push(watch.cleared(at));
                     Some(Self::resting(Some(watch.ticket), at.now, at.rule))
                 } else {
                     Some(Self::Closed { watch, until })
                 }
             }
-            (Self::Quiet { mut watch, until }, Event::Absent(since_last_look)) => {
-                if watch.absent(since_last_look, at.rule) {
+            (Self::Quiet { mut watch, until }, Event::Absent(since_last_look, others)) => {
+                if watch.absent(since_last_look, at.rule) && others == Others::SeeNothing {
                     out.push(watch.cleared(at));
                     // Seen clear: what comes next is another thing.
                     Some(Self::resting(None, at.now, at.rule))
@@ -355,14 +428,32 @@ impl Stage {
                 (at.now < until).then_some(Self::Resting { until, returning })
             }
             // A ticket is not dropped; a suspect is neither present nor absent, it is counted, and has no ticket to end.
-            (stage @ Self::Ticketed(_), Event::Dropped(_) | Event::Confirmed(_) | Event::CameBack | Event::Tick)
+            (
+                stage @ Self::Ticketed(_),
+                Event::Dropped(_)
+                | Event::Confirmed(_)
+                | Event::Joined(..)
+                | Event::CameBack
+                | Event::Elsewhere(News::CameBack)
+                | Event::Tick,
+            )
             | (
                 stage @ Self::Closed { .. },
-                Event::Dropped(_) | Event::Confirmed(_) | Event::CameBack | Event::Ended(_) | Event::Tick,
+                Event::Dropped(_)
+                | Event::Confirmed(_)
+                | Event::Joined(..)
+                | Event::CameBack
+                | Event::Ended(_)
+                | Event::Tick,
             )
             | (
                 stage @ Self::Suspected(_),
-                Event::Present(_) | Event::Absent(_) | Event::CameBack | Event::Ended(_) | Event::Tick,
+                Event::Present(_)
+                | Event::Absent(..)
+                | Event::Elsewhere(_)
+                | Event::CameBack
+                | Event::Ended(_)
+                | Event::Tick,
             ) => Some(stage),
         }
     }

@@ -6,6 +6,7 @@ use super::{
     book::{Armed, BACKED_MIN, sound_box},
     cluster::{around, clusters, gap},
     config::{PersonNeed, Rule},
+    elsewhere::Abroad,
     evidence::{CROWD, CROWD_FROM, VENDOR},
     ground::Ground,
     known::{self, Known, STANDING},
@@ -164,6 +165,8 @@ pub(super) struct Round<'a> {
     pub(super) permits: &'a AtHand<'a>,
     /// The ground that the camera sees, where that is known.
     pub(super) plane: Option<&'a domain::Ground>,
+    /// What other views hold of what this one may see.
+    pub(super) abroad: &'a [Abroad],
     pub(super) words: &'a [Word],
     pub(super) seen: &'a Observation<'a>,
     /// Observed time since the look before.
@@ -234,28 +237,25 @@ impl<'a> Round<'a> {
         // What comes back to a place that rests is wanted there, if it is this rule's own.
         let taken_by_mine = kept.iter().filter(|p| !p.stage.takes_back(self.at.now));
         let mut taken: Vec<Taken> = taken_by_mine.chain(others).filter_map(Taken::by).collect();
+        let mut held: Vec<TicketId> = kept.iter().chain(others).filter_map(|p| p.stage.ticket()).collect();
         let mut together = self.together();
         for mut problem in suspects {
-            let mut event = self.judge(&mut problem, &mut together, &taken);
-            if let Event::Confirmed(incident) = &event
-                && let Some(rest) = kept.iter().position(|p| self.comes_back(p, incident.bbox))
-            {
-                // The suspect's end is that its ticket goes on.
-                if let Some(back) = kept.swap_remove(rest).on(Event::CameBack, &self.at, out) {
-                    taken.extend(Taken::by(&back));
-                    kept.push(back);
-                }
-                event = Event::Dropped("came_back");
-            }
-            if let Some(problem) = problem.on(event, &self.at, out) {
-                taken.extend(Taken::by(&problem));
-                kept.push(problem);
-            }
+            let event = match self.judge(&mut problem, &mut together, &taken, &held) {
+                Event::Confirmed(incident) => self.placed(incident, &mut kept, &held, out),
+                event => event,
+            };
+            kept.extend(problem.on(event, &self.at, out));
+            let settled = kept.last().filter(|p| !p.stage.takes_back(self.at.now));
+            taken.extend(settled.and_then(Taken::by));
+            held.extend(settled.and_then(|p| p.stage.ticket()));
         }
         if self.calendar == InForce::Now {
             let crowd = others.iter().chain(&kept).filter(|p| matches!(p.stage, Stage::Suspected(_))).count();
             let fresh = self.fresh(&kept, &together);
-            let free = fresh.into_iter().filter(|problem| !self.is_taken(&taken, problem.place));
+            let elsewhere = self.elsewhere();
+            let free = fresh.into_iter().filter(|problem| {
+                !self.is_taken(&taken, problem.place) && !elsewhere.takes(problem.place, &problem.zone, &held)
+            });
             for mut problem in free.take(MAX_SUSPECTS.saturating_sub(crowd)) {
                 if let Stage::Suspected(suspicion) = &mut problem.stage {
                     *names += 1;
@@ -273,7 +273,7 @@ impl<'a> Round<'a> {
     }
 
     /// Whether a problem that stands here is one whose ticket was cleared a short while ago.
-    fn comes_back(&self, rest: &Problem, place: Rect) -> bool {
+    pub(super) fn comes_back(&self, rest: &Problem, place: Rect) -> bool {
         rest.stage.takes_back(self.at.now) && gap(rest.place, place) <= self.at.rule.merge
     }
 
@@ -284,7 +284,11 @@ impl<'a> Round<'a> {
         if boxes.len() >= (self.at.rule.min_things as usize).div_ceil(2) {
             return Event::Present(around(boxes).unwrap_or(problem.place));
         }
-        if self.hides(problem.place, HIDING_SHARE) { Event::Tick } else { Event::Absent(self.passed) }
+        if self.hides(problem.place, HIDING_SHARE) {
+            Event::Tick
+        } else {
+            Event::Absent(self.passed, self.elsewhere().others(problem.stage.ticket()))
+        }
     }
 
     /// What the look shows of a place when it is asked whether the problem there is gone: more is wanted for "clear" than
@@ -350,7 +354,7 @@ impl<'a> Round<'a> {
     }
 
     /// What the look makes of a suspect.
-    fn judge(&'a self, problem: &mut Problem, together: &mut [Cluster], taken: &[Taken]) -> Event {
+    fn judge(&'a self, problem: &mut Problem, together: &mut [Cluster], taken: &[Taken], held: &[TicketId]) -> Event {
         let Stage::Suspected(suspicion) = &mut problem.stage else { return Event::Tick };
         let finding = match suspicion.anchor {
             Some(anchor) => match self.sightings.get(anchor) {
@@ -377,7 +381,7 @@ impl<'a> Round<'a> {
                 suspicion.queued = Some(self.at.clock);
             }
         }
-        if self.is_taken(taken, problem.place) {
+        if self.is_taken(taken, problem.place) || self.elsewhere().takes(problem.place, &problem.zone, held) {
             return Event::Dropped("merged");
         }
         if suspicion.anchor.is_none() && !finding.things.is_empty() {

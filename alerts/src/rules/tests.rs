@@ -1,6 +1,7 @@
 //! Scenes, played to the core look by look.
 
 mod config;
+mod elsewhere;
 mod ended;
 mod ending;
 mod flow;
@@ -42,6 +43,7 @@ fn zone(id: &str, purpose: ZonePurpose, [x0, y0, x1, y1]: [f32; 4]) -> Zone {
         purpose,
         polygon: Polygon::new(corners).expect("a rectangle"),
         dwell: None,
+        overlaps: Vec::new(),
     }
 }
 
@@ -84,6 +86,8 @@ struct Scene {
     ended: Vec<(Incident, Ending, Timestamp)>,
     came_back: Vec<TicketId>,
     again: Vec<TicketId>,
+    /// Tickets that another view joined.
+    joined: Vec<TicketId>,
     /// Whether the clock was ever set back.
     set_back: bool,
 }
@@ -110,6 +114,7 @@ impl Scene {
             ended: Vec::new(),
             came_back: Vec::new(),
             again: Vec::new(),
+            joined: Vec::new(),
             set_back: false,
         }
     }
@@ -200,6 +205,10 @@ impl Scene {
                     self.known.push((*incident).clone());
                     self.open.push((*incident).clone());
                     self.confirmed.push(*incident);
+                }
+                Effect::Joined { suspect, ticket, .. } => {
+                    self.resolve(suspect);
+                    self.joined.push(ticket);
                 }
                 Effect::StillThere { ticket, seen_at, .. } => {
                     let last = self.still_there.iter().rfind(|(t, _)| *t == ticket);

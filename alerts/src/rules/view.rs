@@ -1,11 +1,12 @@
 //! One camera's view: its zones, what stands in it, and the problems there.
 
-use domain::{CameraId, Detection, Millis, TicketId, Timestamp};
+use domain::{CameraId, Detection, Millis, Rect, TicketId, Timestamp, ZoneId};
 
 use super::{
     book::Book,
     cluster::gap,
     config::Footing,
+    elsewhere::{Abroad, News, Overlaps, Reach, Vantage},
     ground::Ground,
     known::{Known, STANDING, is, is_carried},
     people::People,
@@ -37,6 +38,8 @@ pub(super) struct View {
     problems: Vec<Problem>,
     /// The ground that it shows, where that is known.
     plane: Option<domain::Ground>,
+    /// What other views hold of what this one may see, as it was before the present look.
+    abroad: Vec<Abroad>,
     /// What parking sensors said last, one word a sensor.
     words: Vec<Word>,
     /// Observed time: runs from look to look, stands still while the stream is lost, never runs back.
@@ -70,6 +73,7 @@ impl View {
             ground: Ground::default(),
             problems: Vec::new(),
             plane: None,
+            abroad: Vec::new(),
             words: Vec::new(),
             clock: Millis::ZERO,
             last_look: None,
@@ -151,6 +155,62 @@ impl View {
     /// Takes the ground that it shows.
     pub(super) fn set_plane(&mut self, plane: Option<domain::Ground>) {
         self.plane = plane;
+    }
+
+    pub(super) fn zones(&self) -> &[Zone] {
+        &self.zones
+    }
+
+    /// The ground that its zones show; none where that is not known.
+    pub(super) fn reach(&self) -> Option<Reach> {
+        Reach::of(self.plane.as_ref()?, &self.zones)
+    }
+
+    /// The tickets that it has a place for.
+    pub(super) fn held(&self) -> impl Iterator<Item = TicketId> {
+        self.problems.iter().filter_map(|problem| problem.stage.ticket())
+    }
+
+    /// Where it has a ticket's problem.
+    pub(super) fn place_of(&self, ticket: TicketId) -> Option<(&ZoneId, Rect)> {
+        let problem = self.problems.iter().find(|problem| problem.stage.ticket() == Some(ticket))?;
+        Some((&problem.zone, problem.place))
+    }
+
+    /// When it saw a ticket's problem last.
+    pub(super) fn last_seen(&self, ticket: TicketId) -> Option<Timestamp> {
+        self.problems
+            .iter()
+            .find_map(|problem| problem.stage.watch().filter(|w| w.ticket == ticket))
+            .map(|w| w.last_seen)
+    }
+
+    /// What it holds that `asking` may see, too.
+    pub(super) fn holds_for<'a>(
+        &'a self,
+        asking: &'a CameraId,
+        overlaps: &'a Overlaps,
+        now: Timestamp,
+        book: &'a Book,
+    ) -> impl Iterator<Item = Abroad> + 'a {
+        self.problems.iter().filter_map(move |problem| {
+            let rule = &book.rules[problem.rule].rule;
+            let at = Vantage { camera: &self.camera, plane: self.plane.as_ref(), rule, overlaps, asking };
+            Abroad::of(problem, &at, now)
+        })
+    }
+
+    /// Takes what other views hold, for the next look.
+    pub(super) fn set_abroad(&mut self, abroad: Vec<Abroad>) {
+        self.abroad = abroad;
+    }
+
+    /// Another view of a ticket says so.
+    pub(super) fn hear_of(&mut self, ticket: TicketId, news: News, now: Timestamp, book: &Book, out: &mut Vec<Effect>) {
+        self.each(now, book, out, |problem, _| {
+            if problem.stage.ticket() == Some(ticket) { Event::Elsewhere(news) } else { Event::Tick }
+        });
+        self.settle_pace(now, book, out);
     }
 
     /// Takes in what a parking sensor says; a word outlasts a lost stream.
@@ -251,6 +311,7 @@ impl View {
             people: &self.people,
             permits,
             plane: self.plane.as_ref(),
+            abroad: &self.abroad,
             words: &self.words,
             seen,
             passed,
@@ -341,7 +402,8 @@ impl View {
             let at = At { camera: &self.camera, now, clock: self.clock, rule: &book.rules[problem.rule].rule };
             match &problem.stage {
                 Stage::Suspected(suspicion) => suspicion.is_eager(&at),
-                Stage::Ticketed(watch) => watch.absent_looks > 0,
+                // One that is clear here and not elsewhere waits for the others.
+                Stage::Ticketed(watch) => watch.absent_looks > 0 && !watch.is_clear(at.rule),
                 Stage::Quiet { .. } | Stage::Closed { .. } | Stage::Resting { .. } => false,
             }
         });

@@ -527,6 +527,7 @@ fn surroundings(device: &DeviceId) -> Zone {
         purpose: ZonePurpose::Surroundings,
         polygon,
         dwell: None,
+        overlaps: Vec::new(),
     }
 }
 

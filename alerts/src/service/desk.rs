@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use domain::{AccessUnit, Look, Picture, TicketId, Timestamp};
+use domain::{AccessUnit, CameraId, Detection, Look, Picture, Rect, TicketId, Timestamp};
 use tokio::{
     sync::mpsc,
     task::{JoinError, JoinSet},
@@ -26,9 +26,9 @@ use crate::{
     evidence::EvidenceStore,
     incident::{Incident, Zone},
     recheck::{Found, Outcome},
-    store::{Opened, Ruled, Ruling, Store, Touch},
+    store::{Opened, Ruled, Ruling, SeenFrom, Store, Touch},
     ticket::{CameraInfo, EvidenceRole, Ticket, TicketState},
-    wire::{self, Node},
+    wire::{self, Further, Node},
 };
 
 /// Pauses between attempts to write, before jitter.
@@ -39,6 +39,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 pub(super) enum Case {
     /// Open a ticket.
     Open(Box<Opening>),
+    /// Add a picture of another camera that sees a ticket's problem, too.
+    Joined(Box<Joining>),
     /// Say that a ticket's problem is gone.
     Clear(Clearing),
     /// Add a picture of what still stands.
@@ -69,6 +71,30 @@ pub(super) struct Opening {
     pub(super) satisfied: Instant,
 }
 
+/// How one camera sees the place of a ticket.
+#[derive(Debug, Clone)]
+pub(super) struct Angle {
+    pub(super) camera: CameraId,
+    /// The camera's name.
+    pub(super) name: String,
+    pub(super) zone: Zone,
+    pub(super) bbox: Rect,
+    /// What stands there, where the look is known to show it.
+    pub(super) things: Vec<Detection>,
+}
+
+/// Another camera that sees a ticket's problem.
+pub(super) struct Joining {
+    pub(super) ticket: TicketId,
+    pub(super) angle: Angle,
+    pub(super) first_seen: Timestamp,
+    pub(super) last_seen: Timestamp,
+    /// The look that satisfied the rule there.
+    pub(super) look: Option<Arc<Look>>,
+    /// One picture in full resolution, or nothing.
+    pub(super) full_resolution: JoinSet<Result<Result<AccessUnit, String>, Elapsed>>,
+}
+
 /// A ticket whose problem is gone.
 pub(super) struct Clearing {
     pub(super) ticket: TicketId,
@@ -76,6 +102,8 @@ pub(super) struct Clearing {
     pub(super) cleared_at: Timestamp,
     /// The look that shows the place without it.
     pub(super) look: Option<Arc<Look>>,
+    /// How that look's camera sees the place.
+    pub(super) angle: Option<Angle>,
 }
 
 /// A look that shows the problem of a ticket.
@@ -83,6 +111,8 @@ pub(super) struct Sight {
     pub(super) ticket: TicketId,
     pub(super) seen_at: Timestamp,
     pub(super) look: Option<Arc<Look>>,
+    /// How that look's camera sees the place.
+    pub(super) angle: Option<Angle>,
 }
 
 /// The end of a check.
@@ -131,6 +161,7 @@ impl Desk {
         while let Some(case) = cases.recv().await {
             match case {
                 Case::Open(opening) => self.open(*opening).await,
+                Case::Joined(joining) => self.joined(*joining).await,
                 Case::Clear(clearing) => self.clear(clearing).await,
                 Case::Again(sight) => self.again(sight, Standing::Still).await,
                 Case::CameBack(sight) => self.again(sight, Standing::Reopened).await,
@@ -201,14 +232,15 @@ impl Desk {
         let (studio, about) = (Arc::clone(&self.studio), ticket.clone());
         let first = blocking(move || first_seen.map_or_else(Vec::new, |first| studio.first_seen(&about, &first)));
         let (studio, about) = (Arc::clone(&self.studio), ticket.clone());
-        let confirming =
-            blocking(move || look.map_or_else(Vec::new, |look| studio.look(&about, EvidenceRole::Confirming, &look)));
+        let confirming = blocking(move || {
+            look.map_or_else(Vec::new, |look| studio.look(&about, EvidenceRole::Confirming, &look, None))
+        });
         let (first, confirming, full) = tokio::join!(first, confirming, full_resolution.join_next());
         let mut pieces = [first, confirming].concat();
         if let Some(access_unit) = full.and_then(|grabbed| self.grabbed(&ticket, grabbed)) {
             let studio = Arc::clone(&self.studio);
             let about = ticket.clone();
-            let full = move || studio.full_resolution(&about, EvidenceRole::Confirming, &access_unit);
+            let full = move || studio.full_resolution(&about, EvidenceRole::Confirming, &access_unit, None);
             pieces.extend(blocking(full).await);
         }
         ticket.evidence = pieces.iter().map(|(evidence, _)| evidence.clone()).collect();
@@ -231,6 +263,61 @@ impl Desk {
         count_missing(EvidenceRole::Confirming, reason);
         tracing::debug!(ticket = %ticket.id(), camera = %ticket.incident.camera, error, "no picture in full resolution");
         None
+    }
+
+    async fn joined(&mut self, mut joining: Joining) {
+        let grabbed = joining.full_resolution.join_next().await;
+        let mut attempts = Attempts::default();
+        let full = match (grabbed, self.store.ticket(joining.ticket).await) {
+            (Some(grabbed), Ok(Some(ticket))) => self.grabbed(&ticket, grabbed),
+            _ => None,
+        };
+        loop {
+            match self.seen_from(&joining, full.as_ref()).await {
+                Ok(()) => break,
+                Err(error @ (AlertsError::UnknownTicket(_) | AlertsError::Row { .. })) => {
+                    tracing::error!(ticket = %joining.ticket, %error, "a ticket goes without another camera's picture");
+                    break;
+                }
+                Err(error) => self.after_failure(&mut attempts, &error).await,
+            }
+        }
+        self.after_success();
+    }
+
+    /// One attempt to write that another camera sees a ticket's problem, with its pictures.
+    async fn seen_from(&self, joining: &Joining, full: Option<&AccessUnit>) -> Result<(), AlertsError> {
+        let found = self.store.ticket(joining.ticket).await?;
+        let ticket = found.ok_or(AlertsError::UnknownTicket(joining.ticket))?;
+        let (studio, about, angle) = (Arc::clone(&self.studio), ticket.clone(), joining.angle.clone());
+        let (look, full) = (joining.look.clone(), full.cloned());
+        let pieces = blocking(move || {
+            let (role, angle) = (EvidenceRole::OtherView, Some(&angle));
+            let full = full.map_or_else(Vec::new, |unit| studio.full_resolution(&about, role, &unit, angle));
+            [full, look.map_or_else(Vec::new, |look| studio.look(&about, role, &look, angle))].concat()
+        })
+        .await;
+        put(&self.evidence, &pieces).await?;
+        let evidence: Vec<_> = pieces.iter().map(|(evidence, _)| evidence.clone()).collect();
+        let messages = if ticket.case.is_filed() {
+            let only_new = Ticket { evidence: evidence.clone(), ..ticket };
+            wire::again_messages(&only_new, Further::OtherView, joining.last_seen, &self.node)
+        } else {
+            Vec::new()
+        };
+        let Angle { camera, zone, bbox, .. } = &joining.angle;
+        let seen = SeenFrom {
+            camera: camera.clone(),
+            zone: zone.id.clone(),
+            bbox: *bbox,
+            first_seen: joining.first_seen,
+            last_seen: joining.last_seen,
+        };
+        self.store.join_view(joining.ticket, &seen, &evidence, &messages).await?;
+        count_stored(&pieces);
+        tracing::info!(ticket = %joining.ticket, %camera, zone = %zone.id, "another camera sees the problem of a ticket");
+        metrics::counter!("gridwatch_views_joined_total").increment(1);
+        Ok(())
     }
 
     async fn clear(&mut self, clearing: Clearing) {
@@ -268,7 +355,8 @@ impl Desk {
             Some(look) if ticket.case.holds() && ticket.case.is_filed() => {
                 ticket.cleared_at = Some(clearing.cleared_at);
                 let (studio, about) = (Arc::clone(&self.studio), ticket);
-                blocking(move || studio.look(&about, EvidenceRole::After, &look)).await
+                let angle = clearing.angle.clone();
+                blocking(move || studio.look(&about, EvidenceRole::After, &look, angle.as_ref())).await
             }
             Some(_) | None => Vec::new(),
         };
@@ -350,8 +438,8 @@ impl Desk {
             (Some(role), Some(look)) => {
                 let (studio, full) = (Arc::clone(&self.studio), full.cloned());
                 blocking(move || {
-                    let full = full.map_or_else(Vec::new, |unit| studio.full_resolution(&ticket, role, &unit));
-                    [full, studio.look(&ticket, role, &look)].concat()
+                    let full = full.map_or_else(Vec::new, |unit| studio.full_resolution(&ticket, role, &unit, None));
+                    [full, studio.look(&ticket, role, &look, None)].concat()
                 })
                 .await
             }
@@ -409,7 +497,8 @@ impl Desk {
         let pieces = match sight.look.clone() {
             Some(look) => {
                 let (studio, about) = (Arc::clone(&self.studio), ticket.clone());
-                blocking(move || studio.look(&about, EvidenceRole::StillThere, &look)).await
+                let angle = sight.angle.clone();
+                blocking(move || studio.look(&about, EvidenceRole::StillThere, &look, angle.as_ref())).await
             }
             None => Vec::new(),
         };
@@ -418,7 +507,7 @@ impl Desk {
         let node = &self.node;
         let told = |ticket: &Ticket| {
             let only_new = Ticket { evidence: evidence.clone(), ..ticket.clone() };
-            wire::again_messages(&only_new, sight.seen_at, node)
+            wire::again_messages(&only_new, Further::StillThere, sight.seen_at, node)
         };
         match standing {
             Standing::Still => {
@@ -541,16 +630,26 @@ impl Studio {
             camera: &incident.camera,
             camera_name: &ticket.camera.name,
             zone: &ticket.zone,
-            things: if role == EvidenceRole::After { &[] } else { &incident.things },
+            things: if matches!(role, EvidenceRole::After | EvidenceRole::Unclear) { &[] } else { &incident.things },
             bbox: incident.bbox,
             captured_at,
         }
     }
 
-    fn look(&self, ticket: &Ticket, role: EvidenceRole, look: &Look) -> Vec<Piece> {
-        let scene = Self::scene(ticket, role, look.sampled_at);
+    /// The scene as another camera than the ticket's sees it, where that is the angle.
+    fn seen_from<'a>(scene: Scene<'a>, angle: Option<&'a Angle>) -> Scene<'a> {
+        let Some(Angle { camera, name, zone, bbox, things }) = angle.filter(|angle| angle.camera != *scene.camera)
+        else {
+            return scene;
+        };
+        Scene { camera, camera_name: name, zone, bbox: *bbox, things, ..scene }
+    }
+
+    fn look(&self, ticket: &Ticket, role: EvidenceRole, look: &Look, angle: Option<&Angle>) -> Vec<Piece> {
+        let scene = Self::seen_from(Self::scene(ticket, role, look.sampled_at), angle);
         let frame = &look.frame;
-        pieces(&self.annotator, self.quality, &scene, &frame.access_unit, Some(&frame.picture))
+        let made = pieces(&self.annotator, self.quality, &scene, &frame.access_unit, Some(&frame.picture));
+        whose(made, ticket, scene.camera)
     }
 
     fn first_seen(&self, ticket: &Ticket, first: &FirstSeen) -> Vec<Piece> {
@@ -568,10 +667,16 @@ impl Studio {
         pieces(&self.annotator, self.quality, &scene, &first.access_unit, picture.as_ref())
     }
 
-    fn full_resolution(&self, ticket: &Ticket, role: EvidenceRole, access_unit: &AccessUnit) -> Vec<Piece> {
-        let scene = Self::scene(ticket, role, access_unit.received_at);
+    fn full_resolution(
+        &self,
+        ticket: &Ticket,
+        role: EvidenceRole,
+        access_unit: &AccessUnit,
+        angle: Option<&Angle>,
+    ) -> Vec<Piece> {
+        let scene = Self::seen_from(Self::scene(ticket, role, access_unit.received_at), angle);
         let picture = self.decode(&scene, access_unit);
-        pieces(&self.annotator, self.quality, &scene, access_unit, picture.as_ref())
+        whose(pieces(&self.annotator, self.quality, &scene, access_unit, picture.as_ref()), ticket, scene.camera)
     }
 
     fn decode(&self, scene: &Scene<'_>, access_unit: &AccessUnit) -> Option<Picture> {
@@ -584,6 +689,14 @@ impl Studio {
             }
         }
     }
+}
+
+/// The pieces, with the camera that took them where that is not the ticket's.
+fn whose(mut pieces: Vec<Piece>, ticket: &Ticket, camera: &CameraId) -> Vec<Piece> {
+    if *camera != ticket.incident.camera {
+        pieces.iter_mut().for_each(|(evidence, _)| evidence.camera = Some(camera.clone()));
+    }
+    pieces
 }
 
 /// Stores all pieces; what is stored already costs a read.

@@ -78,7 +78,7 @@ impl Watch {
             Sensing::Clear { ticket, last_seen, cleared_at } => {
                 // What is over before its look came must be opened before it can be cleared.
                 let mut cases = self.release(|awaited| awaited.case.incident.ticket == ticket, None);
-                cases.push(Case::Clear(Clearing { ticket, last_seen, cleared_at, look: None }));
+                cases.push(Case::Clear(Clearing { ticket, last_seen, cleared_at, look: None, angle: None }));
                 cases
             }
             Sensing::Word(word) => {

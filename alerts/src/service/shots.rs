@@ -43,6 +43,7 @@ pub(super) fn pieces(
             width,
             height,
             captured_at: scene.captured_at,
+            camera: None,
         };
         (evidence, bytes)
     };
@@ -77,7 +78,9 @@ pub(super) fn count_missing(role: EvidenceRole, reason: &'static str) {
     let role = match role {
         EvidenceRole::FirstSeen => "first_seen",
         EvidenceRole::Confirming => "confirming",
+        EvidenceRole::OtherView => "other_view",
         EvidenceRole::StillThere => "still_there",
+        EvidenceRole::Unclear => "unclear",
         EvidenceRole::After => "after",
     };
     metrics::counter!("gridwatch_pictures_missing_total", "role" => role, "reason" => reason).increment(1);

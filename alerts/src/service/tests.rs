@@ -1,3 +1,5 @@
+mod views;
+
 use std::{collections::HashSet, fs, time::Duration};
 
 use bytes::Bytes;
@@ -111,10 +113,14 @@ fn access_unit(picture: &Picture, role: StreamRole, received_at: Timestamp) -> A
 
 /// A look of camera `gate-2`, `seconds` after noon.
 fn look(car: Option<[f32; 4]>, seconds: i64) -> Event {
+    look_of("gate-2", car, seconds)
+}
+
+fn look_of(camera: &str, car: Option<[f32; 4]>, seconds: i64) -> Event {
     let car = car.map(Rect::from);
     let sampled_at = Timestamp(NOON + seconds * 1_000);
     let picture = street(car, (seconds % 100) as u8, (320, 240));
-    let camera: CameraId = "gate-2".parse().expect("id");
+    let camera: CameraId = camera.parse().expect("id");
     let detections = car.map(|bbox| Detection {
         class: Label::new("car"),
         group: Label::new("vehicle"),
@@ -141,6 +147,7 @@ fn zone() -> Zone {
         polygon: Polygon::new([[0.1, 0.2], [0.9, 0.2], [0.9, 0.9], [0.1, 0.9]].map(Point::from).to_vec())
             .expect("polygon"),
         dwell: None,
+        overlaps: Vec::new(),
     }
 }
 
@@ -178,14 +185,18 @@ impl Site {
     async fn setup(&self, stills: impl StillDecoder + 'static, main: MainStream) -> ServiceSetup {
         let camera: CameraId = "gate-2".parse().expect("id");
         let rules: RulesConfig = toml::from_str(&self.rules).expect("rules");
-        let mut core = Core::new(&rules, TimeZone::UTC, [(camera.clone(), vec![zone()])]).expect("rules");
+        let other = Zone { overlaps: vec!["gate-2/z1".to_owned().try_into().expect("a zone")], ..zone() };
+        let zones = [(camera.clone(), vec![zone()]), ("gate-3".parse().expect("id"), vec![other])];
+        let mut core = Core::new(&rules, TimeZone::UTC, zones.clone()).expect("rules");
         core.restore(self.store.open_tickets().await.expect("read"));
         core.restore_ended(self.store.ended_tickets(Timestamp(0)).await.expect("read"));
         ServiceSetup {
             store: self.store.clone(),
             evidence: self.evidence.clone(),
             core,
-            cameras: [(camera, (CameraInfo { name: "斜土路".to_owned(), place: None }, vec![zone()]))].into(),
+            cameras: zones
+                .map(|(camera, zones)| (camera, (CameraInfo { name: "斜土路".to_owned(), place: None }, zones)))
+                .into(),
             node: Node {
                 id: "xh-03".parse().expect("id"),
                 district: Cell::try_from("310104".to_owned()).expect("cell"),

@@ -19,6 +19,7 @@ pub(super) fn ticket(camera: &str, at: i64) -> Ticket {
         purpose: ZonePurpose::TrafficLane,
         polygon: Polygon::new([[0.1, 0.2], [0.9, 0.2], [0.9, 0.9]].map(Point::from).to_vec()).expect("polygon"),
         dwell: None,
+        overlaps: Vec::new(),
     };
     let bbox = Rect::from([0.1, 0.2, 0.333_333_34, 0.7]);
     let confirmed_at = Timestamp(at);
@@ -80,6 +81,7 @@ pub(super) fn evidence(role: EvidenceRole, rendition: Rendition) -> Evidence {
         width: 704,
         height: 576,
         captured_at: Timestamp(1_000),
+        camera: None,
     }
 }
 

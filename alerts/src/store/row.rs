@@ -151,6 +151,10 @@ impl<'r> TicketRow<'r> {
             width: self.number("width")?,
             height: self.number("height")?,
             captured_at: self.time("captured_at")?,
+            camera: self
+                .get::<Option<&str>>("camera")?
+                .map(|id| id.parse().map_err(|error| self.damaged("camera", error)))
+                .transpose()?,
         })
     }
 

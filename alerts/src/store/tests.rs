@@ -211,13 +211,53 @@ async fn a_refused_message_is_kept_counted_and_in_nobodys_way() {
 }
 
 #[tokio::test]
+async fn a_ticket_that_several_cameras_see_is_remembered_with_each_of_them() {
+    let Temp { store, .. } = &temp().await;
+    let a = ticket("a", 1_000);
+    store.open_ticket(&a, &[]).await.expect("written");
+    let (here, there) = (Rect::from([0.5, 0.5, 0.75, 0.75]), Rect::from([0.25, 0.5, 0.5, 0.75]));
+    let seen = SeenFrom {
+        camera: "b".parse().expect("id"),
+        zone: "z9".parse().expect("id"),
+        bbox: here,
+        first_seen: Timestamp(2_000),
+        last_seen: Timestamp(3_000),
+    };
+    let picture = Evidence { camera: Some(seen.camera.clone()), ..evidence(EvidenceRole::OtherView, Rendition::Clean) };
+    for _ in 0..2 {
+        let message = [ticket_message("view")];
+        store.join_view(a.id(), &seen, std::slice::from_ref(&picture), &message).await.expect("written");
+    }
+    assert_eq!(store.ticket(a.id()).await.expect("read").expect("there").evidence.last(), Some(&picture));
+    let nobody = TicketId::derive(Timestamp(1), b"no");
+    let unknown = store.join_view(nobody, &seen, &[], &[]).await;
+    assert!(matches!(unknown, Err(AlertsError::UnknownTicket(id)) if id == nobody));
+
+    // A word of the other camera says where it is on that one's view, and when the problem was last seen.
+    let touch = Touch { camera: seen.camera.clone(), last_seen: Timestamp(9_000), bbox: there };
+    store.touch(&[(a.id(), touch)]).await.expect("written");
+    let open = store.open_tickets().await.expect("read");
+    let views: Vec<_> = open.iter().map(|t| (t.ticket, t.camera.as_str(), t.zone.as_str(), t.bbox)).collect();
+    assert_eq!(views, [(a.id(), "a", "z1", a.incident.bbox), (a.id(), "b", "z9", there)]);
+    assert_eq!(open.iter().map(|t| t.last_seen).collect::<Vec<_>>(), [Timestamp(9_000); 2]);
+    clear(store, a.id(), 50_000, 40_000, &[], &[]).await.expect("cleared");
+    assert_eq!(store.open_tickets().await.expect("read"), []);
+    let cleared = store.cleared_tickets(Timestamp(0)).await.expect("read");
+    assert_eq!(
+        cleared.iter().map(|(t, at)| (t.camera.as_str(), at.0)).collect::<Vec<_>>(),
+        [("a", 50_000), ("b", 50_000)]
+    );
+}
+
+#[tokio::test]
 async fn a_touch_moves_forward_only_and_evidence_can_be_added() {
     let Temp { store, .. } = &temp().await;
     let a = ticket("a", 1_000);
     store.open_ticket(&a, &[]).await.expect("written");
     let there = Rect::from([0.5, 0.5, 0.75, 0.75]);
-    store.touch(&[(a.id(), Touch { last_seen: Timestamp(9_000), bbox: there })]).await.expect("written");
-    store.touch(&[(a.id(), Touch { last_seen: Timestamp(8_000), bbox: a.incident.bbox })]).await.expect("ignored");
+    let touch = |at: i64, bbox| (a.id(), Touch { camera: a.incident.camera.clone(), last_seen: Timestamp(at), bbox });
+    store.touch(&[touch(9_000, there)]).await.expect("written");
+    store.touch(&[touch(8_000, a.incident.bbox)]).await.expect("ignored");
     let open = store.open_tickets().await.expect("read");
     assert_eq!((open[0].last_seen, open[0].bbox), (Timestamp(9_000), there));
     let after = evidence(EvidenceRole::After, Rendition::Original);

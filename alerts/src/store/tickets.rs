@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use domain::{CameraId, Kind, Rect, Sha256, TicketId, Timestamp};
+use domain::{CameraId, Kind, Sha256, TicketId, Timestamp};
 use sqlx::AnyConnection;
 
 use super::{
@@ -23,8 +23,7 @@ use crate::{
 pub(super) const TICKET_COLUMNS: &str = "SELECT id, state, last_seen, cleared_at, delivered_at, incident, camera_info, \
      zone_info, case_data, route, (SELECT clocks.state FROM clocks WHERE clocks.ticket = tickets.id) AS clocks FROM tickets";
 
-const EVIDENCE_COLUMNS: &str =
-    "SELECT ticket, role, rendition, stream, sha256, media_type, bytes, width, height, captured_at FROM evidence";
+const EVIDENCE_COLUMNS: &str = "SELECT ticket, role, rendition, stream, sha256, media_type, bytes, width, height, captured_at, camera FROM evidence";
 
 /// Whether opening a ticket opened it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,15 +32,6 @@ pub enum Opened {
     New,
     /// A ticket with this id was there; nothing was written.
     AlreadyThere,
-}
-
-/// A sight of a problem whose ticket is open.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Touch {
-    /// When.
-    pub last_seen: Timestamp,
-    /// Where.
-    pub bbox: Rect,
 }
 
 /// Which tickets to list. The default is the 50 newest.
@@ -171,44 +161,15 @@ impl Store {
         Ok(())
     }
 
-    /// Writes when and where the problems of open tickets were seen again, all in one transaction; an older sight than
-    /// the one written is ignored.
-    ///
-    /// # Errors
-    /// When the database fails; nothing is written then.
-    pub async fn touch(&self, touches: &[(TicketId, Touch)]) -> Result<(), AlertsError> {
-        const DOING: &str = "update tickets";
-        if touches.is_empty() {
-            return Ok(());
-        }
-        let failed = self.failed(DOING);
-        let mut tx = self.begin(DOING).await?;
-        for (ticket, Touch { last_seen, bbox }) in touches {
-            sqlx::query(
-                "UPDATE tickets SET last_seen = $1, x0 = $2, y0 = $3, x1 = $4, y1 = $5 \
-                 WHERE id = $6 AND state = 'open' AND last_seen < $1",
-            )
-            .bind(last_seen.0)
-            .bind(f64::from(bbox.x0))
-            .bind(f64::from(bbox.y0))
-            .bind(f64::from(bbox.x1))
-            .bind(f64::from(bbox.y1))
-            .bind(ticket.to_string())
-            .execute(&mut *tx)
-            .await
-            .map_err(&failed)?;
-        }
-        tx.commit().await.map_err(&failed)
-    }
-
-    /// All tickets whose problem stands and that looks opened, oldest first: what the rule core must know after a start.
+    /// All tickets whose problem stands and that looks opened, oldest first, once for each camera that sees it: what the rule
+    /// core must know after a start.
     ///
     /// # Errors
     /// When the database fails or a row is damaged.
     pub async fn open_tickets(&self) -> Result<Vec<OpenTicket>, AlertsError> {
         let rows = sqlx::query(
-            "SELECT id, camera, kind, zone, first_seen, last_seen, x0, y0, x1, y1 FROM tickets WHERE state = $1 \
-             AND id NOT IN (SELECT ticket FROM sensor_cases) ORDER BY confirmed_at, id",
+            "SELECT id, camera, kind, zone, first_seen, last_seen, x0, y0, x1, y1, confirmed_at FROM sights WHERE state = $1 \
+             ORDER BY confirmed_at, id, joined, camera",
         )
         .bind(word(TicketState::Open))
         .fetch_all(&self.readers)
@@ -224,9 +185,8 @@ impl Store {
     /// When the database fails or a row is damaged.
     pub async fn cleared_tickets(&self, since: Timestamp) -> Result<Vec<(OpenTicket, Timestamp)>, AlertsError> {
         let rows = sqlx::query(
-            "SELECT id, camera, kind, zone, first_seen, last_seen, cleared_at, x0, y0, x1, y1 FROM tickets \
-             WHERE cleared_at >= $1 AND case_state <> $2 AND id NOT IN (SELECT ticket FROM sensor_cases) \
-             ORDER BY cleared_at",
+            "SELECT id, camera, kind, zone, first_seen, last_seen, cleared_at, x0, y0, x1, y1 FROM sights \
+             WHERE cleared_at >= $1 AND case_state <> $2 ORDER BY cleared_at, id, joined, camera",
         )
         .bind(since.0)
         .bind(word(State::Rejected))
@@ -373,7 +333,7 @@ pub(super) async fn insert_evidence(
     for e in evidence {
         sqlx::query(
             "INSERT INTO evidence (ticket, role, rendition, stream, sha256, media_type, bytes, width, height, \
-             captured_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING",
+             captured_at, camera) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING",
         )
         .bind(ticket.to_string())
         .bind(word(e.role))
@@ -385,6 +345,7 @@ pub(super) async fn insert_evidence(
         .bind(i64::from(e.width))
         .bind(i64::from(e.height))
         .bind(e.captured_at.0)
+        .bind(e.camera.as_ref().map(CameraId::as_str))
         .execute(&mut *connection)
         .await?;
     }

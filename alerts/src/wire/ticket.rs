@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 
-use domain::{GroundPoint, Millis, ModelRef, Place, Sha256, StreamRole, Timestamp};
+use domain::{CameraId, GroundPoint, Millis, ModelRef, Place, Sha256, StreamRole, Timestamp};
 use serde::Serialize;
 
 use super::{CLOUDEVENTS, CloudEvent, MESSAGE_EXPIRY, Node, json, rounded, topic};
@@ -122,14 +122,28 @@ pub fn cleared_messages(ticket: &Ticket, node: &Node) -> Vec<OutgoingMessage> {
     messages
 }
 
-/// The messages that say that `ticket`'s problem still stood at `seen_at`: each picture once, then the event. Of its
-/// evidence the ticket has only what is new.
+/// Why a ticket gets further pictures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Further {
+    /// Its problem still stands.
+    StillThere,
+    /// Another camera sees it, too.
+    OtherView,
+}
+
+/// The messages that give `ticket` further pictures, of `seen_at`: each picture once, then the event. Of its evidence the
+/// ticket has only what is new.
 #[must_use]
-pub fn again_messages(ticket: &Ticket, seen_at: Timestamp, node: &Node) -> Vec<OutgoingMessage> {
+pub fn again_messages(ticket: &Ticket, why: Further, seen_at: Timestamp, node: &Node) -> Vec<OutgoingMessage> {
     let wire = Wire { ticket, node };
+    let (word, reason) = match why {
+        Further::StillThere => ("again", "still_there"),
+        Further::OtherView => ("view", "other_view"),
+    };
+    let again = |evidence: &Evidence| matches!(evidence.role, EvidenceRole::StillThere | EvidenceRole::OtherView);
     let event = CloudEvent {
         specversion: "1.0",
-        id: format!("{}.again.{}", ticket.id(), seen_at.0),
+        id: format!("{}.{word}.{}", ticket.id(), seen_at.0),
         event_type: "cn.gridwatch.ticket.evidence.v1",
         source: format!("/gridwatch/node/{}", node.id),
         subject: ticket.incident.camera.to_string(),
@@ -138,7 +152,7 @@ pub fn again_messages(ticket: &Ticket, seen_at: Timestamp, node: &Node) -> Vec<O
         data: AgainData {
             ticket_id: ticket.id().to_string(),
             case_no: ticket.case.case_no(),
-            reason: "still_there",
+            reason,
             seen_at: node.rfc3339(seen_at),
             evidence: wire.pictures_sent(again).collect(),
             originals: wire.originals(again).collect(),
@@ -147,10 +161,6 @@ pub fn again_messages(ticket: &Ticket, seen_at: Timestamp, node: &Node) -> Vec<O
     let mut messages = wire.pictures(ticket.evidence.iter().filter(|e| again(e)));
     messages.push(wire.message(topic::ticket_evidence_topic(wire.at(), node, ticket.id()), &event));
     messages
-}
-
-fn again(evidence: &Evidence) -> bool {
-    evidence.role == EvidenceRole::StillThere
 }
 
 fn opening(evidence: &Evidence) -> bool {
@@ -177,25 +187,32 @@ impl<'a> Wire<'a> {
         self.ticket.camera.place.as_ref()
     }
 
-    fn evidence_topic(&self, sha256: Sha256) -> String {
-        topic::evidence_topic(self.at(), self.node, &self.ticket.incident.camera, sha256)
+    fn evidence_topic(&self, evidence: &Evidence) -> String {
+        topic::evidence_topic(self.at(), self.node, self.camera_of(evidence), evidence.sha256)
+    }
+
+    fn camera_of<'e>(&self, evidence: &'e Evidence) -> &'e CameraId
+    where
+        'a: 'e,
+    {
+        evidence.camera.as_ref().unwrap_or(&self.ticket.incident.camera)
     }
 
     pub(super) fn message(&self, topic: String, event: &impl Serialize) -> OutgoingMessage {
         OutgoingMessage {
             topic,
             content_type: CLOUDEVENTS.to_owned(),
-            properties: self.properties(),
+            properties: self.properties(&self.ticket.incident.camera),
             body: Body::Inline(json(event)),
             expires_after: Some(MESSAGE_EXPIRY),
         }
     }
 
-    fn properties(&self) -> Vec<(String, String)> {
+    fn properties(&self, camera: &CameraId) -> Vec<(String, String)> {
         let incident = &self.ticket.incident;
         vec![
             ("ticket".to_owned(), self.ticket.id().to_string()),
-            ("camera".to_owned(), incident.camera.to_string()),
+            ("camera".to_owned(), camera.to_string()),
             ("kind".to_owned(), incident.kind.to_string()),
         ]
     }
@@ -207,10 +224,10 @@ impl<'a> Wire<'a> {
             .into_iter()
             .filter(|e| leaves(e.rendition) && seen.insert(e.sha256))
             .map(|evidence| OutgoingMessage {
-                topic: self.evidence_topic(evidence.sha256),
+                topic: self.evidence_topic(evidence),
                 content_type: evidence.media_type.clone(),
                 properties: [
-                    self.properties(),
+                    self.properties(self.camera_of(evidence)),
                     vec![
                         ("role".to_owned(), role(evidence.role).to_owned()),
                         ("rendition".to_owned(), rendition(evidence.rendition).to_owned()),
@@ -235,7 +252,8 @@ impl<'a> Wire<'a> {
             bytes: e.bytes,
             size: [e.width, e.height],
             captured_at: self.node.rfc3339(e.captured_at),
-            topic: leaves(e.rendition).then(|| self.evidence_topic(e.sha256)),
+            topic: leaves(e.rendition).then(|| self.evidence_topic(e)),
+            camera: e.camera.as_ref().map(CameraId::as_str),
         }
     }
 
@@ -338,7 +356,9 @@ fn role(role: EvidenceRole) -> &'static str {
     match role {
         EvidenceRole::FirstSeen => "first_seen",
         EvidenceRole::Confirming => "confirming",
+        EvidenceRole::OtherView => "other_view",
         EvidenceRole::StillThere => "still_there",
+        EvidenceRole::Unclear => "unclear",
         EvidenceRole::After => "after",
     }
 }
@@ -590,6 +610,8 @@ pub(super) struct EvidenceData<'a> {
     captured_at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     topic: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    camera: Option<&'a str>,
 }
 
 /// `task_item` is absent where the built-in table of kinds decided; due times where no limit is set, or the calendar does

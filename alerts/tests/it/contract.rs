@@ -12,15 +12,16 @@ use alerts::{
     recheck::{Found, Outcome, Why},
     routed::Routed,
     sensor::{Device, Memory, Noted},
-    ticket::{Body, EvidenceRole, OutgoingMessage, Rendition, Ticket},
+    ticket::{Body, Evidence, EvidenceRole, OutgoingMessage, Rendition, Ticket},
     wire::{
-        self, Fault, NodeState, Problem, again_messages, case_messages, checked_messages, cleared_messages,
+        self, Fault, Further, NodeState, Problem, again_messages, case_messages, checked_messages, cleared_messages,
         opening_messages, problem_message, read_platform,
     },
     zero_report::{Finding, ItemReport, ZeroReport},
 };
 use domain::{
-    Ailment, CameraFault, CameraReport, CameraState, Cell, Codec, DecodeMode, Millis, ModelRef, Sha256, Timestamp,
+    Ailment, CameraFault, CameraReport, CameraState, Cell, Codec, DecodeMode, GroundPoint, Millis, ModelRef, Sha256,
+    Timestamp,
 };
 use serde_json::{Value, json};
 
@@ -327,9 +328,35 @@ fn every_change_of_a_case_keeps_the_contract() {
     ticket.evidence = [Rendition::Original, Rendition::Clean]
         .map(|rendition| piece(EvidenceRole::StillThere, rendition, Sha256::of(format!("{rendition:?}").as_bytes()), 9))
         .to_vec();
-    let again: Vec<_> =
-        again_messages(&ticket, OPENED_AT, &node()).iter().map(|m| check_message(&document, m)).collect();
+    let again: Vec<_> = again_messages(&ticket, Further::StillThere, OPENED_AT, &node())
+        .iter()
+        .map(|m| check_message(&document, m))
+        .collect();
     assert_eq!(again, ["evidence", "ticketEvidence"]);
+}
+
+/// What two cameras see: each picture goes under its own camera, and the place is the problem's.
+#[test]
+fn a_ticket_of_two_cameras_keeps_the_contract() {
+    let document = document();
+    let mut ticket = ticket(1);
+    for (crs, x, y) in [("EPSG:4326", 121.459_312_345, 31.189_604), ("local:square", 12.345, -3.0)] {
+        ticket.incident.ground = Some(GroundPoint { crs: crs.to_owned().try_into().unwrap(), x, y });
+        let opening = opening_messages(&ticket, &node());
+        assert_eq!(opening.iter().map(|m| check_message(&document, m)).collect::<Vec<_>>(), ["ticket"]);
+        let Body::Inline(event) = &opening[0].body else { panic!("an event") };
+        let event: serde_json::Value = serde_json::from_slice(event).unwrap();
+        let place = &event["data"]["place"];
+        assert_eq!(place["position_of"] == "problem", crs == "EPSG:4326", "{place}");
+        assert_eq!(place["local"]["x"] == 12.3, crs != "EPSG:4326", "{place}");
+    }
+    let other = Some("31010400001320000124".parse().unwrap());
+    let picture = piece(EvidenceRole::OtherView, Rendition::Clean, Sha256::of(b"other"), 9);
+    ticket.evidence = vec![Evidence { camera: other, ..picture }];
+    let messages = again_messages(&ticket, Further::OtherView, OPENED_AT, &node());
+    let names: Vec<_> = messages.iter().map(|m| check_message(&document, m)).collect();
+    assert_eq!(names, ["evidence", "ticketEvidence"]);
+    assert!(messages[0].topic.contains("/31010400001320000124/evidence/"), "{}", messages[0].topic);
 }
 
 #[test]

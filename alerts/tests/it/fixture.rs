@@ -119,6 +119,7 @@ pub(crate) fn piece(role: EvidenceRole, rendition: Rendition, sha256: Sha256, by
         width: 704,
         height: 576,
         captured_at: OPENED_AT,
+        camera: None,
     }
 }
 
@@ -172,6 +173,7 @@ pub(crate) fn ticket(n: u32) -> Ticket {
             purpose: ZonePurpose::TrafficLane,
             polygon: Polygon::new(vec![[0.1, 0.4].into(), [0.9, 0.4].into(), [0.9, 0.9].into()]).unwrap(),
             dwell: None,
+            overlaps: Vec::new(),
         },
         state: TicketState::Open,
         case: Case::begin(confirmed_at, None).0,

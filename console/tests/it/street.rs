@@ -159,7 +159,7 @@ pub(crate) fn place() -> Place {
 
 pub(crate) fn zone(id: &str, name: &str, purpose: ZonePurpose, corners: &[[f32; 2]]) -> Zone {
     let polygon = Polygon::new(corners.iter().copied().map(Point::from).collect()).expect("a polygon");
-    Zone { id: id.parse().expect("id"), name: name.to_owned(), purpose, polygon, dwell: None }
+    Zone { id: id.parse().expect("id"), name: name.to_owned(), purpose, polygon, dwell: None, overlaps: Vec::new() }
 }
 
 pub(crate) fn lane() -> Zone {
@@ -331,6 +331,7 @@ pub(crate) fn add_pictures(console: &Console, ticket: &mut Ticket, role: Evidenc
             width,
             height,
             captured_at: at,
+            camera: None,
         });
     }
 }

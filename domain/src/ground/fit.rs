@@ -46,8 +46,7 @@ pub(super) fn homography(from: &[[f64; 2]], to: &[[f64; 2]]) -> Result<Matrix, G
     let mut sums = [[0.0; 9]; 9];
     for (a, b) in from.iter().zip(to) {
         let ([x, y], [u, v]) = (near.apply(*a), far.apply(*b));
-        let rows =
-            [[-x, -y, -1.0, 0.0, 0.0, 0.0, u * x, u * y, u], [0.0, 0.0, 0.0, -x, -y, -1.0, v * x, v * y, v]];
+        let rows = [[-x, -y, -1.0, 0.0, 0.0, 0.0, u * x, u * y, u], [0.0, 0.0, 0.0, -x, -y, -1.0, v * x, v * y, v]];
         for row in rows {
             for (r, left) in row.iter().enumerate() {
                 for (c, right) in row.iter().enumerate() {

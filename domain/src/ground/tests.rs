@@ -53,7 +53,7 @@ fn four_points_fix_the_ground_and_more_say_how_well() {
 
 #[test]
 fn degrees_come_back_as_degrees() {
-    let (lon, lat) = (121.4593, 31.1896);
+    let (lon, lat) = (121.4593_f64, 31.1896_f64);
     let degrees = |[x, y]: [f64; 2]| [lon + x / (DEGREE * lat.to_radians().cos()), lat + y / DEGREE];
     let pairs: Vec<_> = PLACES.iter().map(|place| (POLE.sees(*place), degrees(*place))).collect();
     let ground = ground("EPSG:4326", &pairs).expect("a ground");
@@ -100,7 +100,11 @@ fn what_fixes_no_ground_is_refused_with_the_reason() {
     };
     refuse("local:a", &with(1, ([1.2, 0.5], [0.0, 0.0])), "point 2: 1.2 is no share of the picture's");
     refuse("local:a", &with(1, ([0.2, 0.5], [f64::NAN, 0.0])), "number of metres");
-    refuse("EPSG:4326", &with(0, ([0.2, 0.5], [31.1896, 121.4593])), "point 1: 121.4593 is no latitude (longitude comes first)");
+    refuse(
+        "EPSG:4326",
+        &with(0, ([0.2, 0.5], [31.1896, 121.4593])),
+        "point 1: 121.4593 is no latitude (longitude comes first)",
+    );
     refuse("EPSG:4326", &square, "EPSG:4326 counts in degrees");
     let row: Vec<_> = (0..5).map(|n| ([0.1 + 0.2 * f64::from(n), 0.5], [f64::from(n), 0.0])).collect();
     refuse("local:a", &row, "the pixels lie (nearly) on one line");
