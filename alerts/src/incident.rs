@@ -140,7 +140,8 @@ pub enum Input<'a> {
 }
 
 /// How a ticket ended otherwise than by looks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Ending {
     /// It is no case: its place stays quiet until it was clear or the rule's cool-down ends.
     Rejected,

@@ -88,6 +88,7 @@ pub struct Store {
     publishing: Arc<Mutex<Option<AnyConnection>>>,
     outbox: watch::Sender<u64>,
     full: Arc<Notify>,
+    sensors_ended: Arc<Notify>,
 }
 
 fn migrations(database: &Database) -> Vec<Migration> {
@@ -176,6 +177,7 @@ impl Store {
             publishing: Arc::default(),
             outbox: watch::Sender::new(0),
             full: Arc::default(),
+            sensors_ended: Arc::default(),
         })
     }
 
@@ -189,6 +191,13 @@ impl Store {
     #[must_use]
     pub fn full(&self) -> Arc<Notify> {
         Arc::clone(&self.full)
+    }
+
+    /// Wakes whoever waits for it each time that a ticket of a sensor was closed or rejected; who it was is in
+    /// [`ended_sensor_cases`](Self::ended_sensor_cases).
+    #[must_use]
+    pub fn sensors_ended(&self) -> Arc<Notify> {
+        Arc::clone(&self.sensors_ended)
     }
 
     /// Closes all connections, those of clones too, after the calls under way have ended.

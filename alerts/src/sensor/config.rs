@@ -6,7 +6,10 @@ use domain::{CameraId, DeviceId, Kind, Millis, Place, ZoneId};
 use serde::{Deserialize, Serialize};
 
 use super::{measure::measure, topic::Pattern};
-use crate::mqtt::{MqttConfig, MqttError};
+use crate::{
+    incident::Ending,
+    mqtt::{MqttConfig, MqttError},
+};
 
 /// The topics of devices that speak as gridwatch proposes.
 const DEFAULT_TOPIC: &str = "sensor/v1/{district}/{street}/{device}/{measure}";
@@ -163,6 +166,14 @@ pub struct RuleConfig {
     pub kind: Option<Kind>,
     /// Whether the device's camera is asked for a look, whose picture goes onto the ticket.
     pub look: Option<bool>,
+    /// Whether a person must confirm it before it is filed.
+    pub review: Option<bool>,
+    /// How long that may take; then it is rejected as expired.
+    pub review_expiry: Option<Millis>,
+    /// How long the device opens no other ticket of this kind after one was rejected, unless it is over before.
+    pub reject_cooldown: Option<Millis>,
+    /// How long what still holds after its ticket was closed stays without another one.
+    pub realarm: Option<Millis>,
 }
 
 /// A rule on readings in force.
@@ -184,6 +195,25 @@ pub struct SensorRule {
     pub kind: Kind,
     /// Whether to ask for a look.
     pub look: bool,
+    /// Whether a person must confirm it before it is filed.
+    pub review: bool,
+    /// How long that may take.
+    pub review_expiry: Millis,
+    /// How long the device stays quiet after a ticket was rejected.
+    pub reject_cooldown: Millis,
+    /// How long it stays quiet after one was closed.
+    pub realarm: Millis,
+}
+
+impl SensorRule {
+    /// How long the device opens no other ticket of this kind after one that ended so.
+    #[must_use]
+    pub fn quiet_after(&self, ending: Ending) -> Millis {
+        match ending {
+            Ending::Rejected => self.reject_cooldown,
+            Ending::Closed => self.realarm,
+        }
+    }
 }
 
 /// When a rule holds, and when it is over; between the two it stays as it is.
@@ -253,6 +283,7 @@ fn built_in() -> [(&'static str, RuleConfig); 5] {
         rearm_after: Some(Millis::mins(10)),
         kind: Some(kind.parse().expect("a valid kind")),
         look: Some(look),
+        ..RuleConfig::default()
     };
     let noise = rule("noise", 75.0, Millis::mins(10), 70.0, Millis::mins(10), "noise.street", false);
     [
@@ -382,6 +413,10 @@ fn merged(base: RuleConfig, written: &RuleConfig) -> RuleConfig {
         rearm_after: written.rearm_after.or(base.rearm_after),
         kind: written.kind.or(base.kind),
         look: written.look.or(base.look),
+        review: written.review.or(base.review),
+        review_expiry: written.review_expiry.or(base.review_expiry),
+        reject_cooldown: written.reject_cooldown.or(base.reject_cooldown),
+        realarm: written.realarm.or(base.realarm),
     }
 }
 
@@ -409,6 +444,26 @@ fn effective(name: String, rule: RuleConfig) -> Result<SensorRule, SensorError> 
     if [holds_for, clear_for, rearm_after].iter().any(|t| *t < Millis::ZERO || *t > Millis::mins(7 * 24 * 60)) {
         return Err(wrong("for", ", clear_for and rearm_after must be from 0s to 7 days"));
     }
-    let look = rule.look.unwrap_or(false);
-    Ok(SensorRule { name, measure: measured, conditions, holds_for, clear_for, rearm_after, kind, look })
+    let day = Millis::mins(24 * 60);
+    let review_expiry = rule.review_expiry.unwrap_or(day);
+    let reject_cooldown = rule.reject_cooldown.unwrap_or(day);
+    let realarm = rule.realarm.unwrap_or(Millis::mins(60));
+    let after_the_end = [("review_expiry", review_expiry), ("reject_cooldown", reject_cooldown), ("realarm", realarm)];
+    if let Some((key, _)) = after_the_end.iter().find(|(_, t)| *t < Millis::mins(1) || *t > Millis(day.0 * 366)) {
+        return Err(wrong(key, "must be from 1m to a year"));
+    }
+    Ok(SensorRule {
+        name,
+        measure: measured,
+        conditions,
+        holds_for,
+        clear_for,
+        rearm_after,
+        kind,
+        look: rule.look.unwrap_or(false),
+        review: rule.review.unwrap_or(false),
+        review_expiry,
+        reject_cooldown,
+        realarm,
+    })
 }

@@ -16,7 +16,7 @@ use super::{
     mapping::Reading,
     measure::measure,
 };
-use crate::incident::RuleRef;
+use crate::incident::{Ending, RuleRef};
 
 /// How far back a reading may be behind the one before it without meaning that a clock was set back.
 const OUT_OF_ORDER: Millis = Millis::mins(2);
@@ -60,6 +60,8 @@ pub struct Case {
     pub reason_zh: String,
     /// Whether a look at the place is wanted.
     pub look: bool,
+    /// How long a person may take to confirm it; none where it is filed at once.
+    pub review: Option<Millis>,
 }
 
 /// What a parking sensor says of a camera's zone.
@@ -244,24 +246,36 @@ impl Core {
         all
     }
 
+    /// A ticket was rejected or closed at `at`: its device stays quiet as the rule has it. Returns which device that is, and
+    /// what comes of it; none where no device has that ticket any more, or knows of its end.
+    pub fn ended(&mut self, ticket: TicketId, ending: Ending, at: Timestamp) -> Option<(usize, Outcome)> {
+        let has_it = |memory: &Memory| {
+            memory.conditions.iter().find(|(_, c)| c.ticket() == Some(ticket)).map(|(rule, _)| rule.clone())
+        };
+        let (device, name) = self.memories.iter().enumerate().find_map(|(n, memory)| Some((n, has_it(memory)?)))?;
+        let rule = self.rules.iter().position(|rule| rule.name == name)?;
+        let before = self.memories[device].conditions.get(&name).cloned();
+        let latest = self.memories[device].latest.get(&self.rules[rule].measure).copied();
+        let mut out = Outcome::default();
+        self.step(device, rule, Event::Ended(ending, at, latest), &mut out);
+        out.notable = self.memories[device].conditions.get(&name) != before.as_ref();
+        out.notable.then_some((device, out))
+    }
+
     fn step(&mut self, device: usize, rule: usize, event: Event, out: &mut Outcome) {
         let (of_device, rule) = (&self.devices[device], &self.rules[rule]);
         let conditions = &mut self.memories[device].conditions;
         let before = conditions.remove(&rule.name).unwrap_or_default();
         // A reading that only confirms what is known is no news.
         let stage = std::mem::discriminant(&before);
-        let over = |c: &Condition| matches!(c, Condition::Standing { over_since: Some(_), .. });
-        let was_over = over(&before);
+        let was_over = before.over_since().is_some();
         let name = |since: Timestamp| {
             let seed = format!("sensor {} {} {}", of_device.id, rule.kind, since.0);
             TicketId::derive(since + rule.holds_for, seed.as_bytes())
         };
         let (after, step) = before.on(event, rule, name);
-        out.notable |= stage != std::mem::discriminant(&after) || was_over != over(&after);
-        let now = match event {
-            Event::Reading(noted) => noted.at,
-            Event::Time(now) => now,
-        };
+        out.notable |= stage != std::mem::discriminant(&after) || was_over != after.over_since().is_some();
+        let now = event.at();
         match step {
             Some(Step::Open { since, noted }) => {
                 out.effects.push(Effect::Open(Box::new(case(of_device, device, rule, name(since), since, now, noted))));
@@ -355,5 +369,6 @@ fn case(
         reason,
         reason_zh,
         look: rule.look,
+        review: rule.review.then_some(rule.review_expiry),
     }
 }

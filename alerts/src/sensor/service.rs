@@ -13,7 +13,7 @@ use std::{
 use domain::{CameraId, DeviceId, Millis, Timestamp};
 use metrics::{counter, gauge};
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{Notify, mpsc, watch},
     task::JoinSet,
     time::MissedTickBehavior,
 };
@@ -130,6 +130,7 @@ pub struct SensorService {
 
 enum Wait {
     Heard(Heard),
+    Ended,
     Tick,
     Stop,
 }
@@ -200,15 +201,18 @@ impl SensorService {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut n_ticks = 0_u32;
+        let ended = self.store.sensors_ended();
         loop {
             let wait = tokio::select! {
                 () = stop.cancelled() => Wait::Stop,
+                () = ended.notified() => Wait::Ended,
                 _ = ticks.tick() => Wait::Tick,
                 some = heard.recv() => some.map_or(Wait::Stop, Wait::Heard),
             };
             let stopping = matches!(wait, Wait::Stop);
             match wait {
                 Wait::Heard(batch) => self.hear(&ears, batch, now()),
+                Wait::Ended => self.hear_ends(&ended).await,
                 Wait::Tick => {
                     self.tick(&ears, now(), n_ticks);
                     if n_ticks.is_multiple_of(FORGET_EVERY) {
@@ -234,6 +238,11 @@ impl SensorService {
     /// Takes up what an earlier process left: what devices said, and cases that were on their way.
     async fn restore(&mut self) -> Result<(), AlertsError> {
         self.core.restore(self.store.sensor_memories().await?);
+        for (ticket, ending, at) in self.store.ended_sensor_cases().await? {
+            if let Some((device, outcome)) = self.core.ended(ticket, ending, at) {
+                self.take(device, outcome);
+            }
+        }
         for unfinished in self.store.unfinished_sensor_cases().await? {
             match unfinished.cleared {
                 None => self.due.push(Sensing::Open(Box::new(unfinished.opening))),
@@ -260,6 +269,25 @@ impl SensorService {
         info!(devices = views.len(), sources = self.sources.len() - 1, "sensors are listened to");
         self.board.set_devices(views);
         Ok(())
+    }
+
+    /// Takes in which tickets were rejected or closed.
+    async fn hear_ends(&mut self, again: &Notify) {
+        match self.store.ended_sensor_cases().await {
+            Ok(ended) => {
+                for (ticket, ending, at) in ended {
+                    if let Some((device, outcome)) = self.core.ended(ticket, ending, at) {
+                        info!(%ticket, device = %self.core.devices()[device].id, ?ending, "a ticket of a sensor ended");
+                        self.take(device, outcome);
+                    }
+                }
+            }
+            Err(failure) => {
+                warn!(error = %failure, "the ends of tickets of sensors cannot be read, trying again");
+                tokio::time::sleep(jittered_pause(0)).await;
+                again.notify_one();
+            }
+        }
     }
 
     fn hear(&mut self, ears: &[Ear], heard: Heard, now: Timestamp) {
@@ -509,6 +537,7 @@ impl SensorService {
             camera: CameraInfo { name, place },
             zone,
             look_at: device.camera.clone().filter(|_| case.look && seen_by.is_some()),
+            review: case.review,
         }
     }
 }

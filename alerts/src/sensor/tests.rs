@@ -3,7 +3,10 @@
 use domain::{Millis, TicketId, Timestamp};
 use proptest::prelude::*;
 
-use super::{Condition, Core, Effect, Mapping, Memory, Problem, Reading, SensorsConfig, State, mapping::Refused};
+use super::{
+    Condition, Core, Effect, Mapping, Memory, Problem, Reading, SensorsConfig, State, core::Outcome, mapping::Refused,
+};
+use crate::incident::Ending;
 
 const NOON: Timestamp = Timestamp(1_790_000_000_000);
 
@@ -282,9 +285,84 @@ fn a_section_that_cannot_be_is_refused_with_its_place() {
     config("[rules.tank_low]\nmeasure = \"fill\"\nkind = \"tank.low\"\nat_most = 10\nclear = 15").check().unwrap();
 }
 
-/// A reading, time that passes, or the end of the process.
+fn end(core: &mut Core, ticket: TicketId, ending: Ending, minute: i64) -> Option<Outcome> {
+    core.ended(ticket, ending, at(minute)).map(|(_, outcome)| outcome)
+}
+
+#[test]
+fn a_rejected_ticket_keeps_its_device_quiet_until_it_is_over_or_the_cool_down_ends() {
+    let smoke = |core: &mut Core, minute: i64, value: f64| core.read(&reading(1, "smoke", value, at(minute))).effects;
+    let day = 24 * 60;
+    let mut core = self::core();
+    let ticket = opened(&smoke(&mut core, 0, 1.0))[0];
+    let outcome = end(&mut core, ticket, Ending::Rejected, 1).expect("it has that ticket");
+    assert!(outcome.notable && outcome.effects.is_empty());
+    assert_eq!(end(&mut core, ticket, Ending::Rejected, 1), None, "it knows");
+    assert_eq!(end(&mut core, TicketId::derive(NOON, b"?"), Ending::Rejected, 1), None);
+    assert_eq!(opened(&smoke(&mut core, 60, 1.0)), []);
+    assert_eq!(opened(&smoke(&mut core, day, 1.0)), []);
+    // The device speaks on change only: what it said last still holds.
+    let all: Vec<_> = core.tick(at(day + 1), Some(at(day))).into_iter().flat_map(|(_, out)| out.effects).collect();
+    let second = opened(&all);
+    assert!(second.len() == 1 && second != [ticket]);
+
+    // It was over: what comes then is another fire.
+    let mut core = self::core();
+    let ticket = opened(&smoke(&mut core, 0, 1.0))[0];
+    end(&mut core, ticket, Ending::Rejected, 1);
+    smoke(&mut core, 2, 0.0);
+    let over: Vec<_> = (3..9).flat_map(|m| core.tick(at(m), Some(at(0)))).flat_map(|(_, out)| out.effects).collect();
+    assert_eq!(cleared(&over), [ticket]);
+    assert_eq!(opened(&smoke(&mut core, 18, 1.0)).len(), 1);
+}
+
+#[test]
+fn what_still_holds_after_its_ticket_was_closed_is_told_again() {
+    let mut core = core();
+    (0..16).for_each(|minute| drop(fill(&mut core, minute, 95.0)));
+    let ticket = core.memory(0).unwrap().conditions["bin_full"].ticket().expect("a ticket");
+    end(&mut core, ticket, Ending::Closed, 20);
+    for minute in 20..95 {
+        assert_eq!(opened(&fill(&mut core, minute, 95.0)), [], "minute {minute}");
+    }
+    assert_eq!(opened(&fill(&mut core, 95, 95.0)).len(), 1, "an hour later it has held for its time once more");
+    // That it was no case outweighs that it is over.
+    let mut core = self::core();
+    let ticket = opened(&core.read(&reading(1, "smoke", 1.0, at(0))).effects)[0];
+    end(&mut core, ticket, Ending::Closed, 1);
+    assert!(end(&mut core, ticket, Ending::Rejected, 2).is_some());
+    assert_eq!(end(&mut core, ticket, Ending::Closed, 3), None);
+    assert_eq!(opened(&core.read(&reading(1, "smoke", 1.0, at(600))).effects), []);
+}
+
+#[test]
+fn an_end_outlasts_a_restart() {
+    let mut core = core();
+    let ticket = opened(&core.read(&reading(1, "smoke", 1.0, at(0))).effects)[0];
+    end(&mut core, ticket, Ending::Rejected, 1);
+    let memory = serde_json::to_string(core.memory(1).unwrap()).unwrap();
+    let mut core = self::core();
+    core.restore([("smoke-1".parse().unwrap(), serde_json::from_str::<Memory>(&memory).unwrap())]);
+    assert_eq!(opened(&core.read(&reading(1, "smoke", 1.0, at(60))).effects), []);
+}
+
+#[test]
+fn a_rule_may_want_a_person_to_confirm_its_cases() {
+    let config = config("[rules.smoke]\nreview = true\nreview_expiry = \"2h\"");
+    let mut core = Core::new(&config).unwrap();
+    let effects = core.read(&reading(1, "smoke", 1.0, NOON)).effects;
+    let review = |effect: &Effect| match effect {
+        Effect::Open(case) => Some(case.review),
+        _ => None,
+    };
+    assert_eq!(effects.iter().find_map(review), Some(Some(Millis::mins(120))));
+    refuse("[rules.smoke]\nreview_expiry = \"5s\"", "rules.smoke.review_expiry: must be from 1m to a year");
+}
+
+/// A reading, time that passes, a verdict, or the end of the process.
 #[derive(Debug, Clone)]
 enum Act {
+    End(Ending),
     Read(f64, i64),
     Tick(i64),
     Restart,
@@ -297,6 +375,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         6 => (value, step.clone()).prop_map(|(value, step)| Act::Read(value, step)),
         3 => step.prop_map(Act::Tick),
         1 => Just(Act::Restart),
+        1 => prop::sample::select(vec![Ending::Rejected, Ending::Closed]).prop_map(Act::End),
     ];
     prop::collection::vec(act, 1..120)
 }
@@ -307,7 +386,7 @@ proptest! {
     #[test]
     fn one_ticket_at_a_time(acts in acts()) {
         let (mut core, mut twin) = (core(), core());
-        let (mut now, mut open) = (NOON, None);
+        let (mut now, mut open, mut over) = (NOON, None, None);
         for act in acts {
             let (effects, of_twin) = match act {
                 Act::Read(value, step) => {
@@ -321,6 +400,14 @@ proptest! {
                         core.tick(now, Some(NOON)).into_iter().flat_map(|(_, out)| out.effects).collect()
                     };
                     (all(&mut core), all(&mut twin))
+                }
+                Act::End(ending) => {
+                    let Some(ticket) = open.or(over) else { continue };
+                    let ended = core.ended(ticket, ending, now);
+                    prop_assert_eq!(&ended, &twin.ended(ticket, ending, now));
+                    prop_assert!(ended.is_none_or(|(_, outcome)| outcome.effects.is_empty()));
+                    over = open.take().or(over);
+                    continue;
                 }
                 Act::Restart => {
                     let memory = serde_json::to_string(core.memory(0).unwrap()).unwrap();
@@ -337,9 +424,10 @@ proptest! {
                         prop_assert!(open.is_none());
                         prop_assert!(case.noted.iter().all(|noted| noted.value >= 90.0));
                         prop_assert!(case.noted.len() <= 32);
+                        prop_assert!(over.take() != Some(case.ticket));
                         open = Some(case.ticket);
                     }
-                    Effect::Clear { ticket, .. } => prop_assert_eq!(open.take(), Some(ticket)),
+                    Effect::Clear { ticket, .. } => prop_assert_eq!(open.take().or(over.take()), Some(ticket)),
                     Effect::Health(_) | Effect::Word(_) => {}
                 }
             }

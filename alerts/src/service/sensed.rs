@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use domain::{CameraId, Look, TicketId, Timestamp};
+use domain::{CameraId, Look, Millis, TicketId, Timestamp};
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
@@ -51,6 +51,9 @@ pub struct SensedCase {
     pub zone: Zone,
     /// The camera whose next look goes onto the ticket.
     pub look_at: Option<CameraId>,
+    /// How long a person may take to confirm it; none where it is filed at once.
+    #[serde(default)]
+    pub review: Option<Millis>,
 }
 
 /// A ticket that waits for its look.
@@ -120,7 +123,7 @@ impl Watch {
     }
 
     fn sensed(&self, case: SensedCase, look: Option<&Arc<Look>>, satisfied: Instant) -> Case {
-        let SensedCase { incident, camera, zone, look_at } = case;
+        let SensedCase { incident, camera, zone, look_at, review } = case;
         let mut full_resolution = JoinSet::new();
         if let (Some(camera), Some(_)) = (&look_at, look) {
             if let Some(grab) = self.full_resolution.grab(camera) {
@@ -131,8 +134,7 @@ impl Watch {
                 .increment(1);
         }
         let look = look.cloned();
-        // A reading is a measurement: it is filed at once.
-        let review_until = None;
+        let review_until = review.map(|within| incident.confirmed_at + within);
         Case::Open(Box::new(Opening {
             incident,
             camera,

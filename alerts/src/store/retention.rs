@@ -230,6 +230,10 @@ impl Store {
             query.bind_all(ids());
             query.query().execute(&mut *tx).await.map_err(&failed)?;
         }
+        // A sensor's case without its ticket would be taken for one that was not written yet.
+        let mut query = Sql::new("DELETE FROM sensor_cases WHERE ticket IN ");
+        query.bind_all(ids());
+        query.query().execute(&mut *tx).await.map_err(&failed)?;
         let mut query = Sql::new("DELETE FROM tickets WHERE id IN ");
         query.bind_all(ids());
         query.query().execute(&mut *tx).await.map_err(&failed)?;

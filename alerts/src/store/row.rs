@@ -118,11 +118,17 @@ impl<'r> TicketRow<'r> {
 
     /// With how and when it ended.
     pub(super) fn to_ended_ticket(&self) -> Result<(OpenTicket, Ending, Timestamp), AlertsError> {
+        let (_, ending, at) = self.to_end()?;
+        Ok((self.to_open_ticket()?, ending, at))
+    }
+
+    /// How and when it ended.
+    pub(super) fn to_end(&self) -> Result<(TicketId, Ending, Timestamp), AlertsError> {
         let ending = match self.word("case_state")? {
             State::Rejected => Ending::Rejected,
             _ => Ending::Closed,
         };
-        Ok((self.to_open_ticket()?, ending, self.time("ended_at")?))
+        Ok((self.to_id()?, ending, self.time("ended_at")?))
     }
 
     pub(super) fn to_history_line(&self) -> Result<HistoryLine, AlertsError> {

@@ -5,10 +5,14 @@ use std::collections::BTreeMap;
 use domain::{DeviceId, TicketId, Timestamp};
 use sqlx::Row as _;
 
-use super::{Store, row::json};
+use super::{
+    Store,
+    row::{TicketRow, json},
+};
 use crate::{
     AlertsError,
     error::Source,
+    incident::Ending,
     sensor::{Memory, Noted},
     service::SensedCase,
 };
@@ -157,6 +161,21 @@ impl Store {
             });
         }
         Ok(cases)
+    }
+
+    /// Tickets of sensors that were rejected or closed and whose problem was not seen to be gone since, and when.
+    ///
+    /// # Errors
+    /// When the database fails or a row is damaged.
+    pub async fn ended_sensor_cases(&self) -> Result<Vec<(TicketId, Ending, Timestamp)>, AlertsError> {
+        let rows = sqlx::query(
+            "SELECT t.id AS id, t.case_state AS case_state, t.ended_at AS ended_at FROM sensor_cases c \
+             JOIN tickets t ON t.id = c.ticket WHERE t.ended_at IS NOT NULL AND t.cleared_at IS NULL ORDER BY t.ended_at, t.id",
+        )
+        .fetch_all(&self.readers)
+        .await
+        .map_err(self.failed("read the ended cases of sensors"))?;
+        rows.iter().map(|row| TicketRow::new(row, "id")?.to_end()).collect()
     }
 
     /// The newest readings of one device, all measures, newest first.

@@ -6,13 +6,15 @@ use std::{
 };
 
 use alerts::{
+    case::{self, Reason, Verdict, VerdictKind},
     publisher::StatusBoard,
-    sensor::{Problem, SensorBoard, SensorService, SensorSetup, SensorsConfig},
+    sensor::{Condition, Memory, Problem, SensorBoard, SensorService, SensorSetup, SensorsConfig},
     service::{Event, SensedCase, Sensing},
-    store::{Opened, Store},
+    store::{Opened, Ruling, Store},
     ticket::Ticket,
+    wire::CaseMessages,
 };
-use domain::CameraId;
+use domain::{CameraId, Timestamp};
 use tokio::{sync::mpsc, task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -149,6 +151,33 @@ async fn what_was_on_its_way_comes_again_after_a_kill_and_only_then() {
     running.kill().await;
     let mut running = Running::start(&broker, &house.store, StatusBoard::default());
     assert!(matches!(running.next().await, Sensing::Clear { ticket, .. } if ticket == cleared));
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_rejected_ticket_keeps_its_sensor_quiet_also_after_a_kill() {
+    let (broker, house) = (Mosquitto::open(), House::new().await);
+    let mut running = Running::start(&broker, &house.store, StatusBoard::default());
+    listening(&running).await;
+    publish(broker.port, &topic("smoke-2", "smoke"), "1").await;
+    let ticket = written(running.next_open().await);
+    assert_eq!(house.store.open_ticket(&ticket, &[]).await.unwrap(), Opened::New);
+    let at = Timestamp::from(std::time::SystemTime::now());
+    let verdict = Verdict { reason: Some(Reason::new("false_alarm")), ..Verdict::new(VerdictKind::Rejected, at) };
+    let ruling = Ruling::plain(ticket.id(), at, case::Event::Said(verdict));
+    house.store.rule(&ruling, |_, _| CaseMessages::default()).await.unwrap();
+    let ended = |memory: &Memory| matches!(memory.conditions.get("smoke"), Some(Condition::Ended { .. }));
+    let device = "smoke-2".parse().unwrap();
+    eventually_async("the sensor hears of it", async || {
+        house.store.sensor_memories().await.unwrap().iter().any(|(id, memory)| *id == device && ended(memory))
+    })
+    .await;
+    running.kill().await;
+    let mut running = Running::start(&broker, &house.store, StatusBoard::default());
+    listening(&running).await;
+    publish(broker.port, &topic("smoke-2", "smoke"), "1").await;
+    publish(broker.port, &topic("smoke-1", "smoke"), "1").await;
+    assert_eq!(running.next_open().await.incident.zone.as_str(), "z7", "the other one's, and none before it");
     running.stop().await;
 }
 
