@@ -14,8 +14,8 @@ use tracing::{info, warn};
 /// Whether what a camera shows can be trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trust {
-    /// From now on not.
-    Lost,
+    /// From now on not, for this fault.
+    Lost(CameraFault),
     /// Again.
     Regained,
 }
@@ -25,7 +25,7 @@ impl Trust {
     #[must_use]
     pub fn event(self, camera: CameraId, at: Timestamp) -> Event {
         match self {
-            Self::Lost => Event::Unfit(camera, at),
+            Self::Lost(fault) => Event::Unfit { camera, at, fault },
             Self::Regained => Event::Fit(camera, at),
         }
     }
@@ -39,14 +39,14 @@ pub struct HealthBoard(Arc<Mutex<HashMap<CameraId, Vec<Ailment>>>>);
 impl HealthBoard {
     /// Puts up what a look found; whether that changes the camera's trust.
     pub fn post(&self, camera: &CameraId, ailments: Vec<Ailment>) -> Option<Trust> {
-        let is_trusted = |ailments: &[Ailment]| !ailments.iter().any(|ailment| ailment.fault.suspends_tickets());
-        let now = is_trusted(&ailments);
+        let distrusted = |ailments: &[Ailment]| ailments.iter().map(|a| a.fault).find(|fault| fault.suspends_tickets());
+        let now = distrusted(&ailments);
         let mut board = self.lock();
         let before = if ailments.is_empty() { board.remove(camera) } else { board.insert(camera.clone(), ailments) };
-        match (before.is_none_or(|before| is_trusted(&before)), now) {
-            (true, false) => Some(Trust::Lost),
-            (false, true) => Some(Trust::Regained),
-            (true, true) | (false, false) => None,
+        match (before.and_then(|before| distrusted(&before)), now) {
+            (None, Some(fault)) => Some(Trust::Lost(fault)),
+            (Some(_), None) => Some(Trust::Regained),
+            (None, None) | (Some(_), Some(_)) => None,
         }
     }
 

@@ -3,11 +3,12 @@
 //! A check begins when the platform says `handled` (or asks). The camera is looked at at once, then evenly over a window.
 //! It promises: a result comes once, after the last look or when the window and as much again have passed, whatever the
 //! camera does; `cleared` only after enough looks in a row that showed the place unobstructed and without the problem, all of
-//! them taken after the check began and without a loss of the stream between them; where looks cannot tell, it says so.
+//! them taken after the check began, by a camera that can be trusted, and without a loss of the stream between them; where
+//! looks cannot tell, it says so and why.
 
 use std::collections::BTreeMap;
 
-use domain::{CameraId, Millis, TicketId, Timestamp};
+use domain::{CameraFault, CameraId, Millis, TicketId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::incident::Sight;
@@ -85,8 +86,18 @@ pub enum Why {
     Wavering,
     /// The camera gave too few looks.
     CameraLost,
-    /// The camera's pictures, or what is known of its view, cannot be trusted.
+    /// What is known of the camera's view was learnt anew since, or nothing tells what the looks show.
     Untrusted,
+    /// The camera gave the same picture again and again.
+    CameraFrozen,
+    /// The camera was covered, or fogged up.
+    CameraBlind,
+    /// It was too dark to see.
+    CameraDark,
+    /// The camera was out of focus.
+    CameraBlurred,
+    /// The camera looked elsewhere.
+    CameraMoved,
 }
 
 impl Why {
@@ -100,6 +111,24 @@ impl Why {
             Self::Wavering => "wavering",
             Self::CameraLost => "camera_lost",
             Self::Untrusted => "untrusted",
+            Self::CameraFrozen => "camera_frozen",
+            Self::CameraBlind => "camera_blind",
+            Self::CameraDark => "camera_dark",
+            Self::CameraBlurred => "camera_blurred",
+            Self::CameraMoved => "camera_moved",
+        }
+    }
+
+    /// Why a camera with this fault proves nothing.
+    fn of(fault: CameraFault) -> Self {
+        match fault {
+            CameraFault::Frozen => Self::CameraFrozen,
+            CameraFault::Blind => Self::CameraBlind,
+            CameraFault::Dark => Self::CameraDark,
+            CameraFault::Blurred => Self::CameraBlurred,
+            CameraFault::Moved => Self::CameraMoved,
+            CameraFault::Offline => Self::CameraLost,
+            CameraFault::KeyframeInterval | CameraFault::Clock => Self::Untrusted,
         }
     }
 }
@@ -141,8 +170,10 @@ struct Check {
     untrusted: u32,
     /// Clear looks since the last that showed something else.
     clear_in_row: u32,
-    /// What the last unobstructed look showed.
-    last: Option<Sight>,
+    /// What was wrong with the camera, once it was.
+    fault: Option<CameraFault>,
+    /// Whether its stream was lost since the last look.
+    lost: bool,
 }
 
 /// All checks that are under way.
@@ -161,7 +192,8 @@ impl Rechecks {
 
     /// Begins to check a ticket's place, or begins anew where it is being checked already: the platform has said it again.
     /// After a restart what was due begins anew, too.
-    pub fn begin(&mut self, ticket: TicketId, camera: CameraId, now: Timestamp) {
+    /// `fault` is what is wrong with the camera, if anything is.
+    pub fn begin(&mut self, ticket: TicketId, camera: CameraId, fault: Option<CameraFault>, now: Timestamp) {
         let check = Check {
             camera,
             began_at: now,
@@ -172,7 +204,8 @@ impl Rechecks {
             hidden: 0,
             untrusted: 0,
             clear_in_row: 0,
-            last: None,
+            fault,
+            lost: false,
         };
         self.open.insert(ticket, check);
     }
@@ -205,6 +238,7 @@ impl Rechecks {
         let spacing = self.config.spacing();
         let check = self.open.get_mut(&ticket).filter(|check| taken_at >= check.due)?;
         check.looks += 1;
+        check.lost = false;
         check.due = taken_at + spacing;
         match sight {
             Some(Sight::Clear) => {
@@ -222,7 +256,6 @@ impl Rechecks {
                 check.clear_in_row = 0;
             }
         }
-        check.last = sight.filter(|sight| *sight != Sight::Hidden).or(check.last);
         if check.looks < self.config.looks {
             return None;
         }
@@ -234,7 +267,17 @@ impl Rechecks {
     /// The camera lost its stream: it may come back to another view, so the looks before prove nothing with those after.
     pub fn lost(&mut self, camera: &CameraId) {
         for check in self.open.values_mut().filter(|check| check.camera == *camera) {
-            check.clear_in_row = 0;
+            (check.clear_in_row, check.lost) = (0, true);
+        }
+    }
+
+    /// The camera cannot be trusted, and could not for some time before that was known: no look that was made so far proves
+    /// anything.
+    pub fn distrust(&mut self, camera: &CameraId, fault: CameraFault) {
+        for check in self.open.values_mut().filter(|check| check.camera == *camera) {
+            check.untrusted += check.clear + check.standing;
+            (check.clear, check.standing, check.clear_in_row) = (0, 0, 0);
+            check.fault = Some(fault);
         }
     }
 
@@ -258,10 +301,11 @@ impl Check {
             (Found::Cleared, Why::Clear)
         } else if self.standing >= 2.min(config.looks) && self.standing >= self.clear {
             (Found::StillThere, Why::Seen)
-        } else if self.looks < config.min_clear {
-            (Found::Unclear, Why::CameraLost)
+        } else if self.looks < config.min_clear || self.lost {
+            // One that gave no look at all may have been unfit before it went away.
+            (Found::Unclear, self.fault.filter(|_| self.untrusted > 0).map_or(Why::CameraLost, Why::of))
         } else if self.untrusted > self.hidden {
-            (Found::Unclear, Why::Untrusted)
+            (Found::Unclear, self.fault.map_or(Why::Untrusted, Why::of))
         } else if self.hidden > 0 && self.clear + self.standing < config.min_clear {
             (Found::Unclear, Why::Obstructed)
         } else {
@@ -299,11 +343,12 @@ mod tests {
     /// Plays looks, one each 30 s (`-`: none came; `!`: the stream was lost), then waits for the outcome.
     fn play(looks: &str) -> Outcome {
         let mut checks = Rechecks::new(RecheckConfig::default());
-        checks.begin(ticket(), camera(), T0);
+        checks.begin(ticket(), camera(), None, T0);
         let mut now = T0;
         for letter in looks.chars() {
             match letter {
                 '!' => checks.lost(&camera()),
+                'b' => checks.distrust(&camera(), CameraFault::Blind),
                 '-' => now = now + Millis::secs(30),
                 letter => {
                     assert_eq!(checks.due_at(&camera(), now), [ticket()]);
@@ -353,13 +398,35 @@ mod tests {
         check("ccxcc", Found::Unclear, Why::Untrusted);
         check("xxxxx", Found::Unclear, Why::Untrusted);
         check("cc!cc-", Found::Unclear, Why::Wavering);
+        check("cc!-", Found::Unclear, Why::CameraLost);
+        check("ccc!-", Found::Unclear, Why::CameraLost);
         check("cc!ccc", Found::Cleared, Why::Clear);
+    }
+
+    #[test]
+    fn a_camera_that_turns_out_to_be_blind_has_proved_nothing() {
+        // The looks before were made through the cloth that hangs over it.
+        check("cccb-", Found::Unclear, Why::CameraBlind);
+        check("cccbxx", Found::Unclear, Why::CameraBlind);
+        check("sssbxx", Found::Unclear, Why::CameraBlind);
+        // It can see again, and for long enough.
+        check("cbccc-", Found::Cleared, Why::Clear);
+        check("bxsss-", Found::StillThere, Why::Seen);
+        check("bccxcc", Found::Unclear, Why::CameraBlind);
+    }
+
+    #[test]
+    fn a_check_that_begins_while_the_camera_is_unfit_says_so() {
+        let mut checks = Rechecks::new(RecheckConfig::default());
+        checks.begin(ticket(), camera(), Some(CameraFault::Moved), T0);
+        let outcome = (0..5).find_map(|n| checks.look(ticket(), None, T0 + Millis::secs(30 * n))).expect("five looks");
+        assert_eq!((outcome.result, outcome.why.as_str()), (Found::Unclear, "camera_moved"));
     }
 
     #[test]
     fn looks_from_before_it_began_do_not_count() {
         let mut checks = Rechecks::new(RecheckConfig::default());
-        checks.begin(ticket(), camera(), T0);
+        checks.begin(ticket(), camera(), None, T0);
         assert_eq!(checks.wants(T0).count(), 1);
         assert!(checks.due_at(&camera(), T0 - Millis(1)).is_empty());
         assert_eq!(checks.look(ticket(), Some(Sight::Clear), T0 - Millis(1)), None);
@@ -373,7 +440,7 @@ mod tests {
     fn one_look_can_be_enough_where_that_is_wanted() {
         let mut checks = Rechecks::new(RecheckConfig { looks: 1, min_clear: 1, ..RecheckConfig::default() });
         for (letter, found) in [('c', Found::Cleared), ('s', Found::StillThere), ('h', Found::Unclear)] {
-            checks.begin(ticket(), camera(), T0);
+            checks.begin(ticket(), camera(), None, T0);
             assert_eq!(checks.look(ticket(), sight(letter), T0).map(|outcome| outcome.result), Some(found));
         }
     }
@@ -399,18 +466,23 @@ mod tests {
         fn a_result_comes_once_and_is_earned(
             looks in 1_u32..8,
             clear in 1_u32..8,
-            steps in prop::collection::vec((0_u8..6, 0_i64..90_000), 0..40),
+            steps in prop::collection::vec((0_u8..7, 0_i64..90_000), 0..40),
         ) {
             let config = RecheckConfig { looks, min_clear: clear.min(looks), window: Millis::mins(2) };
             prop_assert_eq!(config.check(), Ok(()));
             let mut checks = Rechecks::new(config);
-            checks.begin(ticket(), camera(), T0);
+            checks.begin(ticket(), camera(), None, T0);
             let (mut now, mut in_row, mut outcomes) = (T0, 0, Vec::new());
             for (what, passed) in steps {
                 now = now + Millis(passed);
                 let ended = match what {
                     4 => {
                         checks.lost(&camera());
+                        in_row = 0;
+                        None
+                    }
+                    6 => {
+                        checks.distrust(&camera(), CameraFault::Blind);
                         in_row = 0;
                         None
                     }

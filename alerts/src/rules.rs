@@ -292,6 +292,16 @@ impl Core {
         self.views.get(camera)?.place_of(ticket)
     }
 
+    /// The further cameras that see a ticket's problem, and where on their views.
+    #[must_use]
+    pub fn further_views(&self, ticket: TicketId, home: &CameraId) -> Vec<(CameraId, ZoneId, Rect)> {
+        let place = |camera: CameraId| {
+            let (zone, bbox) = self.place_of(&camera, ticket)?;
+            Some((camera.clone(), zone.clone(), bbox))
+        };
+        self.shared.others(ticket, home).into_iter().filter_map(place).collect()
+    }
+
     /// What a look shows of a ticket's place, for whoever checks whether it is gone; call it after [`Core::apply`] has taken
     /// in that look. None where it cannot be told: no rule knows the ticket's kind, nobody knows the camera, or
     /// it cannot be trusted.

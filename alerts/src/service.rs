@@ -18,7 +18,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use domain::{AccessUnit, CameraId, Cell, Detection, Ground, Look, Picture, TicketId, Timestamp, ZoneId};
+use domain::{AccessUnit, CameraFault, CameraId, Cell, Detection, Ground, Look, Picture, TicketId, Timestamp, ZoneId};
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinSet,
@@ -49,8 +49,8 @@ mod whereabouts;
 
 use desk::{Angle, Case, Checking, Clearing, Desk, Joining, Opening, Sight};
 use router::Router;
-use second_look::SecondLooks;
 pub use second_look::{LookNow, Rechecking};
+use second_look::{Overdue, SecondLooks};
 use sensed::Awaited;
 pub use sensed::{SensedCase, Sensing};
 pub use whereabouts::Locator;
@@ -113,8 +113,15 @@ pub enum Event {
     },
     /// The platform says that a ticket's problem is gone, or asks: its place is to be looked at again, from this time on.
     LookAgain(Box<Ticket>, Timestamp),
-    /// What a camera shows cannot be trusted from this time on.
-    Unfit(CameraId, Timestamp),
+    /// What a camera shows cannot be trusted from now on, and was not to be for some time.
+    Unfit {
+        /// Which.
+        camera: CameraId,
+        /// When that was known.
+        at: Timestamp,
+        /// What is wrong with it.
+        fault: CameraFault,
+    },
     /// It can be trusted again.
     Fit(CameraId, Timestamp),
     /// Sensors have something to say.
@@ -331,11 +338,13 @@ impl Watch {
                     self.carry_out(effects, None)?
                 }
                 Heard::Event(Event::LookAgain(ticket, at)) => vec![self.look_again(&ticket, at)],
-                Heard::Event(Event::Unfit(camera, at)) => {
+                Heard::Event(Event::Unfit { camera, at, fault }) => {
+                    self.second_looks.unfit(&camera, fault);
                     let effects = self.core.apply(at, Input::CameraUnfit(&camera));
                     self.carry_out(effects, None)?
                 }
                 Heard::Event(Event::Fit(camera, at)) => {
+                    self.second_looks.fit(&camera);
                     let effects = self.core.apply(at, Input::CameraFit(&camera));
                     self.carry_out(effects, None)?
                 }
@@ -350,7 +359,7 @@ impl Watch {
                     let effects = self.core.apply(now, Input::Tick);
                     let mut opened = self.carry_out(effects, None)?;
                     let over = self.second_looks.tick(now);
-                    opened.extend(over.into_iter().map(|(ticket, outcome)| self.checked(ticket, outcome, None)));
+                    opened.extend(over.into_iter().map(|over| self.overdue_check(over)));
                     opened.extend(self.overdue());
                     if until_note == 0 {
                         until_note = NOTE_EVERY;
@@ -391,7 +400,8 @@ impl Watch {
 
     /// Begins to check a ticket's place.
     fn look_again(&mut self, ticket: &Ticket, at: Timestamp) -> Case {
-        self.second_looks.begin(ticket, at);
+        let views = self.core.further_views(ticket.id(), &ticket.incident.camera);
+        self.second_looks.begin(ticket, views, at);
         Case::RecheckBegan(ticket.id(), at)
     }
 
@@ -401,7 +411,15 @@ impl Watch {
         if let Some(grab) = look.and_then(|look| self.full_resolution.grab(&look.camera)) {
             full_resolution.spawn(tokio::time::timeout(FULL_RESOLUTION_WAIT, grab));
         }
-        Case::Checked(Box::new(Checking { ticket, outcome, look: look.cloned(), full_resolution }))
+        let angle = look.and_then(|look| self.angle(&look.camera, ticket));
+        Case::Checked(Box::new(Checking { ticket, outcome, look: look.cloned(), last: None, angle, full_resolution }))
+    }
+
+    /// What is to be done at the end of a check whose time was up.
+    fn overdue_check(&self, over: Overdue) -> Case {
+        let Overdue { ticket, outcome, camera, last } = over;
+        let angle = camera.and_then(|camera| self.angle(&camera, ticket));
+        Case::Checked(Box::new(Checking { ticket, outcome, look: None, last, angle, full_resolution: JoinSet::new() }))
     }
 
     fn look(&mut self, look: Box<Look>) -> Result<Vec<Case>, AlertsError> {
@@ -412,7 +430,7 @@ impl Watch {
                 let effects = self.core.apply(look.sampled_at, Input::Tick);
                 let mut cases = self.carry_out(effects, None)?;
                 let over = self.second_looks.tick(look.sampled_at);
-                cases.extend(over.into_iter().map(|(ticket, outcome)| self.checked(ticket, outcome, None)));
+                cases.extend(over.into_iter().map(|over| self.overdue_check(over)));
                 cases
             }
         };

@@ -17,6 +17,7 @@ use tokio::{
 use super::{
     FirstSeen, StillDecoder,
     router::Router,
+    second_look::Kept,
     shots::{Piece, count_missing, count_stored, pieces},
 };
 use crate::{
@@ -121,6 +122,10 @@ pub(super) struct Checking {
     pub(super) outcome: Outcome,
     /// The last look of it.
     pub(super) look: Option<Arc<Look>>,
+    /// The newest look there was, where the time was up before the last.
+    pub(super) last: Option<Kept>,
+    /// How the camera that looked sees the place.
+    pub(super) angle: Option<Angle>,
     /// One picture in full resolution, or nothing.
     pub(super) full_resolution: JoinSet<Result<Result<AccessUnit, String>, Elapsed>>,
 }
@@ -429,22 +434,21 @@ impl Desk {
         let found = self.store.ticket(checking.ticket).await?;
         let ticket = found.ok_or(AlertsError::UnknownTicket(checking.ticket))?;
         let role = match outcome.result {
-            Found::Cleared => Some(EvidenceRole::After),
-            Found::StillThere => Some(EvidenceRole::StillThere),
-            // Looks that cannot tell show nothing that a picture could prove.
-            Found::Unclear => None,
+            Found::Cleared => EvidenceRole::After,
+            Found::StillThere => EvidenceRole::StillThere,
+            // It proves nothing, and shows why.
+            Found::Unclear => EvidenceRole::Unclear,
         };
-        let pieces = match (role, checking.look.clone()) {
-            (Some(role), Some(look)) => {
-                let (studio, full) = (Arc::clone(&self.studio), full.cloned());
-                blocking(move || {
-                    let full = full.map_or_else(Vec::new, |unit| studio.full_resolution(&ticket, role, &unit, None));
-                    [full, studio.look(&ticket, role, &look, None)].concat()
-                })
-                .await
-            }
-            _ => Vec::new(),
-        };
+        let (studio, full, angle) = (Arc::clone(&self.studio), full.cloned(), checking.angle.clone());
+        let (look, last) = (checking.look.clone(), checking.last.clone());
+        let pieces = blocking(move || {
+            let angle = angle.as_ref();
+            let full = full.map_or_else(Vec::new, |unit| studio.full_resolution(&ticket, role, &unit, angle));
+            let last = last.map_or_else(Vec::new, |kept| studio.kept(&ticket, role, &kept, angle));
+            let look = look.map_or_else(Vec::new, |look| studio.look(&ticket, role, &look, angle));
+            [full, last, look].concat()
+        })
+        .await;
         put(&self.evidence, &pieces).await?;
         let evidence: Vec<_> = pieces.iter().map(|(evidence, _)| evidence.clone()).collect();
         let result = match outcome.result {
@@ -665,6 +669,12 @@ impl Studio {
         let scene = Scene { things: &things, ..Self::scene(ticket, EvidenceRole::FirstSeen, first.sampled_at) };
         let picture = self.decode(&scene, &first.access_unit);
         pieces(&self.annotator, self.quality, &scene, &first.access_unit, picture.as_ref())
+    }
+
+    fn kept(&self, ticket: &Ticket, role: EvidenceRole, kept: &Kept, angle: Option<&Angle>) -> Vec<Piece> {
+        let scene = Self::seen_from(Self::scene(ticket, role, kept.sampled_at), angle);
+        let picture = self.decode(&scene, &kept.access_unit);
+        whose(pieces(&self.annotator, self.quality, &scene, &kept.access_unit, picture.as_ref()), ticket, scene.camera)
     }
 
     fn full_resolution(

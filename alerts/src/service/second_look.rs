@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::SystemTime};
 
-use domain::{CameraId, Look, STANDING, TicketId, Timestamp};
+use domain::{AccessUnit, CameraFault, CameraId, Look, Rect, STANDING, TicketId, Timestamp, ZoneId};
 
 use super::Clock;
 use crate::{
@@ -25,17 +25,46 @@ pub struct Rechecking {
     pub due: Vec<Ticket>,
 }
 
+/// Encoded looks of all checks together, in bytes; a check beyond that ends without a picture where its time is up.
+const KEPT_BYTES: usize = 64 << 20;
+
+/// A look, kept as the camera sent it.
+#[derive(Clone)]
+pub(super) struct Kept {
+    pub(super) access_unit: AccessUnit,
+    pub(super) sampled_at: Timestamp,
+}
+
+/// A check whose time was up before its last look.
+pub(super) struct Overdue {
+    pub(super) ticket: TicketId,
+    pub(super) outcome: Outcome,
+    /// The camera that looked.
+    pub(super) camera: Option<CameraId>,
+    /// Its newest look, if it gave any.
+    pub(super) last: Option<Kept>,
+}
+
 /// The checks under way, and the places that they are about.
 pub(super) struct SecondLooks {
     checks: Rechecks,
     places: HashMap<TicketId, Place>,
     look_now: LookNow,
+    /// Cameras that cannot be trusted, and why.
+    unfit: HashMap<CameraId, CameraFault>,
+    /// Bytes of the looks that are kept.
+    kept_bytes: usize,
     /// When this process began to learn the views; none where it is the looks' time that passes.
     began: Option<Timestamp>,
 }
 
 struct Place {
+    /// The ticket as the camera that checks it sees it.
     ticket: OpenTicket,
+    /// Whether readings showed it: no look can tell whether it is gone.
+    sensed: bool,
+    /// The newest look of the check, as the camera sent it; none beyond what may be kept.
+    last: Option<Kept>,
     /// Whether only the learnt view told that something stands there: it cannot, once it was learnt anew with the thing in it.
     nameless: bool,
     confirmed_at: Timestamp,
@@ -44,38 +73,70 @@ struct Place {
 impl SecondLooks {
     pub(super) fn new(config: RecheckConfig, look_now: LookNow, clock: Clock) -> Self {
         let began = (clock == Clock::System).then(|| SystemTime::now().into());
-        Self { checks: Rechecks::new(config), places: HashMap::new(), look_now, began }
+        Self {
+            checks: Rechecks::new(config),
+            places: HashMap::new(),
+            look_now,
+            unfit: HashMap::new(),
+            kept_bytes: 0,
+            began,
+        }
     }
 
-    /// Begins to check a ticket's place, from `now` on.
-    pub(super) fn begin(&mut self, ticket: &Ticket, now: Timestamp) {
+    /// Begins to check a ticket's place, from `now` on, by the first of its cameras that can be trusted. `views` are the
+    /// further ones.
+    pub(super) fn begin(&mut self, ticket: &Ticket, views: Vec<(CameraId, ZoneId, Rect)>, now: Timestamp) {
         let incident = &ticket.incident;
+        let home = (incident.camera.clone(), incident.zone.clone(), incident.bbox);
+        let all = || std::iter::once(&home).chain(&views);
+        let (camera, zone, bbox) = all().find(|(camera, ..)| !self.unfit.contains_key(camera)).unwrap_or(&home).clone();
         let place = Place {
             ticket: OpenTicket {
                 ticket: ticket.id(),
-                camera: incident.camera.clone(),
+                camera: camera.clone(),
                 kind: incident.kind.clone(),
-                zone: incident.zone.clone(),
-                bbox: incident.bbox,
+                zone,
+                bbox,
                 first_seen: incident.first_seen,
                 last_seen: ticket.last_seen,
             },
+            sensed: incident.sensed.is_some(),
+            last: None,
             nameless: incident.things.iter().all(|thing| thing.class.as_str() == STANDING),
             confirmed_at: incident.confirmed_at,
         };
+        self.forget(ticket.id());
         self.places.insert(ticket.id(), place);
-        self.checks.begin(ticket.id(), incident.camera.clone(), now);
-        (self.look_now)(&incident.camera);
+        let fault = self.unfit.get(&camera).copied();
+        self.checks.begin(ticket.id(), camera.clone(), fault, now);
+        (self.look_now)(&camera);
     }
 
     /// The case is over: nobody wants to know any more.
     pub(super) fn forget(&mut self, ticket: TicketId) {
         self.checks.forget(ticket);
-        self.places.remove(&ticket);
+        self.let_go(ticket);
+    }
+
+    /// The newest look of a check that is over.
+    fn let_go(&mut self, ticket: TicketId) -> Option<Kept> {
+        let kept = self.places.remove(&ticket)?.last?;
+        self.kept_bytes -= kept.access_unit.data.len();
+        Some(kept)
     }
 
     pub(super) fn lost(&mut self, camera: &CameraId) {
         self.checks.lost(camera);
+    }
+
+    /// What the camera shows cannot be trusted, and was not to be for some time.
+    pub(super) fn unfit(&mut self, camera: &CameraId, fault: CameraFault) {
+        self.unfit.insert(camera.clone(), fault);
+        self.checks.distrust(camera, fault);
+    }
+
+    pub(super) fn fit(&mut self, camera: &CameraId) {
+        self.unfit.remove(camera);
     }
 
     /// Takes in a look that the core has taken in; gives the checks that end with it.
@@ -85,24 +146,45 @@ impl SecondLooks {
         }
         let seen =
             Observation { camera: &look.camera, detections: &look.detections, source: look.source, model: &look.model };
-        let due = self.checks.due_at(&look.camera, look.sampled_at);
-        let ended = due.into_iter().filter_map(|ticket| {
-            let place = self.places.get(&ticket)?;
+        let mut ended = Vec::new();
+        for ticket in self.checks.due_at(&look.camera, look.sampled_at) {
+            let Some(place) = self.places.get_mut(&ticket) else { continue };
             let learnt_anew = place.nameless && self.began.is_some_and(|began| place.confirmed_at < began);
-            let sight = core.sight(look.sampled_at, &place.ticket, &seen).filter(|_| !learnt_anew);
-            let outcome = self.checks.look(ticket, sight, look.sampled_at)?;
-            Some((ticket, outcome))
-        });
-        let ended: Vec<_> = ended.collect();
-        ended.iter().for_each(|(ticket, _)| drop(self.places.remove(ticket)));
+            let tells = !learnt_anew && !place.sensed;
+            let sight = core.sight(look.sampled_at, &place.ticket, &seen).filter(|_| tells);
+            match self.checks.look(ticket, sight, look.sampled_at) {
+                Some(outcome) => {
+                    self.let_go(ticket);
+                    ended.push((ticket, outcome));
+                }
+                None => {
+                    let access_unit = look.frame.access_unit.clone();
+                    let before = place.last.take().map_or(0, |kept| kept.access_unit.data.len());
+                    self.kept_bytes = self.kept_bytes - before + access_unit.data.len();
+                    place.last = Some(Kept { access_unit, sampled_at: look.sampled_at });
+                    if self.kept_bytes > KEPT_BYTES {
+                        self.kept_bytes -= place.last.take().map_or(0, |kept| kept.access_unit.data.len());
+                    }
+                }
+            }
+        }
         ended
     }
 
-    /// Time passed: asks for the looks that are due, gives the checks whose time is up.
-    pub(super) fn tick(&mut self, now: Timestamp) -> Vec<(TicketId, Outcome)> {
+    /// The camera that checks a ticket's place.
+    pub(super) fn camera(&self, ticket: TicketId) -> Option<&CameraId> {
+        self.places.get(&ticket).map(|place| &place.ticket.camera)
+    }
+
+    /// Time passed: asks for the looks that are due, gives the checks whose time is up, each with its newest look.
+    pub(super) fn tick(&mut self, now: Timestamp) -> Vec<Overdue> {
         self.checks.wants(now).for_each(|camera| (self.look_now)(camera));
         let over = self.checks.tick(now);
-        over.iter().for_each(|(ticket, _)| drop(self.places.remove(ticket)));
-        over
+        over.into_iter()
+            .map(|(ticket, outcome)| {
+                let camera = self.camera(ticket).cloned();
+                Overdue { ticket, outcome, camera, last: self.let_go(ticket) }
+            })
+            .collect()
     }
 }

@@ -4,7 +4,7 @@ use std::{collections::HashSet, fs, time::Duration};
 
 use bytes::Bytes;
 use domain::{
-    Cell, Codec, Frame, Label, LookSource, Millis, ModelRef, Point, Polygon, Rect, Sha256, StreamRole,
+    CameraFault, Cell, Codec, Frame, Label, LookSource, Millis, ModelRef, Point, Polygon, Rect, Sha256, StreamRole,
     picture::{ColorRange, PixelFormat},
 };
 use jiff::tz::TimeZone;
@@ -380,6 +380,43 @@ async fn what_is_said_to_be_handled_is_looked_at_again() {
     }
     let states: Vec<_> = told(&site, "/state").await.iter().map(|(s, _)| s["data"]["to"].to_string()).collect();
     assert_eq!(states, ["verifying", "still_there", "verifying", "cleared"].map(|state| format!("\"{state}\"")));
+}
+
+#[tokio::test]
+async fn a_blind_camera_proves_nothing_and_shows_what_it_sees() {
+    let site = Site::new().await;
+    site.run(MainStream::None, looks(Some(CAR), 0..20)).await;
+    let ticket = site.tickets().await.remove(0);
+    say(&site, ticket.id(), VerdictKind::Handled, 60).await;
+    let camera = &ticket.incident.camera;
+    let again = Event::LookAgain(Box::new(ticket.clone()), Timestamp(NOON + 60_000));
+    // Two looks through the cloth, before anybody notices that it hangs there.
+    let unfit = Event::Unfit { camera: camera.clone(), at: Timestamp(NOON + 63_000), fault: CameraFault::Blind };
+    let covered = looks(None, 60..64).chain([unfit]).chain(looks(None, 64..70));
+    site.run(MainStream::None, std::iter::once(again).chain(covered)).await;
+    let checked = told(&site, "/checked").await;
+    let data = &checked.last().expect("a result").0["data"];
+    assert_eq!((data["result"].as_str(), data["reason"].as_str()), (Some("unclear"), Some("camera_blind")), "{data:#}");
+    let after = data["after"].as_array().expect("pictures");
+    assert_eq!((after.len(), after[0]["role"].as_str()), (2, Some("unclear")), "{data:#}");
+    assert_eq!(site.tickets().await[0].case.state(), State::Handled, "where it was");
+}
+
+#[tokio::test]
+async fn a_camera_that_goes_away_during_a_check_leaves_its_newest_picture() {
+    let site = Site::new().await;
+    site.run(MainStream::None, looks(Some(CAR), 0..20)).await;
+    let ticket = site.tickets().await.remove(0);
+    say(&site, ticket.id(), VerdictKind::Handled, 60).await;
+    let lost = Event::Lost(ticket.incident.camera.clone(), Timestamp(NOON + 61_500));
+    let again = Event::LookAgain(Box::new(ticket), Timestamp(NOON + 60_000));
+    // Time goes on with the looks of another camera.
+    let others = [look(None, 60), lost, look_of("gate-3", None, 121), look_of("gate-3", None, 123)];
+    site.run(MainStream::None, std::iter::once(again).chain(others)).await;
+    let checked = told(&site, "/checked").await;
+    let data = &checked.last().expect("a result").0["data"];
+    assert_eq!((data["result"].as_str(), data["reason"].as_str()), (Some("unclear"), Some("camera_lost")), "{data:#}");
+    assert_eq!(data["after"].as_array().expect("pictures").len(), 2, "{data:#}");
 }
 
 #[tokio::test]

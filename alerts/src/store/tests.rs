@@ -537,8 +537,13 @@ async fn what_sensors_said_is_remembered_and_their_cases_are_finished() {
     let t = ticket("bin-1", 1_000_000);
     let noted = |at, value| Noted { at: Timestamp(at), value };
     let device: domain::DeviceId = "bin-1".parse().expect("id");
-    let mut case =
-        SensedCase { incident: t.incident.clone(), camera: t.camera.clone(), zone: t.zone.clone(), look_at: None, review: None };
+    let mut case = SensedCase {
+        incident: t.incident.clone(),
+        camera: t.camera.clone(),
+        zone: t.zone.clone(),
+        look_at: None,
+        review: None,
+    };
     case.incident.sensed = Some(Box::new(Sensed {
         device: device.clone(),
         name: String::new(),
