@@ -1,5 +1,7 @@
 //! One problem that two cameras see.
 
+use domain::{ControlPoint, ControlPoints, Crs};
+
 use super::*;
 
 /// Looks of both cameras each two seconds within `seconds`, each of which shows its car or the empty street.
@@ -48,6 +50,36 @@ async fn it_is_cleared_when_both_see_it_clear_also_after_a_restart() {
     // The last one to see it go has the picture.
     let (after, _) = site.bytes(ticket, EvidenceRole::After, Rendition::Annotated);
     assert_eq!(after.camera.expect("another camera's").as_str(), "gate-3");
+}
+
+#[tokio::test]
+async fn a_ticket_says_where_on_the_ground_its_problem_is() {
+    let site = Site::new().await;
+    let mut setup = site.setup(RealJpegs, MainStream::None).await;
+    let corners = [([0.2, 0.9], [121.4593, 31.1896]), ([0.8, 0.9], [121.45936, 31.1896])];
+    let far = [([0.65, 0.4], [121.45936, 31.18976]), ([0.35, 0.4], [121.4593, 31.18976])];
+    let points = corners.into_iter().chain(far).map(|(pixel, at)| ControlPoint { pixel, at }).collect();
+    let ground = Ground::new(ControlPoints { crs: Crs::Wgs84, points }).expect("a ground");
+    let foot = ground.foot(CAR.into()).expect("a place");
+    setup.core.set_grounds([("gate-2".parse().expect("id"), ground)].into());
+    // The cell lies north of the near kerb.
+    let cell = Cell::try_from("310104007003012".to_owned()).expect("cell");
+    setup.locator = Locator::new(move |lon, lat| (lon > 121.0 && lat > 31.1896).then(|| cell.clone()));
+    let (sender, receiver) = mpsc::channel(1);
+    let (ran, ()) = tokio::join!(Service::new(setup).run(receiver), send(sender, looks(Some(CAR), 0..20)));
+    ran.expect("runs");
+    let [ticket] = &site.tickets().await[..] else { panic!("one ticket") };
+    let place = ticket.camera.place.as_ref().expect("a place, though its camera has none");
+    assert_eq!((place.grid.as_str(), place.lon.zip(place.lat)), ("310104007003012", foot.lon_lat()));
+    assert_eq!(ticket.incident.ground.as_ref(), Some(&foot));
+    let submitted = told(&site, "/submit").await;
+    let place = &submitted[0].0["data"]["place"];
+    assert_eq!(
+        (&place["unit_grid"], &place["position_of"]),
+        (&"310104007003012".into(), &"problem".into()),
+        "{place:#}"
+    );
+    assert_eq!(place["lat"].as_f64(), foot.lon_lat().map(|(_, lat)| (lat * 1e6).round() / 1e6));
 }
 
 #[tokio::test]
