@@ -1,7 +1,7 @@
 //! Whether a camera's keyframes come often enough for its looks; where they do not, all its frames are to be decoded.
 //!
 //! ```text
-//!              two intervals in a row are too long, or one is twice as long as it may be
+//!     two intervals in a row are too long, one is twice as long as it may be, or a session was given up for want of keyframes
 //!  keyframes ----------------------------------------------------------------------------> all frames
 //!            <----------------------------------------------------------------------------
 //!                           three intervals in a row are short enough
@@ -32,6 +32,8 @@ pub(crate) enum Event {
     Keyframe,
     /// Other frames came.
     Frames,
+    /// The session is given up since no keyframe comes.
+    Starved,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,10 +94,11 @@ impl Cadence {
                 self.since = Some(now);
                 self.keyframe.replace(now).map(|last| now.saturating_duration_since(last))
             }
-            Event::Frames => None,
+            Event::Frames | Event::Starved => None,
         };
         let far_too_long = (look_interval + JITTER) * FAR_TOO_LONG;
         self.state = match (self.state, event, interval.map(|interval| Interval::of(interval, look_interval))) {
+            (State::Keyframes { .. }, Event::Starved, _) => State::AllFrames { prompt: 0 },
             // It did not end before it was.
             (State::Keyframes { .. }, Event::Frames | Event::Keyframe, _)
                 if waited.is_some_and(|waited| waited > far_too_long) =>
@@ -174,6 +177,20 @@ mod tests {
             cadence.apply(now, Event::Frames, LOOKS);
             assert_eq!(cadence.mode() == DecodeMode::AllFrames, second > 21, "{second} s");
         }
+    }
+
+    #[test]
+    fn a_stream_that_is_given_up_for_want_of_keyframes_is_decoded_the_next_time() {
+        let (mut cadence, mut now) = (Cadence::default(), Instant::now());
+        // Looks are rarer than the patience with a session is long.
+        let looks = Duration::from_secs(300);
+        for event in [Event::Began, Event::Frames, Event::Starved] {
+            assert_eq!(cadence.mode(), DecodeMode::Keyframes);
+            cadence.apply(now, event, looks);
+            now += Duration::from_secs(30);
+        }
+        cadence.apply(now, Event::Began, looks);
+        assert_eq!(cadence.mode(), DecodeMode::AllFrames);
     }
 
     #[test]

@@ -392,7 +392,12 @@ impl Source {
                 _ = tick.tick() => {
                     metrics::counter!("gridwatch_frames_received_total").increment(frames);
                     metrics::counter!("gridwatch_bytes_received_total").increment(bytes);
-                    watchdog.check(frames, session.address())?;
+                    if let Err(error) = watchdog.check(frames, session.address()) {
+                        if matches!(error, IngestError::NoKeyframe { .. }) {
+                            camera.cadence(cadence::Event::Starved);
+                        }
+                        return Err(error);
+                    }
                     if frames > 0 {
                         self.decode(camera.cadence(cadence::Event::Frames), &mut follower, &mut session);
                     }

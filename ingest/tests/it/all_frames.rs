@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use domain::{CameraState, Codec, DecodeMode, Millis, Picture, StreamRole};
+use domain::{CameraReport, CameraState, Codec, DecodeMode, Millis, Picture, StreamRole};
 use gstreamer::prelude::*;
 use ingest::{
     CameraSource, IngestConfig, StreamConfig,
@@ -81,34 +81,51 @@ fn shows_all_bars(picture: &Picture) -> bool {
     (1..7).all(|bar| luma(bar - 1) - luma(bar) > 6)
 }
 
-async fn check_intra_refresh(encoder: &str) {
+/// As whoever joins later sees the stream, or as it begins.
+enum Joins {
+    Late,
+    AtTheStart,
+}
+
+async fn intra_refresh(encoder: &str, joins: Joins, config: IngestConfig) -> CameraReport {
     let bars = PICTURE.replace("pattern=ball", "pattern=smpte");
-    let server = RtspServer::start_with(&format!("{bars} ! {encoder}"), 0, &Auth::None, |element| {
+    let server = RtspServer::start_with(&format!("{bars} ! {encoder}"), 0, &Auth::None, move |element| {
         let bin = element.downcast_ref::<gstreamer::Bin>().unwrap();
         let pad = bin.by_name("pay0").unwrap().static_pad("sink").unwrap();
-        // As for whoever joins later: the one picture that decodes alone is past.
+        // The one picture that decodes alone is the first.
+        let left_out = if matches!(joins, Joins::Late) { 10 } else { 0 };
         let frames = AtomicUsize::new(0);
         pad.add_probe(gstreamer::PadProbeType::BUFFER, move |_, _| match frames.fetch_add(1, Ordering::Relaxed) {
-            0..10 => gstreamer::PadProbeReturn::Handled,
+            frame if frame < left_out => gstreamer::PadProbeReturn::Handled,
             _ => gstreamer::PadProbeReturn::Ok,
         });
     });
-    let fleet = Fleet::start(with_room_for(1), vec![("gate", rtsp(&server.url()))]);
-    fleet.until("looks", |seen| seen.len() >= 5).await;
+    let fleet = Fleet::start(config, vec![("gate", rtsp(&server.url()))]);
+    fleet.until("looks at decoded pictures", |seen| jpegs(seen) >= 5).await;
     fleet.looks(|seen| assert!(seen.iter().all(|look| shows_all_bars(&look.picture)), "not refreshed all over"));
     let report = fleet.report("gate");
     assert_eq!((report.state, report.decode), (CameraState::Streaming, DecodeMode::AllFrames));
-    assert_eq!((report.keyframe_interval, report.reconnects), (None, 0));
     fleet.stop().await;
+    report
 }
 
 #[tokio::test]
-async fn h264_with_intra_refresh_is_looked_at() {
-    check_intra_refresh(
-        "x264enc intra-refresh=true key-int-max=25 tune=zerolatency speed-preset=ultrafast bitrate=300 ! \
-         video/x-h264,stream-format=avc ! rtph264pay name=pay0 pt=96 config-interval=-1",
-    )
-    .await;
+async fn with_intra_refresh_decoding_begins_at_a_recovery_point() {
+    let encoder = "x264enc intra-refresh=true key-int-max=25 tune=zerolatency speed-preset=ultrafast bitrate=300 ! \
+         video/x-h264,stream-format=avc ! rtph264pay name=pay0 pt=96 config-interval=-1";
+    let report = intra_refresh(encoder, Joins::Late, with_room_for(1)).await;
+    assert_eq!((report.codec, report.keyframe_interval, report.reconnects), (Some(Codec::H264), None, 0));
+}
+
+/// This encoder marks no recovery point; the one keyframe is past when it is found out that there is no other.
+#[tokio::test]
+async fn with_unmarked_intra_refresh_decoding_begins_with_another_session() {
+    let encoder = "x265enc option-string=intra-refresh=1:keyint=25 tune=zerolatency speed-preset=ultrafast bitrate=300 ! \
+         h265parse ! video/x-h265,stream-format=hvc1 ! rtph265pay name=pay0 pt=96 config-interval=-1";
+    let soon = IngestConfig { keyframe_timeout: Millis::secs(4), ..with_room_for(1) };
+    let report = intra_refresh(encoder, Joins::AtTheStart, soon).await;
+    assert_eq!(report.codec, Some(Codec::H265));
+    assert!(report.reconnects >= 1);
 }
 
 #[tokio::test]
