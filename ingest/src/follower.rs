@@ -121,8 +121,8 @@ pub(crate) struct Follower {
     codec: Codec,
     role: StreamRole,
     chain: Chain,
-    /// When the last picture, or keyframe, was passed on.
-    passed: Option<Instant>,
+    /// When the last picture, or keyframe, was passed on, and when its frame had come.
+    passed: Option<(Instant, Instant)>,
     /// Whether a picture is wanted before one is due.
     asked: bool,
     /// What decoders that are gone have cost.
@@ -177,22 +177,24 @@ impl Follower {
         Chain::Broken
     }
 
-    /// A keyframe was passed on.
+    /// A keyframe that has just come was passed on.
     pub(crate) fn passed(&mut self, now: Instant) {
-        self.passed = Some(now);
+        self.passed = Some((now, now));
     }
 
     /// The picture for a look, one of which is due `interval` after the one before, or at once if it is `asked` for.
     pub(crate) fn picture(&mut self, now: Instant, interval: Duration, asked: bool) -> Option<AccessUnit> {
         self.asked |= asked;
         let Chain::Whole(decoder) = &self.chain else { return None };
-        let Some(shot) = decoder.take() else {
-            if self.asked || self.passed.is_none_or(|passed| now.saturating_duration_since(passed) >= interval) {
+        let passed = self.passed;
+        // A keyframe may have overtaken the picture of a frame before it.
+        let Some(shot) = decoder.take().filter(|shot| passed.is_none_or(|(_, came)| shot.at > came)) else {
+            if self.asked || passed.is_none_or(|(passed, _)| now.saturating_duration_since(passed) >= interval) {
                 decoder.want();
             }
             return None;
         };
-        (self.passed, self.asked) = (Some(now), false);
+        (self.passed, self.asked) = (Some((now, shot.at)), false);
         let received_at = Timestamp::from(SystemTime::now()) - Millis::from(now.saturating_duration_since(shot.at));
         Some(AccessUnit { codec: Codec::Jpeg, role: self.role, received_at, data: shot.jpeg })
     }
@@ -293,6 +295,27 @@ mod tests {
         assert!(follower.picture(Instant::now(), hour, true).is_none(), "it was asked for just now");
         feed(&mut follower, |follower| follower.picture(Instant::now(), hour, false).is_some());
         assert!(follower.cpu() > Duration::ZERO);
+    }
+
+    #[test]
+    fn a_picture_that_a_keyframe_has_overtaken_is_left_out() {
+        let mut follower = follower(DECODER);
+        let first = frame();
+        follower.push(Kind::Keyframe, Some(first.clone()), false);
+        assert!(follower.picture(Instant::now(), Duration::ZERO, true).is_none());
+        let end = Instant::now() + DEADLINE;
+        while follower.chain.decoder().is_some_and(|decoder| decoder.cpu().is_zero()) && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        follower.push(Kind::Keyframe, Some(first), false);
+        let came = Instant::now();
+        follower.passed(came);
+        let mut next = None;
+        feed(&mut follower, |follower| {
+            next = follower.picture(Instant::now(), Duration::ZERO, false);
+            next.is_some()
+        });
+        assert!(follower.passed.is_some_and(|(_, at)| at > came));
     }
 
     #[test]
