@@ -467,8 +467,10 @@ impl Watch {
                     cases.push(Case::Joined(Box::new(self.joining(suspect, ticket, *incident, look)?)));
                 }
                 Effect::StillThere { ticket, camera, seen_at, bbox } => {
-                    let touch = Touch { camera: camera.clone(), last_seen: seen_at, bbox };
-                    self.touched.insert((ticket, camera), touch);
+                    if let Some((zone, _)) = self.core.place_of(&camera, ticket) {
+                        let touch = Touch { camera: camera.clone(), zone: zone.clone(), last_seen: seen_at, bbox };
+                        self.touched.insert((ticket, camera), touch);
+                    }
                 }
                 Effect::Cleared { ticket, camera, last_seen, cleared_at } => {
                     self.touched.retain(|(touched, _), _| *touched != ticket);

@@ -234,18 +234,27 @@ async fn a_ticket_that_several_cameras_see_is_remembered_with_each_of_them() {
     assert!(matches!(unknown, Err(AlertsError::UnknownTicket(id)) if id == nobody));
 
     // A word of the other camera says where it is on that one's view, and when the problem was last seen.
-    let touch = Touch { camera: seen.camera.clone(), last_seen: Timestamp(9_000), bbox: there };
-    store.touch(&[(a.id(), touch)]).await.expect("written");
+    let touch =
+        Touch { camera: seen.camera.clone(), zone: seen.zone.clone(), last_seen: Timestamp(9_000), bbox: there };
+    store.touch(&[(a.id(), touch.clone())]).await.expect("written");
+    store
+        .touch(&[(a.id(), Touch { last_seen: Timestamp(8_000), bbox: here, ..touch.clone() })])
+        .await
+        .expect("ignored");
+    // So does one that nobody wrote down before, and one of a ticket that nobody has.
+    let third = Touch { camera: "c".parse().expect("id"), ..touch };
+    store.touch(&[(a.id(), third.clone()), (nobody, third)]).await.expect("written");
     let open = store.open_tickets().await.expect("read");
     let views: Vec<_> = open.iter().map(|t| (t.ticket, t.camera.as_str(), t.zone.as_str(), t.bbox)).collect();
-    assert_eq!(views, [(a.id(), "a", "z1", a.incident.bbox), (a.id(), "b", "z9", there)]);
-    assert_eq!(open.iter().map(|t| t.last_seen).collect::<Vec<_>>(), [Timestamp(9_000); 2]);
+    let of = |camera, zone, bbox| (a.id(), camera, zone, bbox);
+    assert_eq!(views, [of("a", "z1", a.incident.bbox), of("b", "z9", there), of("c", "z9", there)]);
+    assert_eq!(open.iter().map(|t| t.last_seen).collect::<Vec<_>>(), [Timestamp(9_000); 3]);
     clear(store, a.id(), 50_000, 40_000, &[], &[]).await.expect("cleared");
     assert_eq!(store.open_tickets().await.expect("read"), []);
     let cleared = store.cleared_tickets(Timestamp(0)).await.expect("read");
     assert_eq!(
         cleared.iter().map(|(t, at)| (t.camera.as_str(), at.0)).collect::<Vec<_>>(),
-        [("a", 50_000), ("b", 50_000)]
+        [("a", 50_000), ("b", 50_000), ("c", 50_000)]
     );
 }
 
@@ -255,7 +264,11 @@ async fn a_touch_moves_forward_only_and_evidence_can_be_added() {
     let a = ticket("a", 1_000);
     store.open_ticket(&a, &[]).await.expect("written");
     let there = Rect::from([0.5, 0.5, 0.75, 0.75]);
-    let touch = |at: i64, bbox| (a.id(), Touch { camera: a.incident.camera.clone(), last_seen: Timestamp(at), bbox });
+    let (camera, zone) = (a.incident.camera.clone(), a.incident.zone.clone());
+    let touch = |at: i64, bbox| {
+        let (camera, zone) = (camera.clone(), zone.clone());
+        (a.id(), Touch { camera, zone, last_seen: Timestamp(at), bbox })
+    };
     store.touch(&[touch(9_000, there)]).await.expect("written");
     store.touch(&[touch(8_000, a.incident.bbox)]).await.expect("ignored");
     let open = store.open_tickets().await.expect("read");

@@ -17,6 +17,8 @@ use crate::{
 pub struct Touch {
     /// By which camera.
     pub camera: CameraId,
+    /// In which zone of its view.
+    pub zone: ZoneId,
     /// When.
     pub last_seen: Timestamp,
     /// Where.
@@ -99,30 +101,32 @@ impl Store {
         }
         let failed = self.failed(DOING);
         let mut tx = self.begin(DOING).await?;
-        for (ticket, Touch { camera, last_seen, bbox }) in touches {
-            // The ticket's own camera says where on its view; another one, where on its.
+        for (ticket, Touch { camera, zone, last_seen, bbox }) in touches {
+            // The ticket's own camera says where on its view. Another one, where on its; one that came to see a place while
+            // its ticket was closed is known from now on.
             let statements = [
                 "UPDATE tickets SET last_seen = $1, x0 = $2, y0 = $3, x1 = $4, y1 = $5 \
-                 WHERE id = $6 AND camera = $7 AND state = 'open' AND last_seen < $1",
-                "UPDATE ticket_views SET last_seen = $1, x0 = $2, y0 = $3, x1 = $4, y1 = $5 \
-                 WHERE ticket = $6 AND camera = $7 AND last_seen < $1",
+                 WHERE id = $6 AND camera = $7 AND $8 <> '' AND state = 'open' AND last_seen < $1",
+                "INSERT INTO ticket_views (last_seen, x0, y0, x1, y1, ticket, camera, zone, first_seen) \
+                 SELECT $1, $2, $3, $4, $5, $6, $7, $8, $1 \
+                 WHERE EXISTS (SELECT 1 FROM tickets WHERE id = $6 AND camera <> $7 AND state = 'open') \
+                 ON CONFLICT (ticket, camera) DO UPDATE SET last_seen = excluded.last_seen, zone = excluded.zone, \
+                 x0 = excluded.x0, y0 = excluded.y0, x1 = excluded.x1, y1 = excluded.y1 \
+                 WHERE ticket_views.last_seen < excluded.last_seen",
             ];
-            let mut written = 0;
             for statement in statements {
-                if written == 0 {
-                    written = sqlx::query(statement)
-                        .bind(last_seen.0)
-                        .bind(f64::from(bbox.x0))
-                        .bind(f64::from(bbox.y0))
-                        .bind(f64::from(bbox.x1))
-                        .bind(f64::from(bbox.y1))
-                        .bind(ticket.to_string())
-                        .bind(camera.as_str())
-                        .execute(&mut *tx)
-                        .await
-                        .map_err(&failed)?
-                        .rows_affected();
-                }
+                sqlx::query(statement)
+                    .bind(last_seen.0)
+                    .bind(f64::from(bbox.x0))
+                    .bind(f64::from(bbox.y0))
+                    .bind(f64::from(bbox.x1))
+                    .bind(f64::from(bbox.y1))
+                    .bind(ticket.to_string())
+                    .bind(camera.as_str())
+                    .bind(zone.as_str())
+                    .execute(&mut *tx)
+                    .await
+                    .map_err(&failed)?;
             }
             sqlx::query("UPDATE tickets SET last_seen = $1 WHERE id = $2 AND state = 'open' AND last_seen < $1")
                 .bind(last_seen.0)
