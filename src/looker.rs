@@ -8,7 +8,7 @@ use std::{
 
 use alerts::incident::Zone;
 use detect::{
-    CloseUps, DetectConfig, DetectError, Detectors, Gauge, Health, HealthConfig, Manner, Sampler, Scene, SceneConfig,
+    CloseUps, DetectConfig, DetectError, Detectors, Gauge, Health, HealthConfig, Manner, Scene, SceneConfig, Scratch,
     scene::{Need, Outcome, Seen},
 };
 use domain::{Ailment, CameraId, Frame, Look, LookSource, Picture, Polygon, Timestamp};
@@ -32,7 +32,7 @@ pub fn models(config: &DetectConfig, cameras: &[CameraConfig]) -> BTreeSet<Strin
 /// What one thread needs to look.
 pub struct Looker {
     detectors: Detectors,
-    sampler: Sampler,
+    scratch: Scratch,
     gauge: Gauge,
     sights: Sights,
 }
@@ -210,7 +210,7 @@ impl Looker {
         sights.set(cameras);
         let looker = |detectors| Self {
             detectors,
-            sampler: Sampler::default(),
+            scratch: Scratch::default(),
             gauge: Gauge::default(),
             sights: sights.clone(),
         };
@@ -268,7 +268,7 @@ impl Looker {
         };
         let (detectors, models) = (&mut self.detectors, &sight.models);
         let Seen { detections, outcome, relearn } =
-            scene.look(&frame.picture, frame.sampled_at, need, &mut self.sampler, |picture, why| {
+            scene.look(&frame.picture, frame.sampled_at, need, &mut self.scratch, |picture, why| {
                 close_ups.look(detectors, models, picture, why != Outcome::Unfinished)
             })?;
         let takes = match sight.asked().wanted {

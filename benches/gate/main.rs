@@ -12,7 +12,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use detect::scene::{Need, Outcome, Sampler, Scene};
+use detect::scene::{Need, Outcome, Scene, Scratch};
 use domain::{Detection, Label, Picture, Rect, STANDING, Timestamp};
 
 #[path = "../shared/mod.rs"]
@@ -139,7 +139,7 @@ fn to_and_fro(n: usize) -> impl Iterator<Item = usize> {
 #[derive(Default)]
 struct Run {
     scene: Scene,
-    sampler: Sampler,
+    scratch: Scratch,
     at: i64,
     outcomes: BTreeMap<&'static str, usize>,
     looks: usize,
@@ -161,7 +161,7 @@ impl Run {
     fn scene_look(&mut self, picture: &Picture, step: i64, found: &[Detection]) -> detect::scene::Seen {
         self.at += step;
         let at = Timestamp(1_700_000_000_000 + self.at);
-        self.scene.look(picture, at, Need::IfChanged, &mut self.sampler, |_, _| Ok(found.to_vec())).unwrap()
+        self.scene.look(picture, at, Need::IfChanged, &mut self.scratch, |_, _| Ok(found.to_vec())).unwrap()
     }
 
     /// A look at which a run finds `found`; something lies at `place`. Gives whether the run was saved.

@@ -55,13 +55,13 @@ pub struct Change {
     pub turn: Turn,
 }
 
-/// What is known of the health of one camera; some 20 kB.
+/// What is known of the health of one camera; some 14 kB.
 #[derive(Debug)]
 pub struct Health {
     config: HealthConfig,
     reference: Option<Reference>,
-    /// The sums of the last look's cells, for pictures that do not change.
-    last: Option<(Timestamp, Box<[u32; CELLS]>)>,
+    /// The marks of the last look's cells, for pictures that do not change.
+    last: Option<(Timestamp, Box<[u16; CELLS]>)>,
     frozen: Latch,
     dark: Latch,
     blind: Latch,
@@ -199,7 +199,7 @@ impl Health {
             Some((_, last)) => {
                 let textured = measure.textured();
                 let (n, differ) =
-                    textured.fold((0, 0), |(n, differ), i| (n + 1, differ + usize::from(measure.sums[i] != last[i])));
+                    textured.fold((0, 0), |(n, differ), i| (n + 1, differ + usize::from(measure.marks[i] != last[i])));
                 if (n as f32) < ENOUGH_TEXTURE * CELLS as f32 {
                     Sign::Unclear
                 } else if differ as f32 <= FROZEN * n as f32 {
@@ -211,11 +211,11 @@ impl Health {
             None => Sign::Unclear,
         };
         match &mut self.last {
-            Some((last, sums)) => {
+            Some((last, marks)) => {
                 *last = at;
-                sums.copy_from_slice(&measure.sums);
+                marks.copy_from_slice(&measure.marks);
             }
-            None => self.last = measure.sums.clone().try_into().ok().map(|sums| (at, sums)),
+            None => self.last = measure.marks.clone().try_into().ok().map(|marks| (at, marks)),
         }
         sign
     }

@@ -20,6 +20,7 @@ pub mod model;
 pub mod runtime;
 pub mod scene;
 
+mod bits;
 mod candidate;
 mod decode;
 mod fetch;
@@ -40,7 +41,7 @@ pub use model::Model;
 pub use place::ManifestLine;
 pub use region::Manner;
 pub use runtime::{RuntimeInfo, load_runtime};
-pub use scene::{Sampler, Scene};
+pub use scene::{Scene, Scratch};
 
 /// Describes this crate's metrics to the recorder; call once, after it is installed.
 pub fn describe_metrics() {

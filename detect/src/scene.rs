@@ -5,12 +5,14 @@
 //! Pure: time comes in, pictures come in, detections go out; the same input gives the same output. A picture is reduced
 //! to some thousand cells (`grid`), brought into the light (`light`) and the place in which the scene was learnt, and
 //! compared cell by cell: with the last picture that the detector ran on (`gate`), and with the scene (`background`, of
-//! `cell`s), of which what stays different is put together to things (`standing`).
+//! `cell`s), of which what stays different is put together to things (`standing`). Between looks the cells are
+//! packed (`kept`): there are thousands of cameras, and few of them are looked at right now.
 
 mod background;
 mod cell;
 mod gate;
 mod grid;
+mod kept;
 mod light;
 mod standing;
 #[cfg(test)]
@@ -18,12 +20,12 @@ mod tests;
 
 use domain::{Detection, Millis, Picture, Timestamp};
 
+pub use self::{background::Relearn, gate::Outcome};
 use self::{
-    background::Background,
+    background::{Background, Opened},
     gate::Gate,
-    grid::{Profile, Shift, Size},
+    grid::{Profile, Sampler, Shift, Size},
 };
-pub use self::{background::Relearn, gate::Outcome, grid::Sampler};
 use crate::{DetectError, config::SceneConfig, preprocess};
 
 /// Time between looks that counts as watched; what happened in the rest of a longer gap is unknown.
@@ -51,7 +53,17 @@ pub struct Seen {
     pub relearn: Option<Relearn>,
 }
 
-/// What is known of one camera's view; some 300 kB.
+/// What one thread looks with, for all cameras in turn: buffers that grow to the largest picture and hold nothing of a
+/// camera from look to look.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    profile: Profile,
+    sampler: Sampler,
+    changed: Vec<bool>,
+    opened: Opened,
+}
+
+/// What is known of one camera's view; some 100 kB.
 #[derive(Debug, Default)]
 pub struct Scene {
     config: SceneConfig,
@@ -85,7 +97,7 @@ impl Scene {
         picture: &Picture,
         at: Timestamp,
         need: Need,
-        sampler: &mut Sampler,
+        scratch: &mut Scratch,
         detect: impl FnOnce(&Picture, Outcome) -> Result<Vec<Detection>, DetectError>,
     ) -> Result<Seen, DetectError> {
         preprocess::check(picture)?;
@@ -94,10 +106,12 @@ impl Scene {
         if other_size {
             self.gate = Gate::default();
         }
-        let profile = Profile::of(picture);
-        let shift = if other_size { Shift::default() } else { self.background.shift(&profile) };
+        let Scratch { profile, sampler, changed, opened } = scratch;
+        profile.read(picture);
+        let shift = if other_size { Shift::default() } else { self.background.shift(profile) };
         sampler.sample(picture, shift);
-        let outcome = self.gate.outcome(&self.config.gate, at, need, sampler, |i| self.background.varies(i));
+        let varies = |i| self.background.varies(i);
+        let outcome = self.gate.outcome(&self.config.gate, at, need, sampler, varies, changed);
         if outcome != Outcome::Unchanged {
             self.gate.ran(at, sampler, detect(picture, outcome)?);
         }
@@ -106,7 +120,7 @@ impl Scene {
         self.last_look = Some(at);
         self.size = size;
         let known = self.gate.detections();
-        let relearn = self.background.look(&self.config.standing, sampler, &profile, seconds, known);
+        let relearn = self.background.look(&self.config.standing, sampler, profile, seconds, known, opened);
         let mut detections = known.to_vec();
         if self.config.standing.enabled {
             detections.extend(self.background.standing().iter().cloned());

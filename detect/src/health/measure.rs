@@ -38,8 +38,9 @@ impl Edges {
 /// What was read of a picture.
 #[derive(Debug, Default)]
 pub(super) struct Measure {
-    /// The sum of each cell's pixels: two pictures of one camera have equal ones only if they are one picture.
-    pub(super) sums: Vec<u32>,
+    /// The lower half of the sum of each cell's pixels: two pictures of one camera have equal ones only if they are one
+    /// picture.
+    pub(super) marks: Vec<u16>,
     /// The mean level of each cell above black.
     pub(super) levels: Vec<f32>,
     /// By how much each cell rises to the right and downwards, between its neighbours.
@@ -80,7 +81,7 @@ impl Gauge {
         let (width, height) = (picture.width as usize, picture.height as usize);
         let black = if picture.range == ColorRange::Limited { 16.0 } else { 0.0 };
         let measure = &mut self.measure;
-        measure.sums.clear();
+        measure.marks.clear();
         measure.levels.clear();
         for row in 0..ROWS {
             self.columns.clear();
@@ -96,7 +97,7 @@ impl Gauge {
             for column in 0..COLUMNS {
                 let (from, to) = span(column, COLUMNS, width);
                 let sum: u32 = self.columns[from..to].iter().map(|&s| u32::from(s)).sum();
-                measure.sums.push(sum);
+                measure.marks.push(sum as u16);
                 measure.levels.push(sum as f32 / (lines * (to - from) as u32) as f32 - black);
             }
         }

@@ -3,7 +3,8 @@
 
 use domain::health::Sign;
 
-use super::measure::{BLOCK, BLOCKS, COLUMNS, Edges, Measure, ROWS, STRUCTURE, size};
+use super::measure::{BLOCK, BLOCKS, CELLS, COLUMNS, Edges, Measure, ROWS, STRUCTURE, size};
+use crate::bits::Bits;
 
 /// Share of the blocks that must match for the view to be the same, and below which it is another.
 pub(super) const FITS: f32 = 0.35;
@@ -43,7 +44,7 @@ pub(super) struct Reference {
     slopes: Vec<(i8, i8)>,
     /// Cells with structure, and the sum of their slopes in levels, by block.
     structure: [(usize, f32); BLOCKS],
-    cells: Vec<bool>,
+    cells: Bits,
     contrast: f32,
     edges: Vec<Edges>,
 }
@@ -81,9 +82,9 @@ fn soften((x, y): (f32, f32), half: f32) -> (f32, f32) {
 
 impl Reference {
     pub(super) fn of(measure: &Measure, edges: Vec<Edges>) -> Self {
-        let cells: Vec<bool> = measure.slopes.iter().map(|slope| size(*slope) > STRUCTURE).collect();
+        let cells: Bits = measure.slopes.iter().map(|slope| size(*slope) > STRUCTURE).collect();
         let mut structure = [(0, 0.0); BLOCKS];
-        for (i, slope) in measure.slopes.iter().enumerate().filter(|(i, _)| cells[*i]) {
+        for (i, slope) in measure.slopes.iter().enumerate().filter(|(i, _)| cells.get(*i)) {
             let block = &mut structure[block_of(i % COLUMNS, i / COLUMNS)];
             *block = (block.0 + 1, block.1 + size(*slope));
         }
@@ -103,9 +104,9 @@ impl Reference {
     pub(super) fn compare(&self, measure: &Measure) -> Fit {
         let contrast = measure.contrast / self.contrast;
         let half = SOFT * contrast.clamp(0.3, 1.5);
-        let now: Vec<(f32, f32)> = measure.slopes.iter().map(|slope| soften(*slope, half)).collect();
+        let now: [(f32, f32); CELLS] = std::array::from_fn(|i| soften(measure.slopes[i], half));
         let mut sums = [0.0; BLOCKS];
-        for (i, slope) in measure.slopes.iter().enumerate().filter(|(i, _)| self.cells[*i]) {
+        for (i, slope) in measure.slopes.iter().enumerate().filter(|(i, _)| self.cells.get(*i)) {
             sums[block_of(i % COLUMNS, i / COLUMNS)] += size(*slope);
         }
         let left = std::array::from_fn(|b| sums[b] / self.structure[b].1.max(1.0) / contrast.clamp(0.5, 1.0));
@@ -133,7 +134,7 @@ impl Reference {
             let columns = 0.max(-dx)..(COLUMNS as i32).min(COLUMNS as i32 - dx);
             for column in columns {
                 let i = row as usize * COLUMNS + column as usize;
-                if !self.cells[i] {
+                if !self.cells.get(i) {
                     continue;
                 }
                 let (x, y) = now[there as usize * COLUMNS + (column + dx) as usize];

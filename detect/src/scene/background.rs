@@ -12,8 +12,9 @@ use domain::{Detection, Rect};
 use super::{
     cell::{Cell, Cover, Moment},
     grid::{Look, Profile, Sampler, Shift, Size},
+    kept::Kept,
     light::{Cause, Difference, Light},
-    standing,
+    standing::{self, Left},
 };
 use crate::config::StandingConfig;
 
@@ -30,8 +31,8 @@ const COLOUR: f32 = 2.5;
 const COLOURED: f32 = 0.25;
 const GREY: f32 = 0.02;
 const COLOUR_LOOKS: u32 = 2;
-/// How fast the profiles follow those of pictures that have not moved.
-const FOLLOW_PROFILE: f32 = 0.05;
+/// The part of the way that the profiles go towards those of a picture that has not moved.
+const FOLLOW_PROFILE: i32 = 20;
 /// Score from which a detection says what something is, and the share of the picture above which it says nothing of a
 /// place.
 const KNOWN_SCORE: f32 = 0.3;
@@ -78,13 +79,24 @@ enum State {
 pub(super) struct Background {
     size: Size,
     state: State,
-    cells: Vec<Cell>,
+    kept: Kept,
     anchor: Profile,
     /// Looks in a row, and their seconds, that showed another view.
     other_view: (u32, f32),
     /// Looks in a row that showed other colours.
     other_colour: u32,
     things: Vec<Detection>,
+}
+
+/// The cells of the view that is looked at, and what is worked out of them; used for all cameras in turn.
+#[derive(Debug, Default)]
+pub(super) struct Opened {
+    cells: Vec<Cell>,
+    cover: Vec<Cover>,
+    /// By how many levels each cell differs; and it or its neighbours in the row.
+    levels: Vec<f32>,
+    wide: Vec<f32>,
+    left: Left,
 }
 
 impl Background {
@@ -99,7 +111,7 @@ impl Background {
 
     /// By how many levels a cell varies by itself.
     pub(super) fn varies(&self, i: usize) -> f32 {
-        self.cells.get(i).map_or(1.0, Cell::varies)
+        self.kept.varies(i).unwrap_or(1.0)
     }
 
     /// What stands there that is new.
@@ -115,27 +127,26 @@ impl Background {
         profile: &Profile,
         seconds: f32,
         known: &[Detection],
+        opened: &mut Opened,
     ) -> Option<Relearn> {
         if self.size != sampler.size {
-            let relearn = (!self.cells.is_empty()).then_some(Relearn::Size);
-            self.things.clear();
-            self.begin(sampler, profile);
+            let relearn = (!self.kept.is_empty()).then_some(Relearn::Size);
+            self.begin_anew(sampler, profile, opened);
             return relearn;
         }
-        if self.colour_switched(sampler) {
+        self.kept.open(&mut opened.cells);
+        if self.colour_switched(sampler, &opened.cells) {
             // What stands there is told on, and told from the scene when that is learnt.
-            self.begin(sampler, profile);
+            self.begin(sampler, profile, opened);
             return Some(Relearn::Colour);
         }
-        let light = Light::between(sampler.pairs(|i| self.cells[i].scene));
+        let light = Light::between(sampler.pairs(|i| opened.cells[i].scene));
         if self.other_colour > 0 {
             return None;
         }
-        if self.is_other_view(sampler, light, seconds) {
+        if self.is_other_view(sampler, light, seconds, &opened.cells) {
             if self.other_view.0 >= OTHER_VIEW_LOOKS && self.other_view.1 >= OTHER_VIEW_SECONDS {
-                self.things.clear();
-                self.cells.clear();
-                self.begin(sampler, profile);
+                self.begin_anew(sampler, profile, opened);
                 return Some(Relearn::View);
             }
             return None;
@@ -143,74 +154,83 @@ impl Background {
         if sampler.shift == Shift::default() {
             self.anchor.follow(profile, FOLLOW_PROFILE);
         }
-        let cover = cover(sampler.size, known);
-        let moment = Moment { seconds, stands_after: config.after.as_secs_f64() as f32 };
-        let mut levels = vec![0.0; self.cells.len()];
-        for i in sampler.inside() {
-            let now = light.undo(sampler.cells[i]);
-            levels[i] = match self.state {
-                State::Learnt => self.cells[i].update(now, cover[i], moment),
-                State::Empty | State::Learning { .. } => self.cells[i].learn(now),
-            };
-        }
-        for i in sampler.inside().filter(|&i| cover[i] == Cover::None) {
-            let most = around(self.size, i).map(|j| levels[j]).fold(0.0, f32::max);
-            self.cells[i].vary(most);
-        }
+        let moment = Moment::new(seconds, config.after.as_secs_f64() as f32);
+        self.take_in(sampler, light, moment, known, opened);
         if let State::Learning { looks, seconds } = &mut self.state {
             (*looks, *seconds) = (*looks + 1, *seconds + moment.seconds);
             if *looks >= LEARNING_LOOKS && f64::from(*seconds) >= config.learn.as_secs_f64() {
-                self.learnt();
+                self.learnt(&mut opened.cells);
             }
         } else {
-            self.things = standing::find(self.size, &mut self.cells, moment);
+            self.things = standing::find(self.size, &mut opened.cells, &mut opened.left, moment);
         }
+        self.kept.keep(&opened.cells);
         None
     }
 
-    fn begin(&mut self, sampler: &Sampler, profile: &Profile) {
+    /// Takes each cell's look into it, and learns by how much it varies by itself.
+    fn take_in(
+        &self,
+        sampler: &Sampler,
+        light: Light,
+        moment: Moment,
+        known: &[Detection],
+        Opened { cells, cover, levels, wide, .. }: &mut Opened,
+    ) {
+        let size = sampler.size;
+        mark_cover(size, known, cover);
+        levels.clear();
+        levels.resize(cells.len(), 0.0);
+        for i in sampler.inside() {
+            let now = light.undo(sampler.cells[i]);
+            levels[i] = match self.state {
+                State::Learnt => cells[i].update(now, cover[i], moment),
+                State::Empty | State::Learning { .. } => cells[i].learn(now),
+            };
+        }
+        wide.clear();
+        for row in levels.chunks(size.columns) {
+            let beside = |c: usize| row[c.saturating_sub(1)].max(row[(c + 1).min(row.len() - 1)]);
+            wide.extend(row.iter().enumerate().map(|(c, level)| level.max(beside(c))));
+        }
+        for i in sampler.inside().filter(|&i| cover[i] == Cover::None) {
+            let above = wide[if i < size.columns { i } else { i - size.columns }];
+            let below = wide.get(i + size.columns).copied().unwrap_or(0.0);
+            cells[i].vary(wide[i].max(above).max(below));
+        }
+    }
+
+    fn begin_anew(&mut self, sampler: &Sampler, profile: &Profile, opened: &mut Opened) {
+        self.things.clear();
+        opened.cells.clear();
+        self.begin(sampler, profile, opened);
+    }
+
+    /// Begins to learn from the picture that was sampled; opened cells that are held stay so.
+    fn begin(&mut self, sampler: &Sampler, profile: &Profile, Opened { cells, .. }: &mut Opened) {
         self.size = sampler.size;
-        self.cells.resize(sampler.size.cells(), Cell::default());
-        self.cells.iter_mut().zip(&sampler.cells).for_each(|(cell, look)| cell.begin(*look));
-        self.anchor = profile.clone();
+        cells.resize(sampler.size.cells(), Cell::default());
+        cells.iter_mut().zip(&sampler.cells).for_each(|(cell, look)| cell.begin(*look));
+        self.kept.keep(cells);
+        self.anchor.set(profile);
         self.state = State::Learning { looks: 1, seconds: 0.0 };
         (self.other_view, self.other_colour) = ((0, 0.0), 0);
     }
 
     /// From here on what differs is new.
-    fn learnt(&mut self) {
+    fn learnt(&mut self, cells: &mut [Cell]) {
         self.state = State::Learnt;
         // The rim of what stood before is half ground and no guide to the rest of it.
-        let near: Vec<bool> = (0..self.cells.len()).map(|i| around(self.size, i).any(|j| self.cells[j].held)).collect();
-        let ground: Vec<Option<Look>> = (0..self.cells.len()).map(|i| self.ground(i, &near)).collect();
-        self.cells.iter_mut().zip(ground).for_each(|(cell, ground)| cell.learnt(ground));
-    }
-
-    /// What is held to be behind a cell at which something stood before the scene was learnt: the nearest cells beside it.
-    fn ground(&self, i: usize, near: &[bool]) -> Option<Look> {
-        if !self.cells[i].held {
-            return None;
-        }
-        let Size { columns, rows, .. } = self.size;
-        let (mut sum, mut n) = (Look::default(), 0.0);
-        for (dc, dr) in [(-1_isize, 0_isize), (1, 0), (0, -1), (0, 1)] {
-            let steps = (1..).map(|k| ((i % columns) as isize + k * dc, (i / columns) as isize + k * dr));
-            let inside =
-                |&(c, r): &(isize, isize)| (0..columns as isize).contains(&c) && (0..rows as isize).contains(&r);
-            let free = steps.take_while(inside).map(|(c, r)| r as usize * columns + c as usize).find(|&j| !near[j]);
-            if let Some(j) = free {
-                n += 1.0;
-                sum = sum.toward(self.cells[j].scene, 1.0 / n);
-            }
-        }
-        (n > 0.0).then_some(sum)
+        let near: Vec<bool> = (0..cells.len()).map(|i| around(self.size, i).any(|j| cells[j].held)).collect();
+        let ground: Vec<Option<Look>> = (0..cells.len()).map(|i| ground(self.size, cells, i, &near)).collect();
+        cells.iter_mut().zip(ground).for_each(|(cell, ground)| cell.learnt(ground));
     }
 
     /// Whether a colour picture has become a grey one or the other way round, for some looks.
-    fn colour_switched(&mut self, sampler: &Sampler) -> bool {
+    fn colour_switched(&mut self, sampler: &Sampler, cells: &[Cell]) -> bool {
         let is_coloured = |look: &Look| look.u.abs() + look.v.abs() > COLOUR;
-        let n = self.cells.len() as f32;
-        let before = self.cells.iter().filter(|cell| is_coloured(&cell.scene)).count() as f32 / n;
+        let n = cells.len() as f32;
+        let before = cells.iter().filter(|cell| is_coloured(&cell.scene)).count() as f32 / n;
         let now = sampler.cells.iter().filter(|look| is_coloured(look)).count() as f32 / n;
         let switched = before.max(now) > COLOURED && before.min(now) < GREY;
         self.other_colour = if switched { self.other_colour + 1 } else { 0 };
@@ -218,17 +238,36 @@ impl Background {
     }
 
     /// Whether most of the view shows something else than the scene.
-    fn is_other_view(&mut self, sampler: &Sampler, light: Light, seconds: f32) -> bool {
+    fn is_other_view(&mut self, sampler: &Sampler, light: Light, seconds: f32, cells: &[Cell]) -> bool {
         let (mut all, mut others) = (0, 0);
         for i in sampler.inside().step_by(2) {
-            let cell = &self.cells[i];
-            let difference = Difference::between(light.undo(sampler.cells[i]), cell.scene, cell.varies());
+            let cell = &cells[i];
+            let difference = Difference::between(light.undo(sampler.cells[i]), cell.scene, cell.varies);
             (all, others) = (all + 1, others + usize::from(difference.cause == Cause::Thing));
         }
         let is_other = others as f32 > OTHER_VIEW * all as f32;
         self.other_view = if is_other { (self.other_view.0 + 1, self.other_view.1 + seconds) } else { (0, 0.0) };
         is_other
     }
+}
+
+/// What is held to be behind a cell at which something stood before the scene was learnt: the nearest cells beside it.
+fn ground(size: Size, cells: &[Cell], i: usize, near: &[bool]) -> Option<Look> {
+    if !cells[i].held {
+        return None;
+    }
+    let Size { columns, rows, .. } = size;
+    let (mut sum, mut n) = (Look::default(), 0.0);
+    for (dc, dr) in [(-1_isize, 0_isize), (1, 0), (0, -1), (0, 1)] {
+        let steps = (1..).map(|k| ((i % columns) as isize + k * dc, (i / columns) as isize + k * dr));
+        let inside = |&(c, r): &(isize, isize)| (0..columns as isize).contains(&c) && (0..rows as isize).contains(&r);
+        let free = steps.take_while(inside).map(|(c, r)| r as usize * columns + c as usize).find(|&j| !near[j]);
+        if let Some(j) = free {
+            n += 1.0;
+            sum = sum.toward(cells[j].scene, 1.0 / n);
+        }
+    }
+    (n > 0.0).then_some(sum)
 }
 
 /// A cell and its neighbours.
@@ -238,9 +277,10 @@ fn around(size: Size, i: usize) -> impl Iterator<Item = usize> {
     rows.flat_map(move |r| columns.clone().map(move |c| r * size.columns + c))
 }
 
-/// Which cells lie under or near a detection that says what is there.
-fn cover(size: Size, known: &[Detection]) -> Vec<Cover> {
-    let mut cover = vec![Cover::None; size.cells()];
+/// Writes into `cover` which cells lie under or near a detection that says what is there.
+fn mark_cover(size: Size, known: &[Detection], cover: &mut Vec<Cover>) {
+    cover.clear();
+    cover.resize(size.cells(), Cover::None);
     let sure = known.iter().filter(|d| d.score >= KNOWN_SCORE && d.bbox.area() < LARGEST_KNOWN);
     for Rect { x0, y0, x1, y1 } in sure.map(|d| d.bbox.clamped()) {
         // Cells whose middle lies in the box; and one cell and a tenth of the box around it.
@@ -260,5 +300,4 @@ fn cover(size: Size, known: &[Detection]) -> Vec<Cover> {
             }
         }
     }
-    cover
 }

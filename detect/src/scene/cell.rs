@@ -53,47 +53,57 @@ pub(super) struct Moment {
     /// Seconds since the look before, as far as it was near.
     pub(super) seconds: f32,
     /// Seconds after which what stands is told.
-    pub(super) stands_after: f32,
+    stands_after: f32,
+    /// Shares of the way that the scene goes towards what is there.
+    follow: f32,
+    follow_light: f32,
+    follow_change: f32,
 }
 
-/// One cell.
-#[derive(Debug, Clone, Copy, Default)]
+impl Moment {
+    pub(super) fn new(seconds: f32, stands_after: f32) -> Self {
+        let share = |constant: f32| 1.0 - (-seconds / constant).exp();
+        let (follow, follow_light, follow_change) = (share(FOLLOW), share(FOLLOW_LIGHT), share(FOLLOW_CHANGE));
+        Self { seconds, stands_after, follow, follow_light, follow_change }
+    }
+}
+
+/// One cell, as a look has it before it.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Cell {
     /// The scene, in the light in which it was learnt.
     pub(super) scene: Look,
     /// What is there instead of the scene.
-    thing: Packed,
+    pub(super) thing: Packed,
     /// What was seen last instead of both.
-    other: Packed,
+    pub(super) other: Packed,
     /// Seconds for which the thing, and the other, were seen.
-    age: f32,
-    other_age: f32,
+    pub(super) age: f32,
+    pub(super) other_age: f32,
     /// Levels by which it varies by itself.
-    varies: f32,
+    pub(super) varies: f32,
     /// Share of the looks at the thing in which a detection lay over it.
-    known: f32,
-    /// Looks that showed the thing; none: there is no thing.
-    seen: u8,
-    other_seen: u8,
+    pub(super) known: f32,
+    /// Looks that showed the thing; none: there is no thing, and what is said of it and of the other says nothing.
+    pub(super) seen: u8,
+    pub(super) other_seen: u8,
     /// Looks in a row that showed the scene where a thing stands.
-    bare: u8,
+    pub(super) bare: u8,
+    /// While the scene is being learnt: by how many looks what is held to be the scene is ahead.
+    pub(super) votes: u8,
     /// Whether it belongs to something that stands and must not fade into the scene.
     pub(super) held: bool,
 }
 
 impl Cell {
-    pub(super) fn varies(&self) -> f32 {
-        self.varies
+    /// Whether there is something instead of the scene.
+    pub(super) fn shows_thing(&self) -> bool {
+        self.seen > 0
     }
 
-    /// How the thing that is there instead of the scene looks.
+    /// How what is there looks: the thing, or the scene where there is none.
     pub(super) fn thing(&self) -> Look {
-        self.thing.open()
-    }
-
-    /// Seconds for which it was seen.
-    pub(super) fn age(&self) -> f32 {
-        self.age
+        if self.shows_thing() { self.thing.open() } else { self.scene }
     }
 
     /// Whether something stands there that was not there before.
@@ -108,27 +118,27 @@ impl Cell {
 
     /// Starts anew from what is there now; what is held stays so.
     pub(super) fn begin(&mut self, now: Look) {
-        *self = Self { scene: now, seen: 1, varies: 1.0, held: self.held, ..Self::default() };
+        *self = Self { scene: now, votes: 1, varies: 1.0, held: self.held, ..Self::default() };
     }
 
     /// While the scene is being learnt, what is seen most of the time wins. Gives by how many levels the look differs.
     pub(super) fn learn(&mut self, now: Look) -> f32 {
-        let difference = Difference::between(now, self.scene, self.varies());
+        let difference = Difference::between(now, self.scene, self.varies);
         if difference.cause == Cause::Thing {
-            self.seen = self.seen.saturating_sub(1);
-            if self.seen == 0 {
-                (self.scene, self.seen) = (now, 1);
+            self.votes = self.votes.saturating_sub(1);
+            if self.votes == 0 {
+                (self.scene, self.votes) = (now, 1);
             }
         } else {
-            self.seen = (self.seen + 1).min(30);
-            self.scene = self.scene.toward(now, 1.0 / f32::from(self.seen.min(8)));
+            self.votes = (self.votes + 1).min(30);
+            self.scene = self.scene.toward(now, 1.0 / f32::from(self.votes.min(8)));
         }
         difference.levels
     }
 
     /// From here on what differs from the scene is new; where something stood before already, `ground` is what is held to be behind it.
     pub(super) fn learnt(&mut self, ground: Option<Look>) {
-        (self.seen, self.held) = (0, false);
+        (self.votes, self.seen, self.held) = (0, 0, false);
         if let Some(ground) = ground {
             (self.thing, self.seen, self.age, self.held) = (self.scene.pack(), LOOKS, f32::from(u8::MAX), true);
             self.scene = ground;
@@ -138,20 +148,19 @@ impl Cell {
     /// Takes in one look, in the scene's light; `cover` is what the detector knows to be there. Gives by how
     /// many levels the look differs, if it is not by what stands there.
     pub(super) fn update(&mut self, now: Look, cover: Cover, moment: Moment) -> f32 {
-        let difference = Difference::between(now, self.scene, self.varies());
-        let share = |constant: f32| 1.0 - (-moment.seconds / constant).exp();
+        let difference = Difference::between(now, self.scene, self.varies);
         if difference.cause == Cause::Noise {
-            self.scene = self.scene.toward(now, share(FOLLOW));
+            self.scene = self.scene.toward(now, moment.follow);
             self.seen_bare(moment);
             return difference.levels;
         }
-        let thing = Difference::between(now, self.thing(), self.varies());
+        let thing = Difference::between(now, self.thing(), self.varies);
         // Light may change on what is known to stand; what passes is often enough like what passed before.
         let same = if self.stands(moment) { thing.cause != Cause::Thing } else { thing.cause == Cause::Noise };
-        let is_thing = self.seen > 0 && same && thing.size < difference.size;
+        let is_thing = self.shows_thing() && same && thing.size < difference.size;
         if is_thing {
             self.show_thing(now, cover, moment.seconds);
-        } else if difference.cause == Cause::Light && self.seen > 0 {
+        } else if difference.cause == Cause::Light && self.shows_thing() {
             // A shadow over the bare scene is no reason to believe in what stood there.
             self.seen_bare(moment);
         } else {
@@ -159,8 +168,8 @@ impl Cell {
         }
         if !self.held && cover == Cover::None {
             match difference.cause {
-                Cause::Light => self.scene = self.scene.toward(now, share(FOLLOW_LIGHT)),
-                Cause::Thing if self.stands(moment) => self.scene = self.scene.toward(now, share(FOLLOW_CHANGE)),
+                Cause::Light => self.scene = self.scene.toward(now, moment.follow_light),
+                Cause::Thing if self.stands(moment) => self.scene = self.scene.toward(now, moment.follow_change),
                 Cause::Thing | Cause::Noise => {}
             }
         }
@@ -193,9 +202,10 @@ impl Cell {
             (self.known, self.other_seen) = (cover.as_share(), 0);
             return;
         }
-        let other = Difference::between(now, self.other.open(), self.varies());
+        let other = Difference::between(now, self.other.open(), self.varies);
         if self.other_seen > 0 && other.cause != Cause::Thing {
-            (self.other_seen, self.other_age) = (self.other_seen + 1, self.other_age + moment.seconds);
+            self.other_seen = self.other_seen.saturating_add(1);
+            self.other_age += moment.seconds;
         } else {
             (self.other, self.other_seen, self.other_age) = (now.pack(), 1, 0.0);
         }
@@ -206,7 +216,7 @@ impl Cell {
         }
     }
 
-    /// What stands there was there all along: what was learnt is what has left.
+    /// What is there was there all along: what was learnt is what has left.
     pub(super) fn absorb(&mut self) {
         self.scene = self.thing();
         (self.seen, self.other_seen, self.age, self.held) = (0, 0, 0.0, false);

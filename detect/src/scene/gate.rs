@@ -51,7 +51,7 @@ pub(super) struct Gate {
 
 impl Gate {
     /// Whether the detector is to run on the picture that was sampled; `varies` says by how many levels a cell varies by
-    /// itself.
+    /// itself; `changed` is a buffer.
     pub(super) fn outcome(
         &self,
         config: &GateConfig,
@@ -59,6 +59,7 @@ impl Gate {
         need: Need,
         sampler: &Sampler,
         varies: impl Fn(usize) -> f32,
+        changed: &mut Vec<bool>,
     ) -> Outcome {
         let Some(last) = self.last else { return Outcome::Due };
         if need == Need::Always || !config.enabled {
@@ -66,7 +67,7 @@ impl Gate {
         } else if at < last || at.since(last) >= config.full_look_every {
             // A clock that was set back does not tell how long ago it was.
             Outcome::Due
-        } else if self.has_changed(sampler, varies) {
+        } else if self.has_changed(sampler, varies, changed) {
             Outcome::Changed
         } else if need == Need::Finish {
             Outcome::Unfinished
@@ -89,10 +90,11 @@ impl Gate {
     }
 
     /// Whether the picture differs from that of the last run by more than noise, light and what always moves.
-    fn has_changed(&self, sampler: &Sampler, varies: impl Fn(usize) -> f32) -> bool {
+    fn has_changed(&self, sampler: &Sampler, varies: impl Fn(usize) -> f32, changed: &mut Vec<bool>) -> bool {
         let light = Light::between(sampler.pairs(|i| self.cells[i].open()));
         let size = sampler.size;
-        let mut changed = vec![false; size.cells()];
+        changed.clear();
+        changed.resize(size.cells(), false);
         for i in sampler.inside() {
             let difference = Difference::between(light.undo(sampler.cells[i]), self.cells[i].open(), varies(i));
             changed[i] = difference.cause == Cause::Thing;

@@ -30,8 +30,9 @@ pub(super) struct Look {
 impl Look {
     /// The same rounded to whole levels, to be kept.
     pub(super) fn pack(self) -> Packed {
-        let signed = |x: f32| (x + 128.0).round() as u8;
-        Packed([self.y.round() as u8, signed(self.u), signed(self.v), (self.t * 2.0).round() as u8])
+        // The conversion takes off what is behind the point, and ends at 0 and 255.
+        let rounded = |x: f32| (x + 0.5) as u8;
+        Packed([rounded(self.y), rounded(self.u + 128.0), rounded(self.v + 128.0), rounded(self.t * 2.0)])
     }
 
     /// A step towards `to`.
@@ -83,7 +84,7 @@ pub(super) struct Shift {
 
 /// The cells that one thread reads pictures into; used for all cameras in turn.
 #[derive(Debug, Default)]
-pub struct Sampler {
+pub(super) struct Sampler {
     pub(super) size: Size,
     /// Row by row.
     pub(super) cells: Vec<Look>,
@@ -218,29 +219,41 @@ impl Axis {
     }
 }
 
+/// Steps of a level in which profiles are kept.
+const PROFILE_STEPS: f32 = 64.0;
+
 /// The sums of luma along columns and rows, by bands: what a small movement of the whole picture is found by.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Profile {
-    axes: [[Vec<f32>; BANDS]; 2],
+    axes: [[Vec<i16>; BANDS]; 2],
+    sums: Vec<u32>,
 }
 
 impl Profile {
-    pub(super) fn of(picture: &Picture) -> Self {
+    /// Reads a sound picture.
+    pub(super) fn read(&mut self, picture: &Picture) {
         let (w, h) = (picture.width as usize, picture.height as usize);
         let line = |y: usize| &picture.planes[0][y * picture.strides[0]..][..w];
-        let columns = std::array::from_fn(|band| {
-            let mut sums = vec![0_u32; w];
+        let (sums, [columns, rows]) = (&mut self.sums, &mut self.axes);
+        for (band, slopes) in columns.iter_mut().enumerate() {
+            sums.clear();
+            sums.resize(w, 0);
             let rows = (h * band / BANDS)..(h * (band + 1) / BANDS);
-            let n = rows.len().div_ceil(4).max(1) as f32;
+            let n = rows.len().div_ceil(4).max(1);
             rows.step_by(4).for_each(|y| sums.iter_mut().zip(line(y)).for_each(|(s, &a)| *s += u32::from(a)));
-            slope(&sums.iter().map(|&s| s as f32 / n).collect::<Vec<_>>())
-        });
-        let rows = std::array::from_fn(|band| {
+            slope(sums, n, slopes);
+        }
+        for (band, slopes) in rows.iter_mut().enumerate() {
             let (from, to) = (w * band / BANDS, w * (band + 1) / BANDS);
-            let sum = |y| line(y)[from..to].iter().map(|&a| u32::from(a)).sum::<u32>() as f32;
-            slope(&(0..h).map(|y| sum(y) / (to - from).max(1) as f32).collect::<Vec<_>>())
-        });
-        Self { axes: [columns, rows] }
+            sums.clear();
+            sums.extend((0..h).map(|y| line(y)[from..to].iter().map(|&a| u32::from(a)).sum::<u32>()));
+            slope(sums, (to - from).max(1), slopes);
+        }
+    }
+
+    /// Takes over what `other` has read.
+    pub(super) fn set(&mut self, other: &Self) {
+        self.axes.clone_from(&other.axes);
     }
 
     /// How far this picture has moved against `anchor`, as far as its bands agree, up to 2 % of its size.
@@ -249,20 +262,26 @@ impl Profile {
         Shift { x, y }
     }
 
-    /// Follows slow changes of light.
-    pub(super) fn follow(&mut self, other: &Self, share: f32) {
+    /// Follows slow changes of light by a `share`th.
+    pub(super) fn follow(&mut self, other: &Self, share: i32) {
         for (axis, now) in self.axes.iter_mut().flatten().zip(other.axes.iter().flatten()) {
-            axis.iter_mut().zip(now).for_each(|(a, b)| *a += (b - *a) * share);
+            axis.iter_mut().zip(now).for_each(|(a, b)| {
+                let way = i32::from(*b) - i32::from(*a);
+                *a += ((way + way.signum() * (share / 2)) / share) as i16;
+            });
         }
     }
 }
 
-/// Differences over a few samples: without the level that light moves.
-fn slope(sums: &[f32]) -> Vec<f32> {
-    sums.windows(4).map(|w| w[3] - w[0]).collect()
+/// Differences over a few samples, each the sum of `n`: without the level that light moves.
+fn slope(sums: &[u32], n: usize, slopes: &mut Vec<i16>) {
+    let each = PROFILE_STEPS / n as f32;
+    slopes.clear();
+    // At most 255 levels: they have a place.
+    slopes.extend(sums.windows(4).map(|w| ((w[3] as f32 - w[0] as f32) * each) as i16));
 }
 
-fn best_shift(now: &[Vec<f32>; BANDS], anchor: &[Vec<f32>; BANDS]) -> i32 {
+fn best_shift(now: &[Vec<i16>; BANDS], anchor: &[Vec<i16>; BANDS]) -> i32 {
     let length = now[0].len();
     let reach = (length / 48) as i32;
     if anchor[0].len() != length || reach < 2 {
@@ -272,7 +291,8 @@ fn best_shift(now: &[Vec<f32>; BANDS], anchor: &[Vec<f32>; BANDS]) -> i32 {
     let apart = |shift: i32| -> [f32; BANDS] {
         std::array::from_fn(|band| {
             let moved = &now[band][(inner.start as i32 + shift) as usize..][..inner.len()];
-            moved.iter().zip(&anchor[band][inner.clone()]).map(|(a, b)| (a - b).abs()).sum()
+            let apart = moved.iter().zip(&anchor[band][inner.clone()]).map(|(a, b)| u32::from(a.abs_diff(*b)));
+            apart.sum::<u32>() as f32
         })
     };
     let sum = |bands: [f32; BANDS]| bands.iter().sum::<f32>();

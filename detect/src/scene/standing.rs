@@ -35,24 +35,33 @@ struct Region {
     rows: Range<usize>,
 }
 
+/// Cells at which something stands that has not been put to a thing yet.
+#[derive(Debug, Default)]
+pub(super) struct Left {
+    nameless: Vec<bool>,
+    named: Vec<bool>,
+}
+
 /// What stands in the view, best first. Marks the cells that must not fade into the scene, and lets those fade where
 /// something of the learnt scene has left.
 ///
 /// What the detector has mostly had a name for (a parked car) must not fade either; it is told apart from the rest, so that
 /// a bag beside a car is no part of it.
-pub(super) fn find(size: Size, cells: &mut [Cell], moment: Moment) -> Vec<Detection> {
-    let (mut nameless, mut named) = (vec![false; cells.len()], vec![false; cells.len()]);
-    for (i, cell) in cells.iter_mut().enumerate() {
+pub(super) fn find(size: Size, cells: &mut [Cell], left: &mut Left, moment: Moment) -> Vec<Detection> {
+    left.nameless.clear();
+    left.named.clear();
+    for cell in &mut *cells {
         let stands = cell.stands(moment);
         cell.held = stands && cell.is_known();
-        (nameless[i], named[i]) = (stands && !cell.held, cell.held);
+        left.nameless.push(stands && !cell.held);
+        left.named.push(cell.held);
     }
     let mut things = Vec::new();
-    for (mut left, class) in [(nameless, STANDING), (named, OCCUPIED)] {
-        for start in 0..left.len() {
-            if left[start] {
-                things.extend(Region::grow(size, &mut left, start).judge(size, cells, class));
-            }
+    for (left, class) in [(&mut left.nameless, STANDING), (&mut left.named, OCCUPIED)] {
+        let mut next = 0;
+        while let Some(start) = left[next..].iter().position(|left| *left).map(|ahead| next + ahead) {
+            things.extend(Region::grow(size, left, start).judge(size, cells, class));
+            next = start + 1;
         }
     }
     things.sort_by(|a, b| b.score.total_cmp(&a.score));
@@ -131,7 +140,7 @@ impl Region {
         for &(c, r) in &self.cells {
             let cell = &mut cells[r * size.columns + c];
             cell.held = true;
-            ages.push(cell.age());
+            ages.push(cell.age);
         }
         ages.sort_by(f32::total_cmp);
         let age = ages[ages.len() / 2];
@@ -174,7 +183,7 @@ impl Region {
         };
         let difference = |&(c, r): &(usize, usize)| {
             let cell = &cells[r * size.columns + c];
-            Difference::between(cell.thing(), cell.scene, cell.varies())
+            Difference::between(cell.thing(), cell.scene, cell.varies)
         };
         let strong = |d: &Difference| d.cause == Cause::Thing;
         let share = |all: &[Difference]| all.iter().filter(|d| strong(d)).count() as f32 / all.len() as f32;

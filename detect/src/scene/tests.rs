@@ -10,7 +10,7 @@ use domain::{
     picture::{ColorMatrix, ColorRange},
 };
 
-use super::{Need, Outcome, Sampler, Scene, Seen};
+use super::{Need, Outcome, Sampler, Scene, Scratch, Seen};
 use crate::config::SceneConfig;
 
 const WIDTH: usize = 352;
@@ -157,7 +157,7 @@ fn detection(label: &str, area: Area) -> Detection {
 /// A camera with its scene, looked at again and again; each picture has its own noise.
 struct Camera {
     scene: Scene,
-    sampler: Sampler,
+    scratch: Scratch,
     at: Timestamp,
     pace: Millis,
     n: u32,
@@ -170,7 +170,7 @@ impl Camera {
 
     fn with(config: SceneConfig) -> Self {
         let scene = Scene::new(config);
-        Self { scene, sampler: Sampler::default(), at: Timestamp(1_700_000_000_000), pace: IDLE, n: 0 }
+        Self { scene, scratch: Scratch::default(), at: Timestamp(1_700_000_000_000), pace: IDLE, n: 0 }
     }
 
     /// One that has learnt `canvas`.
@@ -193,7 +193,7 @@ impl Camera {
         self.n += 1;
         let picture = canvas.noisy(4.0, self.n).picture();
         let detect = |_: &Picture, _| Ok(found.to_vec());
-        self.scene.look(&picture, self.at, Need::IfChanged, &mut self.sampler, detect).expect("a look")
+        self.scene.look(&picture, self.at, Need::IfChanged, &mut self.scratch, detect).expect("a look")
     }
 
     /// The outcomes of `looks` looks at what `paint` gives for each.

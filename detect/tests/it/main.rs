@@ -6,6 +6,7 @@
 mod bad_models;
 mod close_ups;
 mod eval;
+mod frugal;
 mod golden;
 mod jpeg;
 mod providers;

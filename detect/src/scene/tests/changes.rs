@@ -133,7 +133,7 @@ fn where_something_is_suspected_or_there_is_no_gate_the_detector_always_runs() {
     camera.look(Canvas::street());
     let picture = Canvas::street().picture();
     for _ in 0..3 {
-        let seen = camera.scene.look(&picture, camera.at, Need::Always, &mut camera.sampler, |_, _| Ok(Vec::new()));
+        let seen = camera.scene.look(&picture, camera.at, Need::Always, &mut camera.scratch, |_, _| Ok(Vec::new()));
         assert_eq!(seen.expect("a look").outcome, Outcome::Wanted);
     }
     let gate = GateConfig { enabled: false, ..GateConfig::default() };
@@ -150,7 +150,7 @@ fn what_the_last_run_left_is_done_before_a_run_is_spared() {
         let picture = canvas.picture();
         camera
             .scene
-            .look(&picture, camera.at, need, &mut camera.sampler, |_, _| Ok(Vec::new()))
+            .look(&picture, camera.at, need, &mut camera.scratch, |_, _| Ok(Vec::new()))
             .expect("a look")
             .outcome
     };

@@ -10,7 +10,7 @@ fn planes_that_do_not_hold_the_picture_are_an_error_and_cost_nothing() {
     let mut camera = Camera::new();
     camera.look(Canvas::street());
     let picture = Picture { height: 2000, ..Canvas::street().picture() };
-    let seen = camera.scene.look(&picture, camera.at, Need::IfChanged, &mut camera.sampler, |_, _| Ok(Vec::new()));
+    let seen = camera.scene.look(&picture, camera.at, Need::IfChanged, &mut camera.scratch, |_, _| Ok(Vec::new()));
     assert!(seen.expect_err("no picture").to_string().contains("2000"));
     assert_eq!(camera.look(Canvas::street()).outcome, Outcome::Unchanged);
 }
@@ -19,7 +19,7 @@ fn planes_that_do_not_hold_the_picture_are_an_error_and_cost_nothing() {
 fn a_picture_of_another_size_is_another_view() {
     let mut camera = Camera::learnt(&Canvas::street());
     let picture = Picture::uniform(640, 480, [90, 120, 130]);
-    let seen = camera.scene.look(&picture, camera.at, Need::IfChanged, &mut camera.sampler, |_, _| Ok(Vec::new()));
+    let seen = camera.scene.look(&picture, camera.at, Need::IfChanged, &mut camera.scratch, |_, _| Ok(Vec::new()));
     let seen = seen.expect("a look");
     assert_eq!((seen.outcome, seen.relearn), (Outcome::Due, Some(super::super::Relearn::Size)));
 }
@@ -59,7 +59,7 @@ proptest! {
     fn nothing_panics(looks in prop::collection::vec(odd_look(), 1..25), learn in 0_i64..30_000) {
         let standing = StandingConfig { learn: Millis(learn), after: Millis(learn / 3), ..StandingConfig::default() };
         let mut scene = Scene::new(SceneConfig { gate: GateConfig::default(), standing });
-        let (mut sampler, mut at) = (Sampler::default(), Timestamp(0));
+        let (mut scratch, mut at) = (Scratch::default(), Timestamp(0));
         for look in looks {
             at = Timestamp(at.0.saturating_add(look.step));
             let mut picture = Picture::uniform(look.size.0, look.size.1, look.levels);
@@ -70,7 +70,7 @@ proptest! {
             }
             let found: Vec<Detection> = look.boxes.iter().map(|b| Detection { bbox: (*b).into(), ..detection("car", [0; 4]) }).collect();
             let need = if look.always { Need::Always } else { Need::IfChanged };
-            let seen = scene.look(&picture, at, need, &mut sampler, |_, _| Ok(found)).expect("a sound picture");
+            let seen = scene.look(&picture, at, need, &mut scratch, |_, _| Ok(found)).expect("a sound picture");
             for thing in standing_of(&seen) {
                 prop_assert!((0.0..=1.0).contains(&thing.score));
                 prop_assert!(thing.bbox == thing.bbox.clamped() && thing.bbox.area() > 0.0);
