@@ -11,6 +11,7 @@ mod tests;
 
 use std::{collections::BTreeMap, fmt};
 
+use alerts::{duty::Words, streets::StreetNames};
 use domain::Cell;
 use geo::{Area as _, BooleanOps as _, BoundingRect as _, Intersects as _, MultiPolygon, Point, Rect};
 
@@ -131,6 +132,14 @@ impl Grid {
         let mut path: Vec<_> = std::iter::successors(Some(code.clone()), parent).collect();
         path.reverse();
         path.iter().filter_map(|code| self.areas.get(code)).collect()
+    }
+
+    /// What its streets are called.
+    #[must_use]
+    pub fn street_names(&self) -> StreetNames {
+        let streets = self.areas.values().filter(|area| area.level() == Level::Street);
+        let words = |area: &Area| Words { zh: area.name.clone(), en: area.name_en.clone() };
+        streets.map(|street| (street.code.as_str().to_owned(), words(street))).collect()
     }
 
     /// What is odd about the outlines.

@@ -16,6 +16,7 @@ use std::{
 use alerts::{
     case::State,
     evidence::EvidenceStore,
+    figures::Accountant,
     publisher::{CameraBoard, Connection, Publisher},
     registry::{Intake, Registry},
     retention::Retention,
@@ -93,6 +94,7 @@ enum Stage {
     Sensors,
     Alerts,
     Timekeeper,
+    Accountant,
     Intake,
     Reporter,
     Publisher,
@@ -250,6 +252,15 @@ impl Pipeline {
             }
         });
 
+        let accountant = Accountant::new(store.clone());
+        stages.spawn({
+            let stop = stop.cameras.clone();
+            async move {
+                accountant.run(stop).await;
+                Ok(Stage::Accountant)
+            }
+        });
+
         let intake = Intake::new(&mqtt, config.mqtt.resend(), registry.clone())?;
         stages.spawn({
             let stop = stop.cameras.clone();
@@ -330,6 +341,7 @@ impl Pipeline {
                 }
             }),
             sensors: sensor_board,
+            streets: config.load_grid(Path::new("the configuration"))?.street_names(),
             node: config.node.id.clone(),
             time_zone: timezone,
         };

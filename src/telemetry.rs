@@ -24,6 +24,7 @@ pub fn install() -> anyhow::Result<PrometheusHandle> {
     ingest::describe_metrics();
     detect::describe_metrics();
     alerts::describe_metrics();
+    console::describe_metrics();
     crate::reload::describe_metrics();
     crate::health::describe_metrics();
     Ok(RECORDER.get_or_init(|| handle).clone())

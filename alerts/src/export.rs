@@ -120,7 +120,7 @@ pub fn csv(rows: impl IntoIterator<Item = Row>) -> Vec<u8> {
 }
 
 /// A cell that a spreadsheet would run as a formula, made text: addresses and names come from outside.
-fn defused(cell: String) -> String {
+pub(crate) fn defused(cell: String) -> String {
     if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell }
 }
 

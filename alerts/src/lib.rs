@@ -10,6 +10,7 @@ pub mod duty;
 pub mod error;
 pub mod evidence;
 pub mod export;
+pub mod figures;
 pub mod incident;
 pub mod jpeg;
 pub mod kinds;
@@ -24,6 +25,7 @@ pub mod rules;
 pub mod sensor;
 pub mod service;
 pub mod store;
+pub mod streets;
 pub mod ticket;
 pub mod timekeeper;
 pub mod wire;
@@ -33,6 +35,7 @@ pub use error::AlertsError;
 
 /// Says what this crate's metrics mean, to whatever recorder is installed.
 pub fn describe_metrics() {
+    figures::describe_metrics();
     publisher::describe_metrics();
     registry::describe_metrics();
     retention::describe_metrics();

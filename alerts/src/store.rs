@@ -28,6 +28,7 @@ mod config;
 mod database;
 mod duty;
 mod export;
+mod figures;
 mod outbox;
 mod retention;
 mod row;
@@ -59,6 +60,7 @@ pub use clocks::Rewound;
 pub use config::DatabaseConfig;
 pub use database::{Database, Server};
 pub use export::Extract;
+pub use figures::Scope;
 pub use outbox::Refused;
 pub use retention::{Expired, Hold, Kinds, Release, Removed};
 pub use sensors::{SensorBatch, UnfinishedCase};
@@ -101,14 +103,19 @@ fn migrations(database: &Database) -> Vec<Migration> {
         (6, "retention", include_str!("../migrations/0006_retention.sql")),
         (7, "zero report", include_str!("../migrations/0007_zero_report.sql")),
         (8, "views", include_str!("../migrations/0008_views.sql")),
+        (9, "figures", include_str!("../migrations/0009_figures.sql")),
     ];
     scripts
         .into_iter()
         .map(|(version, name, sql)| {
             let sql = match database {
                 Database::File(_) => sql.into_sql_str(),
-                // SQLite compares text by its bytes; PostgreSQL does as the database's language has it, unless told.
-                Database::Server(_) => sqlx::AssertSqlSafe(sql.replace(" TEXT", " TEXT COLLATE \"C\"")).into_sql_str(),
+                // SQLite compares text by its bytes; PostgreSQL does as the database's language has it, unless told. What
+                // finds a text in another is named otherwise there.
+                Database::Server(_) => {
+                    let sql = sql.replace(" TEXT", " TEXT COLLATE \"C\"").replace("instr(", "strpos(");
+                    sqlx::AssertSqlSafe(sql).into_sql_str()
+                }
             };
             Migration::new(version, name.into(), MigrationType::Simple, sql, false)
         })

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use alerts::{evidence::EvidenceStore, registry::Registry, sensor::SensorBoard, store::Store};
+use alerts::{evidence::EvidenceStore, registry::Registry, sensor::SensorBoard, store::Store, streets::StreetNames};
 use domain::{NodeId, Timestamp};
 use jiff::tz::TimeZone;
 use tokio::sync::Semaphore;
@@ -66,6 +66,8 @@ pub struct Console {
     pub vitals: Arc<dyn Fn() -> Vitals + Send + Sync>,
     /// The sensors, where there are any.
     pub sensors: Option<SensorBoard>,
+    /// What the city's streets are called.
+    pub streets: StreetNames,
     /// This process among its peers.
     pub node: NodeId,
     /// The zone that times are shown in.

@@ -12,7 +12,7 @@ use axum::{
     http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
-use domain::{Millis, Timestamp};
+use domain::Timestamp;
 use jiff::{ToSpan as _, civil::Date, tz::TimeZone};
 
 use crate::{
@@ -31,6 +31,9 @@ const MOST: usize = 100_000;
 /// Without dates, the last so many days.
 const DAYS: i64 = 31;
 
+/// The names of the first day and of the last.
+pub(crate) const DATES: [&str; 2] = ["from", "to"];
+
 pub(crate) async fn cases(
     State(desk): State<Arc<Desk>>,
     Extension(visit): Extension<Visit>,
@@ -42,7 +45,8 @@ pub(crate) async fn cases(
         "cases.xlsx" => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
         _ => return Err(Fault::NotFound),
     };
-    let (from, to) = stretch(&visit.params, visit.now, &console.time_zone)?;
+    visit.params.only(&DATES)?;
+    let (from, to) = Days::of(&visit.params, visit.now, &console.time_zone)?.bounds(&console.time_zone)?;
     let rows = rows(console, from, to).await?;
     // Making a workbook of many rows takes a while.
     let bytes = if file.ends_with(".csv") {
@@ -59,23 +63,38 @@ pub(crate) async fn cases(
     Ok(response)
 }
 
-/// The days that an address asks for, from the first's beginning to the last's end.
-fn stretch(params: &Params, now: Timestamp, zone: &TimeZone) -> Result<(Timestamp, Timestamp), Fault> {
-    params.only(&["from", "to"])?;
-    let date = |name| params.read(name, "expected a date such as 2026-11-24", |value| value.parse::<Date>().ok());
-    let begins = |date: Date| {
-        let instant = zone.to_timestamp(date.to_datetime(jiff::civil::Time::midnight()));
-        instant.map(|instant| Timestamp(instant.as_millisecond())).map_err(Fault::internal)
-    };
-    let to = match date("to")? {
-        Some(last) => begins(last.checked_add(1.day()).map_err(Fault::internal)?)?,
-        None => now + Millis(1),
-    };
-    let from = match date("from")? {
-        Some(first) => begins(first)?,
-        None => to - Millis::mins(DAYS * 24 * 60),
-    };
-    Ok((from, to))
+/// The days that an address asks for.
+pub(crate) struct Days {
+    pub(crate) first: Date,
+    pub(crate) last: Date,
+    /// The day on which it is asked.
+    pub(crate) today: Date,
+}
+
+impl Days {
+    pub(crate) fn of(params: &Params, now: Timestamp, zone: &TimeZone) -> Result<Self, Fault> {
+        let date = |name| params.read(name, "expected a date such as 2026-11-24", |value| value.parse::<Date>().ok());
+        let now = jiff::Timestamp::from_millisecond(now.0).map_err(Fault::internal)?;
+        let today = now.to_zoned(zone.clone()).date();
+        let last = date(DATES[1])?.unwrap_or(today);
+        let first = match date(DATES[0])? {
+            Some(first) if first > last => {
+                return Err(Fault::bad(format_args!("from={first}"), format_args!("it is after {last}, the last day")));
+            }
+            Some(first) => first,
+            None => last.checked_sub((DAYS - 1).days()).map_err(Fault::internal)?,
+        };
+        Ok(Self { first, last, today })
+    }
+
+    /// From the first day's beginning to the last's end.
+    pub(crate) fn bounds(&self, zone: &TimeZone) -> Result<(Timestamp, Timestamp), Fault> {
+        let begins = |date: Date| {
+            let instant = zone.to_timestamp(date.to_datetime(jiff::civil::Time::midnight()));
+            instant.map(|instant| Timestamp(instant.as_millisecond())).map_err(Fault::internal)
+        };
+        Ok((begins(self.first)?, begins(self.last.checked_add(1.day()).map_err(Fault::internal)?)?))
+    }
 }
 
 async fn rows(console: &Console, from: Timestamp, to: Timestamp) -> Result<Vec<Row>, Fault> {

@@ -322,6 +322,55 @@ texts! {
     FindingNotByCamera: "由巡查报告", "By patrol";
     Ticket: "工单", "ticket";
 
+    // The platform's figures.
+    CaseFigures: "考核指标", "Figures";
+    FiguresWhat:
+        "{} 至 {} 发生的案件，按目前状态统计。没有可计案件的比率显示为“-”。",
+        "Cases that came about from {} to {}, as they stand now. A rate of no case at all is shown as “-”.";
+    Period: "统计时段", "Period";
+    FirstDay: "起始日期", "From";
+    LastDay: "截止日期", "To";
+    LastDays: "最近 {} 天", "Last {} days";
+    ThisMonth: "本月", "This month";
+    LastMonth: "上月", "Last month";
+    Street: "街镇", "Street";
+    FiguresBy: "按{}统计", "By {}";
+    CasesReceived: "发现", "Found";
+    CasesReceivedOf: "满足规则的案件", "cases whose rule was satisfied";
+    CasesFiled: "立案", "Filed";
+    CasesFiledOf: "已上报平台", "told to the platform";
+    ClosingRate: "结案率", "Closing rate";
+    ClosingRateOf: "结案 / 应结案", "closed / to be closed";
+    ClosingInTimeRate: "按期结案率", "In-time closing rate";
+    ClosingInTimeRateOf: "按期结案 / 应结案", "closed in time / to be closed";
+    ProactiveShare: "主动发现率", "Found first";
+    ProactiveShareOf: "平台此前未知 / 平台已答复", "new to the platform / answered";
+    FalseAlarmRate: "误报率", "False alarms";
+    FalseAlarmRateOf: "误报 / 已判定", "no case / decided on";
+    ReworkRate: "返工率", "Rework";
+    ReworkRateOf: "核查仍在 / 报已处置", "still there / said to be handled";
+    RepeatRate: "复发率", "Repeats";
+    RepeatRateOf: "消除后再现 / 曾消除", "came back / were gone";
+    HoursByStage: "各环节用时（小时）", "Hours by stage";
+    StageLabel: "环节", "Stage";
+    Cases: "案件数", "Cases";
+    MedianHours: "中位数", "Median";
+    MeanHours: "平均", "Mean";
+    ToFiled: "发现至立案", "Found to filed";
+    ToDispatched: "立案至派遣", "Filed to dispatched";
+    ToHandling: "派遣至到场", "Dispatched to on the spot";
+    ToHandled: "到场至处置完毕", "On the spot to handled";
+    ToClosed: "处置完毕至结案", "Handled to closed";
+    WholeCase: "立案至结案（全程）", "Filed to closed (all of it)";
+    RejectedFor: "否决原因", "Rejected for";
+    CountsAs: "计为", "Counts as";
+    CountsAsFalseAlarm: "误报", "false alarm";
+    CountsAsCase: "确有问题", "a case";
+    CountsAsUndecided: "未判定", "undecided";
+    ShareOfDecided: "占已判定", "Of those decided on";
+    FirstOf: "仅列出前 {} 项，共 {} 项；CSV 和 JSON 含全部。", "The first {} of {}; CSV and JSON have all.";
+    RecurringPlaces: "反复发生的地点（3 件及以上）", "Places where cases recur (3 and more)";
+
     // Cameras.
     Search: "搜索", "Search";
     SearchHint: "编号、名称、地址", "id, name, address";

@@ -25,6 +25,8 @@ pub(crate) enum Section {
     Sensors,
     /// Zero reports.
     ZeroReport,
+    /// The platform's figures.
+    Figures,
 }
 
 /// The figures in the strip under the navigation.
@@ -166,6 +168,7 @@ fn shell(visit: &Visit, title: &str, section: Option<Section>, refresh: Option<u
                         a href="/cameras" aria-current=[current(Section::Cameras)] { (t(Text::Cameras)) }
                         a href="/sensors" aria-current=[current(Section::Sensors)] { (t(Text::Sensors)) }
                         a href="/zero-report" aria-current=[current(Section::ZeroReport)] { (t(Text::ZeroReport)) }
+                        a href="/figures" aria-current=[current(Section::Figures)] { (t(Text::CaseFigures)) }
                     }
                     nav.lang aria-label=(t(Text::Language)) {
                         @for (other, name) in [(Lang::Zh, "中文"), (Lang::En, "English")] {

@@ -17,6 +17,7 @@ mod config;
 mod console;
 mod download;
 mod evidence;
+mod figures_page;
 mod fleet;
 mod health;
 mod i18n;

@@ -23,7 +23,7 @@ use crate::{
     answer::{Fault, dress},
     api, assets, camera_page, cameras,
     console::{Console, Desk},
-    download, evidence, health, open311, review, sensors, ticket_page, tickets,
+    download, evidence, figures_page, health, open311, review, sensors, ticket_page, tickets,
     visit::Visit,
     zero_page,
 };
@@ -69,11 +69,14 @@ pub fn router(console: Console) -> Router {
         .route("/cameras/{id}/reference", post(camera_page::take_reference))
         .route("/api/cameras/{id}/reference", post(api::take_reference))
         .route("/sensors", get(sensors::list))
+        .route("/export/figures.csv", get(figures_page::csv))
         .route("/export/{file}", get(download::cases))
         .route("/open311/v2/{file}", get(open311::collection))
         .route("/open311/v2/requests/{file}", get(open311::request))
         .route("/zero-report", get(zero_page::show))
         .route("/api/zero-report", get(zero_page::api))
+        .route("/figures", get(figures_page::show))
+        .route("/api/figures", get(figures_page::api))
         .route("/evidence/{sha256}", get(evidence::bytes))
         .route("/api/tickets", get(api::tickets))
         .route("/api/tickets/{id}", get(api::ticket))

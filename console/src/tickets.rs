@@ -33,7 +33,7 @@ pub(crate) fn kind_name(kind: &Kind, lang: Lang) -> &str {
     kind_info(kind).map_or(kind.as_str(), |info| info_name(info, lang))
 }
 
-fn info_name(info: &'static KindInfo, lang: Lang) -> &'static str {
+pub(crate) fn info_name(info: &'static KindInfo, lang: Lang) -> &'static str {
     match lang {
         Lang::Zh => info.name_zh,
         Lang::En => info.name_en,

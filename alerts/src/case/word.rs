@@ -115,6 +115,9 @@ impl Reason {
     pub const CODES: [&'static str; 8] =
         ["false_alarm", "legal", "duplicate", "not_responsible", "wrong_place", "cannot_solve", "weather", "other"];
 
+    /// Another case is about it.
+    pub const DUPLICATE: &'static str = "duplicate";
+
     /// A review that nobody made in time.
     pub const EXPIRED: &'static str = "expired";
 
@@ -418,6 +421,7 @@ impl Event {
         match self {
             Self::Reviewed { judgement: Judgement::Rejected(reason), .. }
             | Self::Acknowledged { answer: Answer::Rejected(reason), .. } => Some(reason.clone()),
+            Self::Acknowledged { answer: Answer::Duplicate, .. } => Some(Reason::new(Reason::DUPLICATE)),
             Self::Said(verdict) => verdict.reason.clone(),
             Self::Tick => Some(Reason::new(Reason::EXPIRED)),
             _ => None,

@@ -158,4 +158,14 @@ async fn no_list_reads_or_sorts_the_whole_table() {
         let whole = plan.iter().any(|step| step.contains("Seq Scan") || step.contains("Sort"));
         assert!(!whole, "{sql}: {plan:#?}");
     }
+    let scope = Scope {
+        from: Timestamp(0),
+        to: Timestamp(9),
+        kind: Some("lane.motor".parse().expect("kind")),
+        street: Some("310104007".to_owned()),
+    };
+    let query = figures::facts_query(sql::Sql::new("EXPLAIN "), &scope, None, 9);
+    let rows = query.query().fetch_all(&mut *connection).await.expect("explained");
+    let plan: Vec<String> = rows.iter().map(|row| sqlx::Row::get(row, 0)).collect();
+    assert!(!plan.iter().any(|step| step.contains("Seq Scan")), "{plan:#?}");
 }

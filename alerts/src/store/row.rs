@@ -11,6 +11,7 @@ use crate::{
     AlertsError,
     case::{Case, Change, Reason, State},
     error::Source,
+    figures::{CaseFact, Rejection},
     incident::{Ending, OpenTicket},
     ticket::{Body, Evidence, OutgoingMessage, Queued, Ticket},
 };
@@ -162,6 +163,38 @@ impl<'r> TicketRow<'r> {
                 .map(|id| id.parse().map_err(|error| self.damaged("camera", error)))
                 .transpose()?,
         })
+    }
+
+    /// With what tells its place in the order.
+    pub(super) fn to_case_fact(&self) -> Result<((Timestamp, TicketId), CaseFact), AlertsError> {
+        let is = |column| Ok::<_, AlertsError>(self.get::<i64>(column)? != 0);
+        let state: State = self.word("case_state")?;
+        let rejected = self.optional_json::<Case>("rejected_case")?;
+        let rejection = rejected.map(|case| Rejection(case.reason().map_or("other", |reason| &reason.code).to_owned()));
+        let acknowledged = self.optional_time("acknowledged_at")?;
+        let duplicate = is("duplicate")?;
+        let opened_at = self.time("confirmed_at")?;
+        let fact = CaseFact {
+            kind: self.parsed("kind")?,
+            camera: self.parsed("camera")?,
+            zone: self.parsed("zone")?,
+            street: self.get("street")?,
+            opened_at,
+            filed_at: self.optional_time("filed_at")?,
+            known_before: acknowledged.map(|_| duplicate || rejection.as_ref().is_some_and(Rejection::is_duplicate)),
+            dispatched_at: self.optional_time("dispatched_at")?,
+            handling_at: self.optional_time("handling_at")?,
+            handled_at: self.optional_time("handled_at")?,
+            closed_at: self.optional_time("closed_at")?.filter(|_| state == State::Closed),
+            due: self.optional_time("solve_due")?,
+            in_time: self.get::<Option<i64>>("in_time")?.map(|in_time| in_time != 0),
+            confirmed: is("confirmed")?,
+            rejected: rejection,
+            was_gone: self.optional_time("cleared_at")?.is_some(),
+            came_back: is("came_back")?,
+            reworked: is("reworked")?,
+        };
+        Ok(((opened_at, self.to_id()?), fact))
     }
 
     pub(super) fn to_open_ticket(&self) -> Result<OpenTicket, AlertsError> {

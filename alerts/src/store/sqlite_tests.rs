@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use domain::{TicketId, Timestamp};
+
 use super::{
     fixture::{Temp, ticket, ticket_message},
     *,
@@ -69,6 +71,23 @@ async fn no_list_reads_the_whole_table() {
             sqlx::query_as(sql).fetch_all(&store.readers).await.expect("explained");
         let whole = plan.iter().any(|p| p.3.starts_with("SCAN t") || p.3.contains("TEMP B-TREE"));
         assert!(!whole, "{sql}: {plan:?}");
+    }
+}
+
+#[tokio::test]
+async fn figures_read_no_more_than_their_period() {
+    let Temp { store, .. } = &Temp::on_sqlite().await;
+    let all = Scope { from: Timestamp(0), to: Timestamp(9), kind: None, street: None };
+    let kind = Scope { kind: Some("lane.motor".parse().expect("kind")), ..all.clone() };
+    let street = Scope { street: Some("310104007".to_owned()), ..all.clone() };
+    let after = Some((Timestamp(1), TicketId::derive(Timestamp(1), b"a")));
+    for (scope, after) in [(&all, None), (&kind, None), (&street, after), (&all, after)] {
+        let query = figures::facts_query(sql::Sql::new("EXPLAIN QUERY PLAN "), scope, after, 9);
+        let rows = query.query().fetch_all(&store.readers).await.expect("explained");
+        let plan: Vec<String> = rows.iter().map(|row| sqlx::Row::get(row, "detail")).collect();
+        let whole =
+            |step: &String| ["tickets", "case_events", "clocks"].iter().any(|t| step.contains(&format!("SCAN {t}")));
+        assert!(!plan.iter().any(whole), "{scope:?}: {plan:#?}");
     }
 }
 

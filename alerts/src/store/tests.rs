@@ -32,6 +32,8 @@ async fn clear(
     store.rule(&ruling, |_, _| CaseMessages { following, ..CaseMessages::default() }).await
 }
 
+#[path = "figures_tests.rs"]
+mod figures_tests;
 #[path = "retention_tests.rs"]
 mod retention_tests;
 

@@ -92,8 +92,8 @@ impl Store {
         let incident = &ticket.incident;
         let inserted = sqlx::query(
             "INSERT INTO tickets (id, camera, kind, zone, state, first_seen, confirmed_at, last_seen, cleared_at, \
-             delivered_at, x0, y0, x1, y1, incident, camera_info, zone_info, route) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) \
+             delivered_at, x0, y0, x1, y1, incident, camera_info, zone_info, route, street) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) \
              ON CONFLICT (id) DO NOTHING",
         )
         .bind(id.to_string())
@@ -114,6 +114,7 @@ impl Store {
         .bind(json(&ticket.camera))
         .bind(json(&ticket.zone))
         .bind(ticket.route.as_ref().map(json))
+        .bind(ticket.camera.place.as_ref().and_then(|place| place.grid.street()))
         .execute(&mut *tx)
         .await
         .map_err(&failed)?;

@@ -2,6 +2,7 @@
 
 mod evidence;
 mod faults;
+mod figures;
 mod health;
 mod house;
 mod lists;

@@ -100,6 +100,11 @@ async fn the_api_answers_as_its_document_says() {
         ("/export/cases.csv", "/export/cases.csv".to_owned(), 200),
         ("/export/cases.csv", "/export/cases.csv?from=yesterday".to_owned(), 400),
         ("/export/cases.xlsx", "/export/cases.xlsx?from=2026-11-01&to=2026-11-30".to_owned(), 200),
+        ("/export/figures.csv", "/export/figures.csv?from=2026-11-01&to=2026-11-30".to_owned(), 200),
+        ("/export/figures.csv", "/export/figures.csv?street=31".to_owned(), 400),
+        ("/api/figures", "/api/figures".to_owned(), 200),
+        ("/api/figures", "/api/figures?from=2026-11-01&to=2026-11-30&kind=own.kind&street=310104007".to_owned(), 200),
+        ("/api/figures", "/api/figures?from=2026-11-30&to=2026-11-01".to_owned(), 400),
         ("/open311/v2/services.json", "/open311/v2/services.json".to_owned(), 200),
         ("/open311/v2/requests.json", "/open311/v2/requests.json?jurisdiction_id=310104".to_owned(), 200),
         (
@@ -143,7 +148,7 @@ async fn the_api_answers_as_its_document_says() {
 async fn the_document_names_the_parameters_that_the_api_takes() {
     let document = document();
     let house = House::open().await;
-    for path in ["/api/tickets", "/api/cameras"] {
+    for path in ["/api/tickets", "/api/cameras", "/api/figures"] {
         let parameters = document["paths"][path]["get"]["parameters"].as_array().expect("parameters");
         let mut documented: Vec<&str> = parameters.iter().map(|p| p["name"].as_str().expect("a name")).collect();
         let (_, problem) = house.status_and_text(&format!("{path}?no-such-parameter=1")).await;

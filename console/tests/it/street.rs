@@ -19,6 +19,7 @@ use alerts::{
     registry::Registry,
     routed::Routed,
     store::Store,
+    streets::StreetNames,
     ticket::{Body, CameraInfo, Evidence, EvidenceRole, OutgoingMessage, Rendition, Ticket, TicketState},
     wire::Node,
     zero_report::{Finding, ItemReport, ZeroReport},
@@ -141,6 +142,10 @@ pub(crate) async fn street() -> Street {
             Arc::new(move || vitals.lock().expect("not poisoned").clone())
         },
         sensors: None,
+        streets: StreetNames::from_iter([(
+            "310104007".to_owned(),
+            Words { zh: "斜土路街道".to_owned(), en: "Xietu Road Subdistrict".to_owned() },
+        )]),
         node: "xh-03".parse().expect("id"),
         time_zone,
     };
