@@ -51,6 +51,8 @@ pub struct RetentionConfig {
     pub unfiled: Millis,
     /// How long a message is kept after the broker has it.
     pub sent: Millis,
+    /// How long a message that nobody understood is kept, once that was told.
+    pub problems: Millis,
     /// How long a picture that no ticket names is kept.
     pub orphans: Millis,
     /// Other times for some kinds of cases.
@@ -76,6 +78,7 @@ impl Default for RetentionConfig {
             closed: Millis::mins(2 * 365 * DAY),
             unfiled: Millis::mins(30 * DAY),
             sent: Millis::mins(7 * DAY),
+            problems: Millis::mins(90 * DAY),
             orphans: Millis::mins(DAY),
             kinds: BTreeMap::new(),
         }
@@ -94,7 +97,9 @@ impl RetentionConfig {
         at_least("every", self.every, Millis::secs(1))?;
         // What is being stored at this moment has no row yet.
         at_least("orphans", self.orphans, Millis::mins(60))?;
-        for (key, value) in [("closed", self.closed), ("unfiled", self.unfiled), ("sent", self.sent)] {
+        for (key, value) in
+            [("closed", self.closed), ("unfiled", self.unfiled), ("sent", self.sent), ("problems", self.problems)]
+        {
             at_least(key, value, Millis::mins(60))?;
         }
         for (kind, other) in &self.kinds {
@@ -121,7 +126,7 @@ impl RetentionConfig {
 pub(crate) fn describe_metrics() {
     describe_counter!(
         "gridwatch_retention_removed_total",
-        "what has expired and was removed: ticket, message, picture"
+        "what has expired and was removed: ticket, message, problem, picture"
     );
     describe_counter!("gridwatch_retention_freed_bytes_total", Unit::Bytes, "size of the pictures that were removed");
     describe_counter!("gridwatch_retention_errors_total", "rounds that ended with an error; the next one goes on");
@@ -261,6 +266,14 @@ impl Retention {
         loop {
             let removed = self.store.remove_sent_messages(wall - self.config.sent, BATCH).await?;
             counter!("gridwatch_retention_removed_total", "what" => "message").increment(removed);
+            if removed < u64::from(BATCH) {
+                break;
+            }
+            tokio::time::sleep(BREATH).await;
+        }
+        loop {
+            let removed = self.store.remove_problems(wall - self.config.problems, BATCH).await?;
+            counter!("gridwatch_retention_removed_total", "what" => "problem").increment(removed);
             if removed < u64::from(BATCH) {
                 break;
             }

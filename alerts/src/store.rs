@@ -104,6 +104,7 @@ fn migrations(database: &Database) -> Vec<Migration> {
         (7, "zero report", include_str!("../migrations/0007_zero_report.sql")),
         (8, "views", include_str!("../migrations/0008_views.sql")),
         (9, "figures", include_str!("../migrations/0009_figures.sql")),
+        (10, "problems", include_str!("../migrations/0010_problems.sql")),
     ];
     scripts
         .into_iter()

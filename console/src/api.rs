@@ -384,7 +384,7 @@ impl CameraOut {
     }
 }
 
-fn read_limit(params: &Params, default: u32, most: u32) -> Result<u32, Fault> {
+pub(crate) fn read_limit(params: &Params, default: u32, most: u32) -> Result<u32, Fault> {
     let limit = params.read("limit", format_args!("expected a number from 1 to {most}"), |v| {
         v.parse().ok().filter(|n| (1..=most).contains(n))
     })?;

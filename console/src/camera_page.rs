@@ -41,7 +41,7 @@ pub(crate) async fn show(
 ) -> Result<Markup, Fault> {
     let (console, lang) = (&desk.console, visit.lang);
     let camera = find(console, &id)?;
-    let (figures, _) = console.figures().await?;
+    let (figures, _) = console.figures(visit.now).await?;
     let filter = TicketFilter { limit: 10, camera: Some(camera.report.id.clone()), ..TicketFilter::default() };
     let (its_tickets, more) = tickets::page_of(console, filter).await?;
     let frame = Frame { title: camera.title(), section: Section::Cameras, figures: &figures, refresh: Some(5) };

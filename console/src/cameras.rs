@@ -100,7 +100,7 @@ fn fits(camera: &CameraView, needle: &str) -> bool {
 pub(crate) async fn list(State(desk): State<Arc<Desk>>, Extension(visit): Extension<Visit>) -> Result<Markup, Fault> {
     let (console, lang) = (&desk.console, visit.lang);
     let t = |text: Text| text.of(lang);
-    let (figures, cameras) = console.figures().await?;
+    let (figures, cameras) = console.figures(visit.now).await?;
     let none_at_all = cameras.is_empty();
     let selection = Selection::new(cameras, &visit.params, PAGE)?;
     let title = t(Text::Cameras);

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use alerts::{evidence::EvidenceStore, registry::Registry, sensor::SensorBoard, store::Store, streets::StreetNames};
-use domain::{NodeId, Timestamp};
+use domain::{Millis, NodeId, Timestamp};
 use jiff::tz::TimeZone;
 use tokio::sync::Semaphore;
 
@@ -49,6 +49,9 @@ impl LookVitals {
     }
 }
 
+/// Problems of so long are counted beside the navigation.
+const LATELY: Millis = Millis::mins(24 * 60);
+
 /// All that the pages are made from. Cheap to clone.
 #[derive(Clone)]
 pub struct Console {
@@ -76,10 +79,11 @@ pub struct Console {
 
 impl Console {
     /// The strip of figures, and with it the list of cameras that it was counted from.
-    pub(crate) async fn figures(&self) -> Result<(Figures, Vec<crate::fleet::CameraView>), Fault> {
+    pub(crate) async fn figures(&self, now: Timestamp) -> Result<(Figures, Vec<crate::fleet::CameraView>), Fault> {
         let cameras = self.fleet.cameras();
         let counts = self.store.counts().await.map_err(Fault::internal)?;
-        let figures = Figures::new(&cameras, &counts, (self.vitals)());
+        let problems = self.store.problem_count(now - LATELY).await.map_err(Fault::internal)?;
+        let figures = Figures::new(&cameras, &counts, problems, (self.vitals)());
         Ok((figures, cameras))
     }
 

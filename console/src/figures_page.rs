@@ -63,7 +63,7 @@ pub(crate) async fn show(State(desk): State<Arc<Desk>>, Extension(visit): Extens
     let t = |text: Text| text.of(lang);
     let asked = Asked::of(console, &visit)?;
     let figures = asked.figures(console, visit.now).await?;
-    let (strip, cameras) = console.figures().await?;
+    let (strip, cameras) = console.figures(visit.now).await?;
     let title = t(Text::CaseFigures);
     let frame = Frame { title, section: Section::Figures, figures: &strip, refresh: None };
     let query = visit.params.without("lang");

@@ -301,6 +301,15 @@ texts! {
     ReasonOther: "其他", "other";
     ReasonExpired: "逾期未核实", "nobody reviewed it in time";
 
+    // What nobody understands.
+    ProblemsWhat:
+        "平台发来而无法理解或不能成立的报文，附原因和报文开头。传感器的问题报文见：",
+        "Messages of the platform that could not be understood, or that cannot be, with the reason and their beginning. Those of sensors:";
+    ProblemsLately: "最近 24 小时", "in the last 24 hours";
+    NoProblems: "没有问题报文", "No bad messages";
+    NoProblemsWhy: "平台发来的每条报文都已理解。", "Every message of the platform was understood.";
+    OlderProblems: "更早的报文", "Older messages";
+
     // Zero reports.
     ZeroReport: "零报告", "Zero report";
     ZeroReportWhat:

@@ -27,6 +27,8 @@ pub(crate) enum Section {
     ZeroReport,
     /// The platform's figures.
     Figures,
+    /// Messages that nobody understands.
+    Problems,
 }
 
 /// The figures in the strip under the navigation.
@@ -36,11 +38,12 @@ pub(crate) struct Figures {
     offline: usize,
     open: u64,
     outbox: u64,
+    problems: u64,
     vitals: Vitals,
 }
 
 impl Figures {
-    pub(crate) fn new(cameras: &[CameraView], counts: &Counts, vitals: Vitals) -> Self {
+    pub(crate) fn new(cameras: &[CameraView], counts: &Counts, problems: u64, vitals: Vitals) -> Self {
         let in_state = |state| cameras.iter().filter(|c| c.report.state == state).count();
         Self {
             cameras: cameras.len(),
@@ -48,6 +51,7 @@ impl Figures {
             offline: in_state(CameraState::Offline),
             open: counts.open,
             outbox: counts.queued_messages,
+            problems,
             vitals,
         }
     }
@@ -118,7 +122,7 @@ pub(crate) fn page(visit: &Visit, console: &Console, frame: &Frame<'_>, body: &M
     shell(
         visit,
         frame.title,
-        Some(frame.section),
+        Some((frame.section, frame.figures.problems)),
         frame.refresh,
         &html! {
             (frame.figures.strip(lang))
@@ -138,10 +142,12 @@ pub(crate) fn bare(visit: &Visit, title: &str, body: &Markup) -> Markup {
     shell(visit, title, None, None, &html! { main #content .bare { (body) } })
 }
 
-fn shell(visit: &Visit, title: &str, section: Option<Section>, refresh: Option<u32>, body: &Markup) -> Markup {
+/// `place` says where in the console the page belongs, and how many problems came lately.
+fn shell(visit: &Visit, title: &str, place: Option<(Section, u64)>, refresh: Option<u32>, body: &Markup) -> Markup {
     let lang = visit.lang;
     let t = |text: Text| text.of(lang);
-    let current = |s| (section == Some(s)).then_some("page");
+    let current = |s| place.is_some_and(|(section, _)| section == s).then_some("page");
+    let problems = place.map_or(0, |(_, problems)| problems);
     html! {
         (DOCTYPE)
         html lang=(lang.tag()) {
@@ -169,6 +175,10 @@ fn shell(visit: &Visit, title: &str, section: Option<Section>, refresh: Option<u
                         a href="/sensors" aria-current=[current(Section::Sensors)] { (t(Text::Sensors)) }
                         a href="/zero-report" aria-current=[current(Section::ZeroReport)] { (t(Text::ZeroReport)) }
                         a href="/figures" aria-current=[current(Section::Figures)] { (t(Text::CaseFigures)) }
+                        a href="/problems" aria-current=[current(Section::Problems)] {
+                            (t(Text::Problems))
+                            @if problems > 0 { " " span.count title=(t(Text::ProblemsLately)) { (problems) } }
+                        }
                     }
                     nav.lang aria-label=(t(Text::Language)) {
                         @for (other, name) in [(Lang::Zh, "中文"), (Lang::En, "English")] {

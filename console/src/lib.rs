@@ -24,6 +24,7 @@ mod i18n;
 mod layout;
 mod open311;
 mod params;
+mod problems;
 mod review;
 mod sensors;
 mod server;

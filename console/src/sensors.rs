@@ -26,7 +26,7 @@ const SHOWN: usize = 500;
 pub(crate) async fn list(State(desk): State<Arc<Desk>>, Extension(visit): Extension<Visit>) -> Result<Markup, Fault> {
     let (console, lang) = (&desk.console, visit.lang);
     let t = |text: Text| text.of(lang);
-    let (figures, _) = console.figures().await?;
+    let (figures, _) = console.figures(visit.now).await?;
     let (mut devices, sources) =
         console.sensors.as_ref().map(|board| (board.devices(), board.sources())).unwrap_or_default();
     devices.sort_by_key(|view| view.memory.health.state);

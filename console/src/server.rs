@@ -23,7 +23,7 @@ use crate::{
     answer::{Fault, dress},
     api, assets, camera_page, cameras,
     console::{Console, Desk},
-    download, evidence, figures_page, health, open311, review, sensors, ticket_page, tickets,
+    download, evidence, figures_page, health, open311, problems, review, sensors, ticket_page, tickets,
     visit::Visit,
     zero_page,
 };
@@ -76,6 +76,8 @@ pub fn router(console: Console) -> Router {
         .route("/zero-report", get(zero_page::show))
         .route("/api/zero-report", get(zero_page::api))
         .route("/figures", get(figures_page::show))
+        .route("/problems", get(problems::list))
+        .route("/api/problems", get(problems::api))
         .route("/api/figures", get(figures_page::api))
         .route("/evidence/{sha256}", get(evidence::bytes))
         .route("/api/tickets", get(api::tickets))

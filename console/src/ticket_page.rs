@@ -45,7 +45,7 @@ pub(crate) async fn show(
     let ticket = find(console, &id).await?;
     let history = console.store.history(ticket.id()).await.map_err(Fault::internal)?;
     let holds = console.store.holds(ticket.id()).await.map_err(Fault::internal)?;
-    let (figures, _) = console.figures().await?;
+    let (figures, _) = console.figures(visit.now).await?;
     // The camera may be gone from the configuration.
     let suspended = console.fleet.camera(&ticket.incident.camera).and_then(|camera| camera.report.suspended_since());
     let name = kind_name(&ticket.incident.kind, lang);

@@ -111,7 +111,7 @@ fn wanted_camera(text: Option<&str>, cameras: &[CameraView]) -> Wanted {
 pub(crate) async fn list(State(desk): State<Arc<Desk>>, Extension(visit): Extension<Visit>) -> Result<Markup, Fault> {
     let (console, lang) = (&desk.console, visit.lang);
     let mut filter = filter_of(&visit.params, PAGE)?;
-    let (figures, cameras) = console.figures().await?;
+    let (figures, cameras) = console.figures(visit.now).await?;
     let asked = visit.params.get("camera");
     let wanted = wanted_camera(asked, &cameras);
     let listing = match &wanted {

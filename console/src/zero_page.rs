@@ -38,7 +38,7 @@ pub(crate) async fn show(State(desk): State<Arc<Desk>>, Extension(visit): Extens
     let (console, lang) = (&desk.console, visit.lang);
     let date = asked(console, &visit).await?;
     let reports = reports(console, date).await?;
-    let (figures, _) = console.figures().await?;
+    let (figures, _) = console.figures(visit.now).await?;
     let title = Text::ZeroReport.of(lang);
     let frame = Frame { title, section: Section::ZeroReport, figures: &figures, refresh: None };
     Ok(page(

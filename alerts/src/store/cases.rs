@@ -268,12 +268,25 @@ impl Store {
         Ok(())
     }
 
-    /// The newest problems, newest first.
+    /// Problems with their numbers, newest first, of those before a number where one is given.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn problems(&self, limit: u32) -> Result<Vec<(i64, Problem)>, AlertsError> {
-        self.read_problems(" ORDER BY seq DESC LIMIT ", 0, limit).await
+    pub async fn problems(&self, before: Option<i64>, limit: u32) -> Result<Vec<(i64, Problem)>, AlertsError> {
+        self.read_problems(" < ", before.unwrap_or(i64::MAX), " ORDER BY seq DESC LIMIT ", limit).await
+    }
+
+    /// How many problems came at this time or later.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn problem_count(&self, since: Timestamp) -> Result<u64, AlertsError> {
+        let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM problems WHERE received_at >= $1")
+            .bind(since.0)
+            .fetch_one(&self.readers)
+            .await
+            .map_err(self.failed("count problems"))?;
+        Ok(count.unsigned_abs())
     }
 
     /// Problems after this one that the broker does not have yet, oldest first.
@@ -281,18 +294,19 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn problems_untold(&self, after: i64, limit: u32) -> Result<Vec<(i64, Problem)>, AlertsError> {
-        self.read_problems(" AND told_at IS NULL ORDER BY seq LIMIT ", after, limit).await
+        self.read_problems(" > ", after, " AND told_at IS NULL ORDER BY seq LIMIT ", limit).await
     }
 
     async fn read_problems(
         &self,
+        side: &'static str,
+        number: i64,
         which: &'static str,
-        after: i64,
         limit: u32,
     ) -> Result<Vec<(i64, Problem)>, AlertsError> {
         let failed = self.failed("read problems");
-        let mut query = Sql::new("SELECT seq, received_at, topic, reason, message, payload FROM problems WHERE seq > ");
-        query.bind(after).push(which).bind(i64::from(limit));
+        let mut query = Sql::new("SELECT seq, received_at, topic, reason, message, payload FROM problems WHERE seq");
+        query.push(side).bind(number).push(which).bind(i64::from(limit));
         let rows = query.query().fetch_all(&self.readers).await.map_err(&failed)?;
         let read = |row: &AnyRow| -> Result<_, sqlx::Error> {
             let problem = Problem {

@@ -184,6 +184,28 @@ impl Store {
         Ok(removed.rows_affected())
     }
 
+    /// Removes problems that came before this and were told, at most `limit`; gives how many. The newest one stays: the
+    /// numbers of the next ones count on from it.
+    ///
+    /// # Errors
+    /// When the database fails; nothing is removed then.
+    pub async fn remove_problems(&self, before: Timestamp, limit: u32) -> Result<u64, AlertsError> {
+        const DOING: &str = "remove old problems";
+        let failed = self.failed(DOING);
+        let mut tx = self.begin(DOING).await?;
+        let removed = sqlx::query(
+            "DELETE FROM problems WHERE seq IN (SELECT seq FROM problems WHERE received_at < $1 \
+             AND told_at IS NOT NULL AND seq < (SELECT MAX(seq) FROM problems) ORDER BY received_at LIMIT $2)",
+        )
+        .bind(before.0)
+        .bind(i64::from(limit))
+        .execute(&mut *tx)
+        .await
+        .map_err(&failed)?;
+        tx.commit().await.map_err(&failed)?;
+        Ok(removed.rows_affected())
+    }
+
     /// Removes tickets that have expired, with all that belongs to them, at most `limit`.
     ///
     /// # Errors

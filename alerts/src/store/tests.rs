@@ -474,9 +474,16 @@ async fn a_message_counts_once_and_what_cannot_be_becomes_a_problem() {
     };
     let expect = [(1, "case_ended"), (2, "unknown_ticket"), (3, "not_json")].map(|(n, r)| (n, r.to_owned()));
     assert_eq!(reasons(store.problems_untold(0, 10).await.expect("read")), expect);
-    assert_eq!(store.problems(1).await.expect("read")[0].1.payload, vec![0xff; 2_048]);
+    assert_eq!(store.problems(None, 1).await.expect("read")[0].1.payload, vec![0xff; 2_048]);
+    let before: Vec<_> = store.problems(Some(3), 10).await.expect("read").into_iter().map(|(n, _)| n).collect();
+    assert_eq!(before, [2, 1]);
+    let counted = async |since| store.problem_count(Timestamp(since)).await.expect("read");
+    assert_eq!((counted(0).await, counted(2_005).await, counted(2_007).await), (3, 2, 0));
     store.problems_told(&[1, 3], Timestamp(9)).await.expect("written");
     assert_eq!(reasons(store.problems_untold(0, 10).await.expect("read")), expect[1..2]);
+    // What was not told stays, and so does the newest one, from which the numbers count on.
+    assert_eq!(store.remove_problems(Timestamp(9_000), 10).await.expect("removed"), 1);
+    assert_eq!(reasons(store.problems(None, 10).await.expect("read")), [expect[2].clone(), expect[1].clone()]);
     assert_eq!(store.history(t.id()).await.expect("read").len(), 3);
 }
 

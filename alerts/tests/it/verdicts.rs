@@ -170,7 +170,7 @@ async fn what_nobody_understands_is_told_and_kept_and_all_else_goes_on() {
         ["not_json", "not_json", "not_json", "unknown_verdict", "missing_reason", "unknown_ticket", "case_ended"];
     assert_eq!(reasons, expect.map(|reason| json!(reason)));
     until_state(&house, opened.id(), State::Closed).await;
-    assert_eq!(house.store.problems(100).await.unwrap().len(), 7);
+    assert_eq!(house.store.problems(None, 100).await.unwrap().len(), 7);
     eventually_async("all problems are told", async || house.store.problems_untold(0, 9).await.unwrap().is_empty())
         .await;
     publisher.stop().await;

@@ -9,5 +9,6 @@ mod lists;
 mod open311;
 mod openapi;
 mod pages;
+mod problems;
 mod review;
 mod street;

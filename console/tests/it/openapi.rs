@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{
     house::House,
-    street::{add_zero_report, camera, ticket},
+    street::{add_problems, add_zero_report, camera, ticket},
 };
 
 fn document() -> Value {
@@ -73,6 +73,7 @@ async fn the_api_answers_as_its_document_says() {
     house.street.console.store.open_ticket(&odd, &[]).await.expect("written");
     house.street.cameras.put(bare);
     add_zero_report(&house.street).await;
+    add_problems(&house.street, house.now, 3).await;
     let unknown = "0190f6c2-7b1e-7c3a-9d55-1f2e3d4c5b6a";
     let asked: &[(&str, String, u16)] = &[
         ("/api/tickets", "/api/tickets".to_owned(), 200),
@@ -105,6 +106,9 @@ async fn the_api_answers_as_its_document_says() {
         ("/api/figures", "/api/figures".to_owned(), 200),
         ("/api/figures", "/api/figures?from=2026-11-01&to=2026-11-30&kind=own.kind&street=310104007".to_owned(), 200),
         ("/api/figures", "/api/figures?from=2026-11-30&to=2026-11-01".to_owned(), 400),
+        ("/api/problems", "/api/problems".to_owned(), 200),
+        ("/api/problems", "/api/problems?before=2&limit=1".to_owned(), 200),
+        ("/api/problems", "/api/problems?before=first".to_owned(), 400),
         ("/open311/v2/services.json", "/open311/v2/services.json".to_owned(), 200),
         ("/open311/v2/requests.json", "/open311/v2/requests.json?jurisdiction_id=310104".to_owned(), 200),
         (
@@ -148,7 +152,7 @@ async fn the_api_answers_as_its_document_says() {
 async fn the_document_names_the_parameters_that_the_api_takes() {
     let document = document();
     let house = House::open().await;
-    for path in ["/api/tickets", "/api/cameras", "/api/figures"] {
+    for path in ["/api/tickets", "/api/cameras", "/api/figures", "/api/problems"] {
         let parameters = document["paths"][path]["get"]["parameters"].as_array().expect("parameters");
         let mut documented: Vec<&str> = parameters.iter().map(|p| p["name"].as_str().expect("a name")).collect();
         let (_, problem) = house.status_and_text(&format!("{path}?no-such-parameter=1")).await;

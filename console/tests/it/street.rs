@@ -21,7 +21,7 @@ use alerts::{
     store::Store,
     streets::StreetNames,
     ticket::{Body, CameraInfo, Evidence, EvidenceRole, OutgoingMessage, Rendition, Ticket, TicketState},
-    wire::Node,
+    wire::{Fault, Node, Problem},
     zero_report::{Finding, ItemReport, ZeroReport},
 };
 use bytes::Bytes;
@@ -290,6 +290,19 @@ pub(crate) async fn add_zero_report(street: &Street) {
         expires_after: None,
     };
     street.console.store.add_zero_report(&report, &message).await.expect("written");
+}
+
+/// Messages that nobody understands, a minute apart, the last one `now`; each third is no text.
+pub(crate) async fn add_problems(street: &Street, now: Timestamp, n: i64) {
+    for number in (0..n).rev() {
+        let payload =
+            if number % 3 == 2 { vec![0xff, 0x00, 0x7f] } else { format!("{{\"n\": {number}, <b>").into_bytes() };
+        let message = "the payload is no JSON: key must be a string at line 1 column 9".to_owned();
+        let topic = "grid/v1/310104/310104007/ticket/0190f6c2-7b1e-7c3a-9d55-1f2e3d4c5b6a/verdict";
+        let fault = Fault { reason: "not_json", message };
+        let problem = Problem::of(topic, &payload, fault, now - Millis::mins(number));
+        street.console.store.add_problem(&problem).await.expect("written");
+    }
 }
 
 /// Clocks that run since the ticket opened.
