@@ -4,7 +4,7 @@ use std::{fmt::Display, path::Path, str::FromStr};
 
 use alerts::{
     deadline::ResponseLevel,
-    duty::{DutyItem, Row, Words},
+    duty::{DutyItem, Row, Task, Words},
     rules::{Day, Hours},
 };
 use jiff::civil::Date;
@@ -74,16 +74,18 @@ fn row(line: u64, fields: Fields<'_>) -> Result<Row, String> {
         place_name: words("place_zh", "place_en"),
         days: list(fields, "days").map(|day| spelled::<Day>("days", day)).collect::<Result<_, _>>()?,
         hours: list(fields, "hours").map(|hours| spelled::<Hours>("hours", hours)).collect::<Result<_, _>>()?,
-        name: words("name_zh", "name_en"),
-        codes: list(fields, "codes").map(|code| parsed("codes", code)).collect::<Result<_, _>>()?,
-        dept: words("dept_zh", "dept_en"),
-        copies: words_list(fields, "copies")?,
-        steps: words_list(fields, "steps")?,
-        level: ResponseLevel::try_from(level).map_err(said("level"))?,
-        arrive: fields.get("arrive").map(|limit| parsed("arrive", limit)).transpose()?,
-        solve: parsed("solve", required("solve")?)?,
-        photos_open: fields.get("photos_open").map_or(Ok(1), |n| parsed("photos_open", n))?,
-        photos_close: fields.get("photos_close").map_or(Ok(1), |n| parsed("photos_close", n))?,
+        task: Task {
+            name: words("name_zh", "name_en"),
+            codes: list(fields, "codes").map(|code| parsed("codes", code)).collect::<Result<_, _>>()?,
+            dept: words("dept_zh", "dept_en"),
+            copies: words_list(fields, "copies")?,
+            steps: words_list(fields, "steps")?,
+            level: ResponseLevel::try_from(level).map_err(said("level"))?,
+            arrive: fields.get("arrive").map(|limit| parsed("arrive", limit)).transpose()?,
+            solve: parsed("solve", required("solve")?)?,
+            photos_open: fields.get("photos_open").map_or(Ok(1), |n| parsed("photos_open", n))?,
+            photos_close: fields.get("photos_close").map_or(Ok(1), |n| parsed("photos_close", n))?,
+        },
         until: date(fields, "until")?,
     };
     required("dept_zh")?;
@@ -202,8 +204,8 @@ mod tests {
         let (rows, bad) = read_bytes(&encoding_rs::GBK.encode(table).0);
         assert!(bad.is_empty(), "{bad:?}");
         let item = &rows[0].item;
-        assert_eq!((item.dept.zh(), item.solve.to_string().as_str()), ("斜土街道城管中队", "4 wh"));
-        let steps: Vec<_> = item.steps.iter().map(|step| (step.zh(), step.en())).collect();
+        assert_eq!((item.task.dept.zh(), item.task.solve.to_string().as_str()), ("斜土街道城管中队", "4 wh"));
+        let steps: Vec<_> = item.task.steps.iter().map(|step| (step.zh(), step.en())).collect();
         assert_eq!(steps, [("拍照", "拍照"), ("劝离", "劝离"), ("复查", "复查")]);
     }
 }

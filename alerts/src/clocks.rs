@@ -205,9 +205,9 @@ impl CaseClocks {
             heard: 0,
             given: None,
             start,
-            arrive: route.arrive.map(Clock::new),
-            solve: Clock::new(route.solve),
-            level: route.level,
+            arrive: route.task.arrive.map(Clock::new),
+            solve: Clock::new(route.task.solve),
+            level: route.task.level,
             told: 0,
             wakes_at: None,
         }

@@ -15,6 +15,6 @@ mod tests;
 
 pub use self::{
     import::{Change, Difference, Fault, Import, Row},
-    item::{CaseCode, CodeError, DutyItem, ItemVersion, Words},
+    item::{CaseCode, CodeError, DutyItem, ItemVersion, Task, Words},
     list::{DutyList, Route},
 };

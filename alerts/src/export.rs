@@ -45,7 +45,7 @@ pub fn row(ticket: &Ticket, filed_by: &str, timezone: &TimeZone) -> Row {
     let (incident, route) = (&ticket.incident, ticket.route.as_deref());
     let info = kind_info(&incident.kind);
     let codes: Vec<CaseCode> = match (route, info) {
-        (Some(route), _) => route.codes.clone(),
+        (Some(route), _) => route.task.codes.clone(),
         (None, Some(info)) => info.codes.iter().map(CaseCode::from).collect(),
         (None, None) => Vec::new(),
     };
@@ -56,7 +56,7 @@ pub fn row(ticket: &Ticket, filed_by: &str, timezone: &TimeZone) -> Row {
     let minor = city.or(codes.first()).and_then(CaseCode::name);
     let place = ticket.camera.place.as_ref();
     let time = |at: Timestamp| local(at, timezone);
-    let level = ticket.clocks.as_ref().map(|clocks| clocks.level()).or(route.map(|route| route.level));
+    let level = ticket.clocks.as_ref().map(|clocks| clocks.level()).or(route.map(|route| route.task.level));
     [
         state(ticket).to_owned(),
         ticket.case.case_no().map_or_else(|| ticket.id().to_string(), str::to_owned),
@@ -71,7 +71,7 @@ pub fn row(ticket: &Ticket, filed_by: &str, timezone: &TimeZone) -> Row {
         place.map_or_else(String::new, |place| place.address.clone()),
         filed_by.to_owned(),
         String::new(),
-        ticket.case.dept().or(route.map(|route| route.dept.zh())).unwrap_or_default().to_owned(),
+        ticket.case.dept().or(route.map(|route| route.task.dept.zh())).unwrap_or_default().to_owned(),
         String::new(),
         ticket
             .clocks

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     deadline::{CalendarError, Deadline, Limit, ResponseLevel, WorkCalendar},
-    duty::{CaseCode, DutyList, Route, Words},
+    duty::{CaseCode, DutyList, Route, Task, Words},
     kinds::{KindInfo, kind_info},
 };
 
@@ -16,26 +16,9 @@ use crate::{
 pub struct Routed {
     /// The item that decided; absent where the built-in table of kinds did.
     pub item: Option<ItemRef>,
-    /// What the task is called.
-    pub name: Words,
-    /// The case's codes in each numbering.
-    pub codes: Vec<CaseCode>,
-    /// The unit that answers.
-    pub dept: Words,
-    /// Who gets a copy (抄报).
-    pub copies: Vec<Words>,
-    /// What is to be done, in order.
-    pub steps: Vec<Words>,
-    /// The level that answers.
-    pub level: ResponseLevel,
-    /// How soon somebody should be there.
-    pub arrive: Option<Limit>,
-    /// How soon it should be solved.
-    pub solve: Limit,
-    /// Pictures that the case needs to be opened.
-    pub photos_open: u8,
-    /// Pictures that the case needs to be closed.
-    pub photos_close: u8,
+    /// What is to be done.
+    #[serde(flatten)]
+    pub task: Task,
     /// When somebody should be there if the time runs from the ticket's opening and is never stopped; absent where no limit
     /// is set or the calendar does not reach that far.
     pub arrive_due: Option<Timestamp>,
@@ -76,8 +59,8 @@ impl Routed {
                 None
             })
         };
-        routed.arrive_due = routed.arrive.and_then(&mut due);
-        routed.solve_due = due(routed.solve);
+        routed.arrive_due = routed.task.arrive.and_then(&mut due);
+        routed.solve_due = due(routed.task.solve);
         Some((routed, unknown))
     }
 
@@ -85,16 +68,7 @@ impl Routed {
         let item = &route.decided.item;
         Self {
             item: Some(ItemRef { id: item.id.clone(), version: route.decided.version }),
-            name: item.name.clone(),
-            codes: item.codes.clone(),
-            dept: item.dept.clone(),
-            copies: item.copies.clone(),
-            steps: item.steps.clone(),
-            level: item.level,
-            arrive: item.arrive,
-            solve: item.solve,
-            photos_open: item.photos_open,
-            photos_close: item.photos_close,
+            task: item.task.clone(),
             arrive_due: None,
             solve_due: None,
             why: Words { zh: route.zh(), en: route.en() },
@@ -110,16 +84,18 @@ impl Routed {
         };
         Self {
             item: None,
-            name: Words { zh: info.name_zh.to_owned(), en: info.name_en.to_owned() },
-            codes: info.codes.iter().map(CaseCode::from).collect(),
-            dept: Words { zh: info.dept_zh.to_owned(), en: info.dept_en.to_owned() },
-            copies: Vec::new(),
-            steps: Vec::new(),
-            level,
-            arrive: Some(info.arrive),
-            solve: info.solve,
-            photos_open: 1,
-            photos_close: 1,
+            task: Task {
+                name: Words { zh: info.name_zh.to_owned(), en: info.name_en.to_owned() },
+                codes: info.codes.iter().map(CaseCode::from).collect(),
+                dept: Words { zh: info.dept_zh.to_owned(), en: info.dept_en.to_owned() },
+                copies: Vec::new(),
+                steps: Vec::new(),
+                level,
+                arrive: Some(info.arrive),
+                solve: info.solve,
+                photos_open: 1,
+                photos_close: 1,
+            },
             arrive_due: None,
             solve_due: None,
             why: Words {

@@ -211,18 +211,18 @@ impl RouteOut {
     fn new(route: Routed, zone: &TimeZone) -> Self {
         Self {
             item: route.item,
-            name: route.name,
-            codes: route.codes,
-            dept: route.dept,
-            copies: route.copies,
-            steps: route.steps,
-            level: route.level,
-            arrive_limit: route.arrive.map(|limit| limit.to_string()),
+            name: route.task.name,
+            codes: route.task.codes,
+            dept: route.task.dept,
+            copies: route.task.copies,
+            steps: route.task.steps,
+            level: route.task.level,
+            arrive_limit: route.task.arrive.map(|limit| limit.to_string()),
             arrive_due: route.arrive_due.map(|due| rfc3339(due, zone)),
-            solve_limit: route.solve.to_string(),
+            solve_limit: route.task.solve.to_string(),
             solve_due: route.solve_due.map(|due| rfc3339(due, zone)),
-            photos_open: route.photos_open,
-            photos_close: route.photos_close,
+            photos_open: route.task.photos_open,
+            photos_close: route.task.photos_close,
             why: route.why,
         }
     }

@@ -282,7 +282,7 @@ fn request_of(ticket: &Ticket, zone: &TimeZone) -> Map<String, Value> {
         ),
         ("service_code", json!(incident.kind.as_str())),
         ("description", json!(format!("{} {}", incident.reason_zh, incident.reason).trim())),
-        ("agency_responsible", json!(route.map(|route| both(&route.dept)))),
+        ("agency_responsible", json!(route.map(|route| both(&route.task.dept)))),
         ("service_notice", json!(route.map(|route| route.why.en.clone()))),
         ("requested_datetime", at(incident.confirmed_at)),
         ("updated_datetime", at(ticket.cleared_at.unwrap_or(ticket.last_seen))),

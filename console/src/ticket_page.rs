@@ -266,35 +266,35 @@ fn routing(console: &Console, visit: &Visit, route: &Routed, clocks: Option<&Cas
                 ul.lights {
                     @for shown in clocks.shown() { li { (clock(console, visit, &shown)) } }
                 }
-                @if clocks.level() != route.level {
+                @if clocks.level() != route.task.level {
                     p { (Text::LiftedTo.with(lang, match lang { Lang::Zh => clocks.level().zh(), Lang::En => clocks.level().en() })) }
                 }
             }
             dl.facts {
-                (fact(Text::Dept, lang, &html! { (said(&route.dept)) }))
-                (fact(Text::Level, lang, &html! { (match lang { Lang::Zh => route.level.zh(), Lang::En => route.level.en() }) }))
+                (fact(Text::Dept, lang, &html! { (said(&route.task.dept)) }))
+                (fact(Text::Level, lang, &html! { (match lang { Lang::Zh => route.task.level.zh(), Lang::En => route.task.level.en() }) }))
                 @if let Some(item) = &route.item {
                     (fact(Text::DutyItem, lang, &html! { code { (item.id) } " v" (item.version) }))
                 }
-                @if !route.codes.is_empty() {
+                @if !route.task.codes.is_empty() {
                     (fact(Text::Codes, lang, &html! {
-                        @for code in &route.codes {
+                        @for code in &route.task.codes {
                             code { (code.to_string()) }
                             @if let Some(name) = code.name().filter(|name| *name != code.code) { " " (name) }
                             br;
                         }
                     }))
                 }
-                @if let Some(arrive) = &route.arrive { (fact(Text::Arrive, lang, &limit(arrive, route.arrive_due))) }
-                (fact(Text::Solve, lang, &limit(&route.solve, route.solve_due)))
-                @if !route.copies.is_empty() {
-                    (fact(Text::Copies, lang, &html! { (route.copies.iter().map(said).collect::<Vec<_>>().join(" · ")) }))
+                @if let Some(arrive) = &route.task.arrive { (fact(Text::Arrive, lang, &limit(arrive, route.arrive_due))) }
+                (fact(Text::Solve, lang, &limit(&route.task.solve, route.solve_due)))
+                @if !route.task.copies.is_empty() {
+                    (fact(Text::Copies, lang, &html! { (route.task.copies.iter().map(said).collect::<Vec<_>>().join(" · ")) }))
                 }
-                (fact(Text::PhotosNeeded, lang, &html! { (route.photos_open) " / " (route.photos_close) }))
+                (fact(Text::PhotosNeeded, lang, &html! { (route.task.photos_open) " / " (route.task.photos_close) }))
             }
-            @if !route.steps.is_empty() {
+            @if !route.task.steps.is_empty() {
                 h3 { (Text::Steps.of(lang)) }
-                ol { @for step in &route.steps { li { (said(step)) } } }
+                ol { @for step in &route.task.steps { li { (said(step)) } } }
             }
         }
     }

@@ -97,10 +97,10 @@ pub async fn run_list(config: &Path, on: Option<Date>, json: bool) -> anyhow::Re
             item.kind.to_string(),
             item.place.as_ref().map_or("any", Cell::as_str).to_owned(),
             when(item),
-            item.dept.zh().to_owned(),
-            u8::from(item.level).to_string(),
-            item.arrive.map_or_else(|| "-".into(), |limit| limit.to_string()),
-            item.solve.to_string(),
+            item.task.dept.zh().to_owned(),
+            u8::from(item.task.level).to_string(),
+            item.task.arrive.map_or_else(|| "-".into(), |limit| limit.to_string()),
+            item.task.solve.to_string(),
         ]);
     }
     if !json {
@@ -149,15 +149,15 @@ pub async fn run_explain(path: &Path, kind: &Kind, place: &Cell, at: Option<&str
             println!("{name:<8} {text}");
         }
     };
-    line("task", both(&item.name));
-    line("codes", item.codes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
-    line("copies", item.copies.iter().map(both).collect::<Vec<_>>().join(", "));
-    item.steps.iter().zip(1..).for_each(|(step, n)| line(&format!("step {n}"), both(step)));
-    line("pictures", format!("{} to open, {} to close", item.photos_open, item.photos_close));
-    if let Some(limit) = item.arrive {
+    line("task", both(&item.task.name));
+    line("codes", item.task.codes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
+    line("copies", item.task.copies.iter().map(both).collect::<Vec<_>>().join(", "));
+    item.task.steps.iter().zip(1..).for_each(|(step, n)| line(&format!("step {n}"), both(step)));
+    line("pictures", format!("{} to open, {} to close", item.task.photos_open, item.task.photos_close));
+    if let Some(limit) = item.task.arrive {
         line("arrive", due(at, limit, &calendar));
     }
-    line("solve", due(at, item.solve, &calendar));
+    line("solve", due(at, item.task.solve, &calendar));
     Ok(())
 }
 

@@ -115,18 +115,18 @@ pub async fn run_show(config: &Path, id: TicketId, json: bool, export: Option<&P
         println!("rule       {} version {}", incident.rule.id, incident.rule.version);
         println!("model      {} {}", incident.model.name, incident.model.sha256);
         if let Some(route) = &ticket.route {
-            if let Some(clocks) = ticket.clocks.as_ref().filter(|clocks| clocks.level() != route.level) {
+            if let Some(clocks) = ticket.clocks.as_ref().filter(|clocks| clocks.level() != route.task.level) {
                 println!("lifted to  {} {}", clocks.level().zh(), clocks.level().en());
             }
             let due = |due: Option<Timestamp>| due.map_or_else(|| "-".into(), |due| local_time(due, &timezone));
-            println!("answers    {} {}", route.dept.zh, route.dept.en);
+            println!("answers    {} {}", route.task.dept.zh, route.task.dept.en);
             println!("routed     {}", route.why.zh);
             println!("           {}", route.why.en);
-            println!("codes      {}", route.codes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
-            if let Some(limit) = route.arrive {
+            println!("codes      {}", route.task.codes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
+            if let Some(limit) = route.task.arrive {
                 println!("arrive     {} {}: by {}", limit.zh(), limit.en(), due(route.arrive_due));
             }
-            println!("solve      {} {}: by {}", route.solve.zh(), route.solve.en(), due(route.solve_due));
+            println!("solve      {} {}: by {}", route.task.solve.zh(), route.task.solve.en(), due(route.solve_due));
         }
         for shown in ticket.clocks.iter().flat_map(|clocks| clocks.shown()) {
             let due = match (shown.stopped_at, shown.due, shown.stands) {

@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     case::{Change, State},
     deadline::{DeadlineConfig, HolidayYear, LimitUnit},
-    duty::Words,
+    duty::{Task, Words},
 };
 
 const LIGHTS: Lights = Lights { share: 0.2, left: Millis::mins(30) };
@@ -21,16 +21,18 @@ fn calendar() -> WorkCalendar {
 fn route(arrive: &str, solve: &str, level: ResponseLevel) -> Routed {
     Routed {
         item: None,
-        name: Words::default(),
-        codes: Vec::new(),
-        dept: Words::default(),
-        copies: Vec::new(),
-        steps: Vec::new(),
-        level,
-        arrive: (!arrive.is_empty()).then(|| arrive.parse().expect("a limit")),
-        solve: solve.parse().expect("a limit"),
-        photos_open: 1,
-        photos_close: 1,
+        task: Task {
+            name: Words::default(),
+            codes: Vec::new(),
+            dept: Words::default(),
+            copies: Vec::new(),
+            steps: Vec::new(),
+            level,
+            arrive: (!arrive.is_empty()).then(|| arrive.parse().expect("a limit")),
+            solve: solve.parse().expect("a limit"),
+            photos_open: 1,
+            photos_close: 1,
+        },
         arrive_due: None,
         solve_due: None,
         why: Words::default(),
@@ -273,7 +275,7 @@ proptest! {
         let calendar = calendar();
         let terms = Terms { calendar: &calendar, lights: &LIGHTS };
         let mut route = route("30 min", "3 uh", ResponseLevel::Community);
-        route.solve = Limit::whole(2, unit);
+        route.task.solve = Limit::whole(2, unit);
         let mut clocks = CaseClocks::new(&route, ClockStart::Filed);
         let mut number = 0;
         for (event, at, delay) in steps {

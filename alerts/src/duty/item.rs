@@ -41,9 +41,19 @@ pub struct DutyItem {
     pub days: Vec<Day>,
     /// Hours of the day; all of it where empty.
     pub hours: Vec<Hours>,
-    /// What the list calls the task.
+    /// What is to be done then.
+    #[serde(flatten)]
+    pub task: Task,
+    /// The last day that it is in force.
+    pub until: Option<Date>,
+}
+
+/// What is to be done about a case: by whom, how, and how soon. The list says so, and a ticket keeps what it said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Task {
+    /// What it is called.
     pub name: Words,
-    /// Its codes in each numbering.
+    /// The case's codes in each numbering.
     pub codes: Vec<CaseCode>,
     /// The unit that answers.
     pub dept: Words,
@@ -57,12 +67,10 @@ pub struct DutyItem {
     pub arrive: Option<Limit>,
     /// How soon it should be solved.
     pub solve: Limit,
-    /// Pictures that a case needs to be opened.
+    /// Pictures that the case needs to be opened.
     pub photos_open: u8,
-    /// Pictures that a case needs to be closed.
+    /// Pictures that the case needs to be closed.
     pub photos_close: u8,
-    /// The last day that it is in force.
-    pub until: Option<Date>,
 }
 
 /// A text in Chinese and English; either may be empty.

@@ -117,8 +117,8 @@ impl Route {
             "第{}条第{version}版,{},{},由{}负责",
             item.id,
             place(item, "任何地点", item.place_name.zh()),
-            item.level.zh(),
-            item.dept.zh()
+            item.task.level.zh(),
+            item.task.dept.zh()
         );
         if let Some(next) = self.beaten.first() {
             let reason = if next.item.place == item.place { "时段更具体" } else { "地点更具体" };
@@ -135,8 +135,8 @@ impl Route {
             "item {} v{version}, {}, {}: {}",
             item.id,
             place(item, "anywhere", &spaced(item.place_name.en())),
-            item.level.en(),
-            item.dept.en()
+            item.task.level.en(),
+            item.task.dept.en()
         );
         if let Some(next) = self.beaten.first() {
             let reason =

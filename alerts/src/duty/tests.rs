@@ -18,16 +18,18 @@ fn item(id: &str, place: &str, hours: &[&str]) -> DutyItem {
         place_name: Words::default(),
         days: Vec::new(),
         hours: hours.iter().map(|text| serde_json::from_value((*text).into()).expect("hours")).collect(),
-        name: Words::default(),
-        codes: vec!["CJT214-2007:05-05".parse().expect("a code")],
-        dept: Words { zh: "交警".into(), en: "traffic police".into() },
-        copies: Vec::new(),
-        steps: Vec::new(),
-        level: ResponseLevel::Community,
-        arrive: None,
-        solve: "3 uh".parse().expect("a limit"),
-        photos_open: 1,
-        photos_close: 1,
+        task: Task {
+            name: Words::default(),
+            codes: vec!["CJT214-2007:05-05".parse().expect("a code")],
+            dept: Words { zh: "交警".into(), en: "traffic police".into() },
+            copies: Vec::new(),
+            steps: Vec::new(),
+            level: ResponseLevel::Community,
+            arrive: None,
+            solve: "3 uh".parse().expect("a limit"),
+            photos_open: 1,
+            photos_close: 1,
+        },
         until: None,
     }
 }
@@ -97,7 +99,7 @@ fn a_decision_explains_itself_in_both_languages() {
     let mut street = item("T-087", "310104007", &[]);
     street.place_name = Words { zh: "斜土路街道".into(), en: "Xietu Road".into() };
     let list = after(&DutyList::default(), &[item("T-001", "310104", &[]), street.clone()], TODAY);
-    street.steps.push(Words { zh: "拍照".into(), en: String::new() });
+    street.task.steps.push(Words { zh: "拍照".into(), en: String::new() });
     let list = after(&list, &[street], TODAY);
     let route = route(&list, "310104007003", "2026-11-25T12:00:00").expect("a route");
     assert_eq!(
@@ -114,7 +116,7 @@ fn a_decision_explains_itself_in_both_languages() {
 fn an_import_adds_versions_of_what_changed_and_keeps_the_old_ones() {
     let list = after(&DutyList::default(), &[item("a", "", &[]), item("b", "310104", &[])], TODAY);
     let mut changed = item("a", "", &[]);
-    changed.solve = "4 wh".parse().expect("a limit");
+    changed.task.solve = "4 wh".parse().expect("a limit");
     let row = Row { line: 7, from: Some(date(2026, 12, 1)), item: changed };
     let import = list.import(&[row, rows(&[item("c", "310105", &[])]).remove(0)], TODAY).expect("no faults");
     let (line, id, change) = &import.changes[0];

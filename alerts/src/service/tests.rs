@@ -616,7 +616,7 @@ async fn a_ticket_is_routed_by_the_list_in_force_and_keeps_what_was_decided() {
     site.run(MainStream::None, looks(Some(CAR), 0..20)).await;
     let [ticket] = &site.tickets().await[..] else { panic!("one ticket") };
     let route = ticket.route.as_ref().expect("a built-in kind");
-    assert_eq!((route.decided_by(), route.dept.zh(), u8::from(route.level)), ("built_in", "交警", 4));
+    assert_eq!((route.decided_by(), route.task.dept.zh(), u8::from(route.task.level)), ("built_in", "交警", 4));
     assert_eq!(route.solve_due, Some(ticket.incident.confirmed_at + domain::Millis::mins(180)));
     assert!(route.why.en.starts_with("there is no responsibility list"), "{}", route.why.en);
 
@@ -637,7 +637,7 @@ async fn a_ticket_is_routed_by_the_list_in_force_and_keeps_what_was_decided() {
         site.store.add_duty_versions(&versions, "list.csv", Timestamp(0)).await.expect("written");
         let now = routed().await;
         assert_eq!(now.item, Some(crate::routed::ItemRef { id: "T-087".to_owned(), version }));
-        assert_eq!((now.dept.en(), now.photos_close), (format!("squad {version}").as_str(), 2));
+        assert_eq!((now.task.dept.en(), now.task.photos_close), (format!("squad {version}").as_str(), 2));
         // No holidays are known here, so a limit in work days has no due time rather than a wrong one.
         assert_eq!((now.arrive_due, now.solve_due), (None, None));
     }

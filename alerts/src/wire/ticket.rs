@@ -274,13 +274,14 @@ impl<'a> Wire<'a> {
         let info = kind_info(kind);
         // A city's list may know kinds that the built-in table does not.
         let route = self.ticket.route.as_deref();
-        let listed = |name: fn(&Words) -> &str| route.map(|route| name(&route.name)).filter(|name| !name.is_empty());
+        let listed =
+            |name: fn(&Words) -> &str| route.map(|route| name(&route.task.name)).filter(|name| !name.is_empty());
         EventData {
             kind: kind.as_str(),
             name_zh: info.map(|i| i.name_zh).or_else(|| listed(Words::zh)),
             name_en: info.map(|i| i.name_en).or_else(|| listed(Words::en)),
             codes: match (route, info) {
-                (Some(route), _) => route.codes.iter().map(CodeData::of).collect(),
+                (Some(route), _) => route.task.codes.iter().map(CodeData::of).collect(),
                 (None, Some(info)) => info.codes.iter().map(|code| CodeData::of(&CaseCode::from(code))).collect(),
                 (None, None) => Vec::new(),
             },
@@ -643,19 +644,19 @@ struct SuggestData<'a> {
 impl<'a> SuggestData<'a> {
     fn of(route: &'a Routed, node: &Node) -> Self {
         Self {
-            response_level: route.level.into(),
+            response_level: route.task.level.into(),
             task_item: route.item.as_ref().map(|item| item.id.as_str()),
             task_version: route.item.as_ref().map(|item| item.version),
-            dept: route.dept.zh(),
-            dept_en: route.dept.en(),
-            copies: route.copies.iter().map(Words::zh).collect(),
-            steps: route.steps.iter().map(Words::zh).collect(),
-            arrive_limit: route.arrive.map(|limit| limit.to_string()),
+            dept: route.task.dept.zh(),
+            dept_en: route.task.dept.en(),
+            copies: route.task.copies.iter().map(Words::zh).collect(),
+            steps: route.task.steps.iter().map(Words::zh).collect(),
+            arrive_limit: route.task.arrive.map(|limit| limit.to_string()),
             arrive_due: route.arrive_due.map(|due| node.rfc3339(due)),
-            solve_limit: route.solve.to_string(),
+            solve_limit: route.task.solve.to_string(),
             solve_due: route.solve_due.map(|due| node.rfc3339(due)),
-            photos_open: route.photos_open,
-            photos_close: route.photos_close,
+            photos_open: route.task.photos_open,
+            photos_close: route.task.photos_close,
             why_zh: &route.why.zh,
             why_en: &route.why.en,
         }

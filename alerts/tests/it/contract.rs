@@ -136,8 +136,8 @@ fn tickets() -> Vec<Ticket> {
     street.route = route(&street, false);
     let mut digits_alone = ticket(4);
     digits_alone.route = route(&digits_alone, true).map(|mut route| {
-        route.codes = vec!["GBT30428.2-2013:09-77".parse().unwrap(), "OWN:77".parse().unwrap()];
-        (route.arrive, route.arrive_due, route.solve_due) = (None, None, None);
+        route.task.codes = vec!["GBT30428.2-2013:09-77".parse().unwrap(), "OWN:77".parse().unwrap()];
+        (route.task.arrive, route.arrive_due, route.solve_due) = (None, None, None);
         route
     });
     let mut alone = sensed(5);
