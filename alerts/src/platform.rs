@@ -30,7 +30,9 @@ pub use client::{Client, ClientConfig, Ended};
 pub use inbound::{Change, Check, CheckWord, Heard, Misread, Submission, read};
 pub use outbound::Say;
 pub use report::{Line, Totals, lines, totals};
-pub use script::{AckResult, AckStep, Faults, Plan, Script, ScriptError, Step, Word};
+pub use script::{AckResult, AckStep, Faults, Plan, Script, ScriptError, Step};
+
+use crate::case::VerdictKind;
 
 /// Share of two places' union that they have in common where they are one place.
 const SAME_PLACE: f64 = 0.5;
@@ -73,7 +75,7 @@ pub enum Reached {
     /// It was answered.
     Acknowledged,
     /// This was said of it.
-    Said(Word),
+    Said(VerdictKind),
     /// It was closed here, and gridwatch says so, too.
     Agreed,
     /// A second look gave this.
@@ -298,7 +300,9 @@ fn has_reached(case: &Case, reached: Reached) -> bool {
         Reached::Submitted => true,
         Reached::Acknowledged => case.acknowledged_at.is_some(),
         Reached::Said(wanted) => case.said.iter().any(|(_, word)| *word == wanted),
-        Reached::Agreed => case.stage == Stage::Over(Word::Closed) && case.node_state.as_deref() == Some("closed"),
+        Reached::Agreed => {
+            case.stage == Stage::Over(VerdictKind::Closed) && case.node_state.as_deref() == Some("closed")
+        }
         Reached::Checked(wanted) => case.checks.iter().any(|(_, check)| check.result == wanted),
         Reached::Gone => case.gone_at.is_some(),
         Reached::Reopened => case.reopened > 0,

@@ -6,8 +6,9 @@ use domain::{Sha256, Timestamp};
 
 use super::{
     inbound::{Check, CheckWord, Submission},
-    script::{AckResult, Plan, Step, Word},
+    script::{AckResult, Plan, Step},
 };
+use crate::case::VerdictKind;
 
 /// Where a case stands with the platform.
 ///
@@ -28,9 +29,9 @@ pub(super) enum Stage {
     /// It was answered, and is no case here.
     Refused(AckResult),
     /// It is a case; with what was last said of it.
-    Open(Option<Word>),
+    Open(Option<VerdictKind>),
     /// It is over; with what ended it.
-    Over(Word),
+    Over(VerdictKind),
 }
 
 /// What happens to a case.
@@ -39,7 +40,7 @@ pub(super) enum Event {
     /// It was answered.
     Acknowledged(AckResult),
     /// This was said of it.
-    Said(Word),
+    Said(VerdictKind),
     /// gridwatch says that it came back.
     CameBack,
 }
@@ -50,7 +51,7 @@ impl Stage {
         match (self, event) {
             (Self::Submitted, Event::Acknowledged(AckResult::Accepted)) => Self::Open(None),
             (Self::Submitted, Event::Acknowledged(result)) => Self::Refused(result),
-            (Self::Open(_), Event::Said(word @ (Word::Closed | Word::Rejected))) => Self::Over(word),
+            (Self::Open(_), Event::Said(word @ (VerdictKind::Closed | VerdictKind::Rejected))) => Self::Over(word),
             (Self::Open(_), Event::Said(word)) => Self::Open(Some(word)),
             (Self::Over(word), Event::CameBack) => Self::Open(Some(word)),
             // A ticket that comes again is answered again; nobody acts on what is over, refused or not yet a case.
@@ -86,7 +87,7 @@ pub(super) struct Case {
     pub(super) submitted_at: Timestamp,
     pub(super) acknowledged_at: Option<Timestamp>,
     /// What was said of it, and when.
-    pub(super) said: Vec<(Timestamp, Word)>,
+    pub(super) said: Vec<(Timestamp, VerdictKind)>,
     /// Messages about it so far, for their ids.
     pub(super) messages: u32,
     /// How often the ticket came after the first time.

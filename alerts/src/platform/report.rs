@@ -4,7 +4,8 @@ use domain::{Sha256, TicketId, Timestamp};
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use super::{Platform, case::Case, inbound::CheckWord, script::Word};
+use super::{Platform, case::Case, inbound::CheckWord};
+use crate::case::VerdictKind;
 
 /// One case.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -108,7 +109,7 @@ pub fn totals(platform: &Platform) -> Totals {
     let mut totals = platform.totals;
     for case in platform.cases.values() {
         totals.cases += 1;
-        totals.closed += usize::from(case.said.iter().any(|(_, word)| *word == Word::Closed));
+        totals.closed += usize::from(case.said.iter().any(|(_, word)| *word == VerdictKind::Closed));
         totals.repeats += case.repeats;
         totals.rivals += u32::from(case.rivals > 0);
         totals.pictures_missing += missing(platform, case);
@@ -122,7 +123,7 @@ fn missing(platform: &Platform, case: &Case) -> usize {
 
 fn line(platform: &Platform, case: &Case) -> Line {
     let time = |at: Timestamp| rfc3339(at, &platform.voice.timezone);
-    let last = |wanted: Word| case.said.iter().rev().find(|(_, word)| *word == wanted).map(|(at, _)| time(*at));
+    let last = |wanted: VerdictKind| case.said.iter().rev().find(|(_, word)| *word == wanted).map(|(at, _)| time(*at));
     let check = |word: CheckWord| match word {
         CheckWord::Cleared => "cleared",
         CheckWord::StillThere => "still_there",
@@ -138,9 +139,9 @@ fn line(platform: &Platform, case: &Case) -> Line {
         node_state: case.node_state.clone(),
         submitted_at: time(case.submitted_at),
         acknowledged_at: case.acknowledged_at.map(time),
-        dispatched_at: last(Word::Dispatched),
-        handled_at: last(Word::Handled),
-        closed_at: last(Word::Closed),
+        dispatched_at: last(VerdictKind::Dispatched),
+        handled_at: last(VerdictKind::Handled),
+        closed_at: last(VerdictKind::Closed),
         checks: case.checks.iter().map(|(_, c)| check(c.result)).collect(),
         gone_by_itself: case.gone_at.is_some(),
         reopened: case.reopened,

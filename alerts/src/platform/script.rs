@@ -7,6 +7,8 @@
 use domain::{Kind, Millis, Sha256, TicketId};
 use serde::{Deserialize, Serialize};
 
+use crate::case::VerdictKind;
+
 /// All that the platform knows how to do.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -103,7 +105,7 @@ pub struct Step {
     #[serde(default)]
     pub after: Millis,
     /// What is said.
-    pub verdict: Word,
+    pub verdict: VerdictKind,
     /// Why, as a code.
     #[serde(default)]
     pub reason: Option<String>,
@@ -122,62 +124,6 @@ pub struct Step {
     /// Chance that it is said at all; the time passes all the same.
     #[serde(default = "always")]
     pub share: f64,
-}
-
-/// What a platform says of a case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Word {
-    /// A person has confirmed a ticket that waited for it.
-    Confirmed,
-    /// It was given to a unit.
-    Dispatched,
-    /// The unit is at it.
-    Handling,
-    /// The unit says that it is done.
-    Handled,
-    /// The unit has given it back.
-    Returned,
-    /// It is no case.
-    Rejected,
-    /// Nothing can be done for now.
-    Suspended,
-    /// It goes on.
-    Resumed,
-    /// There is more time.
-    Extended,
-    /// Somebody above keeps an eye on it.
-    Supervised,
-    /// Look again, whatever was said before.
-    VerifyRequested,
-    /// It is over.
-    Closed,
-}
-
-impl Word {
-    /// As it stands in messages.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Confirmed => "confirmed",
-            Self::Dispatched => "dispatched",
-            Self::Handling => "handling",
-            Self::Handled => "handled",
-            Self::Returned => "returned",
-            Self::Rejected => "rejected",
-            Self::Suspended => "suspended",
-            Self::Resumed => "resumed",
-            Self::Extended => "extended",
-            Self::Supervised => "supervised",
-            Self::VerifyRequested => "verify_requested",
-            Self::Closed => "closed",
-        }
-    }
-
-    /// Whether nobody would know what to make of it without a reason.
-    fn needs_reason(self) -> bool {
-        matches!(self, Self::Rejected | Self::Returned | Self::Suspended | Self::Extended)
-    }
 }
 
 /// A script that cannot be played.
@@ -208,7 +154,7 @@ impl Default for Faults {
 impl Step {
     /// This verdict so long after the one before.
     #[must_use]
-    pub fn new(after: Millis, verdict: Word) -> Self {
+    pub fn new(after: Millis, verdict: VerdictKind) -> Self {
         Self { after, verdict, reason: None, note: None, dept: None, by: None, due: None, share: 1.0 }
     }
 }
@@ -220,22 +166,22 @@ impl Default for Plan {
             let dispatched = Step {
                 dept: Some("城管中队 / urban management".into()),
                 due: Some(Millis::mins(30)),
-                ..Step::new(Millis::secs(5), Word::Dispatched)
+                ..Step::new(Millis::secs(5), VerdictKind::Dispatched)
             };
-            let handling = Step::new(Millis::secs(10), Word::Handling);
-            let handled = Step { by: Some("officer".into()), ..Step::new(Millis::secs(45), Word::Handled) };
+            let handling = Step::new(Millis::secs(10), VerdictKind::Handling);
+            let handled = Step { by: Some("officer".into()), ..Step::new(Millis::secs(45), VerdictKind::Handled) };
             vec![dispatched, handling, handled]
         };
         let supervised = Step {
             note: Some("said to be handled, and still there".into()),
-            ..Step::new(Millis::secs(1), Word::Supervised)
+            ..Step::new(Millis::secs(1), VerdictKind::Supervised)
         };
         let suspended = Step {
             reason: Some("cannot_solve".into()),
             note: Some("handled several times, and still there".into()),
-            ..Step::new(Millis::secs(2), Word::Suspended)
+            ..Step::new(Millis::secs(2), VerdictKind::Suspended)
         };
-        let closed = || vec![Step { by: Some("centre".into()), ..Step::new(Millis::secs(2), Word::Closed) }];
+        let closed = || vec![Step { by: Some("centre".into()), ..Step::new(Millis::secs(2), VerdictKind::Closed) }];
         Self {
             name: "usual".into(),
             kinds: Vec::new(),
@@ -245,7 +191,7 @@ impl Default for Plan {
             steps: out(),
             cleared: closed(),
             still_there: [vec![supervised], out()].concat(),
-            unclear: vec![Step::new(Millis::secs(30), Word::VerifyRequested)],
+            unclear: vec![Step::new(Millis::secs(30), VerdictKind::VerifyRequested)],
             gone: closed(),
             reopened: out(),
             rounds: 5,

@@ -103,7 +103,7 @@ fn a_ticket_is_carried_through_to_closed() {
     assert_eq!((line.state, line.checks.as_slice()), ("closed", &["still_there", "cleared"][..]));
     assert_eq!((line.before, line.after), (Some(picture(1)), Some(picture(502))));
     assert_eq!((line.pictures, line.pictures_missing, line.pictures_late), (1, 1, 1), "the original does not leave");
-    assert!(platform.has_reached(Goal { cases: 1, reached: Reached::Said(Word::Closed) }));
+    assert!(platform.has_reached(Goal { cases: 1, reached: Reached::Said(VerdictKind::Closed) }));
     assert!(!platform.has_reached(Goal { cases: 2, reached: Reached::Submitted }));
 }
 
@@ -226,7 +226,7 @@ fn a_plan_may_refuse_and_what_is_refused_is_left_alone() {
 
 #[test]
 fn words_of_a_goal_are_those_of_the_contract() {
-    assert_eq!(Reached::parse("closed"), Some(Reached::Said(Word::Closed)));
+    assert_eq!(Reached::parse("closed"), Some(Reached::Said(VerdictKind::Closed)));
     assert_eq!(Reached::parse("still_there"), Some(Reached::Checked(CheckWord::StillThere)));
     assert_eq!(Reached::parse("acknowledged"), Some(Reached::Acknowledged));
     assert_eq!(Reached::parse("done"), None);

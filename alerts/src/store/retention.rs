@@ -6,7 +6,7 @@
 use domain::{Kind, Sha256, TicketId, Timestamp};
 use sqlx::{AnyConnection, Row as _};
 
-use super::{Store, row::TicketRow, sql::Sql};
+use super::{Store, row::TicketRow, sql::Sql, tickets::must_be_known};
 use crate::AlertsError;
 
 /// The tables whose rows belong to a ticket, in the order in which they are emptied. A test holds the schema to it.
@@ -79,14 +79,7 @@ impl Store {
         const DOING: &str = "hold a ticket";
         let failed = self.failed(DOING);
         let mut tx = self.begin(DOING).await?;
-        let known: Option<i64> = sqlx::query_scalar("SELECT 1 FROM tickets WHERE id = $1")
-            .bind(ticket.to_string())
-            .fetch_optional(&mut *tx)
-            .await
-            .map_err(&failed)?;
-        if known.is_none() {
-            return Err(AlertsError::UnknownTicket(ticket));
-        }
+        must_be_known(&mut tx, ticket, &failed).await?;
         if in_force(&mut tx, ticket).await.map_err(&failed)? {
             return Ok(false);
         }

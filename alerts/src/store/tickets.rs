@@ -147,14 +147,7 @@ impl Store {
         const DOING: &str = "add evidence to a ticket";
         let failed = self.failed(DOING);
         let mut tx = self.begin(DOING).await?;
-        let known: Option<i32> = sqlx::query_scalar("SELECT 1 FROM tickets WHERE id = $1")
-            .bind(ticket.to_string())
-            .fetch_optional(&mut *tx)
-            .await
-            .map_err(&failed)?;
-        if known.is_none() {
-            return Err(AlertsError::UnknownTicket(ticket));
-        }
+        must_be_known(&mut tx, ticket, &failed).await?;
         insert_evidence(&mut tx, ticket, evidence).await.map_err(&failed)?;
         enqueue(&mut tx, ticket, Purpose::Case, messages).await.map_err(&failed)?;
         tx.commit().await.map_err(&failed)?;
@@ -286,6 +279,20 @@ impl Store {
         let mut tx = self.snapshot(DOING).await?;
         load_in(&mut tx, query, self.failed(DOING)).await
     }
+}
+
+/// Refuses a ticket that is not there, as the transaction of `connection` sees it.
+pub(super) async fn must_be_known(
+    connection: &mut AnyConnection,
+    ticket: TicketId,
+    failed: impl Fn(sqlx::Error) -> AlertsError,
+) -> Result<(), AlertsError> {
+    let known: Option<i64> = sqlx::query_scalar("SELECT CAST(1 AS BIGINT) FROM tickets WHERE id = $1")
+        .bind(ticket.to_string())
+        .fetch_optional(connection)
+        .await
+        .map_err(failed)?;
+    known.map(drop).ok_or(AlertsError::UnknownTicket(ticket))
 }
 
 /// One ticket with its evidence, as the transaction of `connection` sees it.

@@ -1,10 +1,9 @@
 //! The reference platform against a real broker and a real publisher: tickets in, acknowledgements and verdicts out.
 
 use alerts::{
+    case::VerdictKind,
     mqtt::MqttConfig,
-    platform::{
-        AckStep, Client, ClientConfig, Ended, Goal, Plan, Platform, Reached, Script, Step, Word, lines, totals,
-    },
+    platform::{AckStep, Client, ClientConfig, Ended, Goal, Plan, Platform, Reached, Script, Step, lines, totals},
 };
 use domain::{Millis, TicketId};
 use tokio_util::sync::CancellationToken;
@@ -17,10 +16,10 @@ use crate::{
 
 /// All that the built-in script does, without its waiting.
 fn hasty() -> Script {
-    let at_once = |words: &[Word]| words.iter().map(|&word| Step::new(Millis(1), word)).collect();
+    let at_once = |words: &[VerdictKind]| words.iter().map(|&word| Step::new(Millis(1), word)).collect();
     let plan = Plan {
         ack: AckStep { after: Millis::ZERO, ..AckStep::default() },
-        steps: at_once(&[Word::Dispatched, Word::Handling, Word::Handled, Word::Closed]),
+        steps: at_once(&[VerdictKind::Dispatched, VerdictKind::Handling, VerdictKind::Handled, VerdictKind::Closed]),
         ..Plan::default()
     };
     Script { plans: vec![plan], ..Script::default() }
@@ -31,7 +30,7 @@ fn client(mqtt: MqttConfig, script: Script, pictures: Option<std::path::PathBuf>
     Client::new(config, Platform::new(script, "test", jiff::tz::TimeZone::UTC)).unwrap()
 }
 
-fn until(cases: usize, word: Word) -> Option<Goal> {
+fn until(cases: usize, word: VerdictKind) -> Option<Goal> {
     Some(Goal { cases, reached: Reached::Said(word) })
 }
 
@@ -56,7 +55,7 @@ async fn a_ticket_is_acknowledged_and_carried_through() {
     let publisher = house.publisher(broker.config());
     let tickets: [TicketId; 2] =
         [house.open_ticket(1, &[50_000, 180_000]).await.id(), house.open_ticket(2, &[1_500_000]).await.id()];
-    play(&mut platform, until(2, Word::Closed)).await;
+    play(&mut platform, until(2, VerdictKind::Closed)).await;
 
     let lines = lines(platform.platform());
     assert_eq!(lines.iter().map(|line| line.ticket_id).collect::<Vec<_>>(), tickets);
@@ -90,7 +89,7 @@ async fn a_broker_that_is_away_is_waited_for() {
     broker.stop();
     let publisher = house.publisher(broker.config());
     let play_on = async {
-        play(&mut platform, until(1, Word::Dispatched)).await;
+        play(&mut platform, until(1, VerdictKind::Dispatched)).await;
         platform
     };
     let disturb = async {
