@@ -16,7 +16,7 @@ use serde::{
 use crate::sheet::{Fields, Sheet, SheetError};
 
 /// The columns, in any order.
-pub const COLUMNS: [&str; 23] = [
+pub const COLUMNS: [&str; 25] = [
     "item",
     "kind",
     "place",
@@ -29,6 +29,8 @@ pub const COLUMNS: [&str; 23] = [
     "codes",
     "dept_zh",
     "dept_en",
+    "dept3_zh",
+    "dept3_en",
     "copies",
     "copies_en",
     "steps",
@@ -78,6 +80,7 @@ fn row(line: u64, fields: Fields<'_>) -> Result<Row, String> {
             name: words("name_zh", "name_en"),
             codes: list(fields, "codes").map(|code| parsed("codes", code)).collect::<Result<_, _>>()?,
             dept: words("dept_zh", "dept_en"),
+            third_dept: words("dept3_zh", "dept3_en"),
             copies: words_list(fields, "copies")?,
             steps: words_list(fields, "steps")?,
             level: ResponseLevel::try_from(level).map_err(said("level"))?,
@@ -199,11 +202,11 @@ mod tests {
 
     #[test]
     fn excel_on_a_chinese_windows_writes_it_well_enough() {
-        let table =
-            "item,kind,dept_zh,level,solve,steps\nT-1,lane.motor,斜土街道城管中队,4,4工作时,拍照\u{ff1b}劝离;复查\n";
+        let table = "item,kind,dept_zh,dept3_zh,level,solve,steps\nT-1,lane.motor,斜土街道城管中队,江南新村站,4,4工作时,拍照\u{ff1b}劝离;复查\n";
         let (rows, bad) = read_bytes(&encoding_rs::GBK.encode(table).0);
         assert!(bad.is_empty(), "{bad:?}");
         let item = &rows[0].item;
+        assert_eq!(item.task.third_dept.en(), "江南新村站");
         assert_eq!((item.task.dept.zh(), item.task.solve.to_string().as_str()), ("斜土街道城管中队", "4 wh"));
         let steps: Vec<_> = item.task.steps.iter().map(|step| (step.zh(), step.en())).collect();
         assert_eq!(steps, [("拍照", "拍照"), ("劝离", "劝离"), ("复查", "复查")]);

@@ -342,6 +342,7 @@ impl Pipeline {
             }),
             sensors: sensor_board,
             streets: config.load_grid(Path::new("the configuration"))?.street_names(),
+            public_url: config.console.public_url.clone(),
             node: config.node.id.clone(),
             time_zone: timezone,
         };

@@ -1,10 +1,23 @@
 //! Cases in the sixteen columns of Shanghai's platform, as CSV and as XLSX, so that a list of ours goes where theirs go.
 
+use std::collections::HashSet;
+
 use domain::Timestamp;
 use jiff::tz::TimeZone;
 use rust_xlsxwriter::{Format, Workbook, XlsxError};
 
-use crate::{case::State, duty::CaseCode, kinds::kind_info, ticket::Ticket};
+use crate::{
+    AlertsError,
+    case::State,
+    duty::CaseCode,
+    kinds::kind_info,
+    store::{Extract, Store},
+    streets::StreetNames,
+    ticket::Ticket,
+};
+
+/// Tickets that are read at once.
+const BATCH: u32 = 500;
 
 /// The columns, in their order.
 pub const COLUMNS: [&str; 16] = [
@@ -39,9 +52,51 @@ const MAJORS: [(&str, &str); 6] = [
     ("06", "其他"),
 ];
 
-/// A ticket as a row; `filed_by` is the unit that files, times are on the clocks of `timezone`.
+/// What a row needs beside its ticket.
+#[derive(Debug, Clone, Copy)]
+pub struct Books<'a> {
+    /// The unit that files.
+    pub filed_by: &'a str,
+    /// What streets are called.
+    pub streets: &'a StreetNames,
+    /// On whose clocks times are.
+    pub timezone: &'a TimeZone,
+}
+
+/// The rows of the cases that came about from one moment to before another, newest first; none where there are more than
+/// `most`.
+///
+/// # Errors
+/// When the database fails or a row is damaged.
+pub async fn rows(
+    store: &Store,
+    (from, to): (Timestamp, Timestamp),
+    books: Books<'_>,
+    most: usize,
+) -> Result<Option<Vec<Row>>, AlertsError> {
+    let (mut rows, mut seen, mut offset) = (Vec::new(), HashSet::new(), 0);
+    loop {
+        let extract = Extract { from, to, kinds: Vec::new(), states: Vec::new(), limit: BATCH, offset };
+        let mut tickets = store.extract(&extract).await?;
+        let is_last = tickets.len() < BATCH as usize;
+        offset += BATCH;
+        // A ticket that opens meanwhile moves all others on by one.
+        tickets.retain(|ticket| seen.insert(ticket.id()));
+        let ids: Vec<_> = tickets.iter().map(Ticket::id).collect();
+        let sent = store.dispatch_times(&ids).await?;
+        rows.extend(tickets.iter().map(|ticket| row(ticket, sent.get(&ticket.id()).copied(), books)));
+        if rows.len() > most {
+            return Ok(None);
+        }
+        if is_last {
+            return Ok(Some(rows));
+        }
+    }
+}
+
+/// A ticket as a row.
 #[must_use]
-pub fn row(ticket: &Ticket, filed_by: &str, timezone: &TimeZone) -> Row {
+pub fn row(ticket: &Ticket, dispatched_at: Option<Timestamp>, books: Books<'_>) -> Row {
     let (incident, route) = (&ticket.incident, ticket.route.as_deref());
     let info = kind_info(&incident.kind);
     let codes: Vec<CaseCode> = match (route, info) {
@@ -55,7 +110,7 @@ pub fn row(ticket: &Ticket, filed_by: &str, timezone: &TimeZone) -> Row {
     let city = codes.iter().find(|code| code.scheme == "SH-GRID");
     let minor = city.or(codes.first()).and_then(CaseCode::name);
     let place = ticket.camera.place.as_ref();
-    let time = |at: Timestamp| local(at, timezone);
+    let time = |at: Timestamp| local(at, books.timezone);
     let level = ticket.clocks.as_ref().map(|clocks| clocks.level()).or(route.map(|route| route.task.level));
     [
         state(ticket).to_owned(),
@@ -67,12 +122,12 @@ pub fn row(ticket: &Ticket, filed_by: &str, timezone: &TimeZone) -> Row {
         major.map_or_else(String::new, |(_, name)| (*name).to_owned()),
         minor.unwrap_or_default().to_owned(),
         info.map_or_else(|| incident.kind.to_string(), |info| info.name_zh.to_owned()),
-        place.and_then(|place| place.grid.street()).unwrap_or_default().to_owned(),
+        place.and_then(|place| place.grid.street()).map_or_else(String::new, |code| books.streets.zh(code).to_owned()),
         place.map_or_else(String::new, |place| place.address.clone()),
-        filed_by.to_owned(),
-        String::new(),
+        books.filed_by.to_owned(),
+        dispatched_at.map_or_else(String::new, time),
         ticket.case.dept().or(route.map(|route| route.task.dept.zh())).unwrap_or_default().to_owned(),
-        String::new(),
+        route.map_or_else(String::new, |route| route.task.third_dept.zh().to_owned()),
         ticket
             .clocks
             .as_ref()

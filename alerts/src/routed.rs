@@ -88,6 +88,7 @@ impl Routed {
                 name: Words { zh: info.name_zh.to_owned(), en: info.name_en.to_owned() },
                 codes: info.codes.iter().map(CaseCode::from).collect(),
                 dept: Words { zh: info.dept_zh.to_owned(), en: info.dept_en.to_owned() },
+                third_dept: Words::default(),
                 copies: Vec::new(),
                 steps: Vec::new(),
                 level,

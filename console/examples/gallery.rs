@@ -7,11 +7,15 @@ mod street;
 use std::time::SystemTime;
 
 use alerts::{
+    case::{Answer, Event, Reason, Verdict, VerdictKind},
     incident::ZonePurpose,
-    ticket::{EvidenceRole, TicketState},
+    store::Ruling,
+    ticket::{EvidenceRole, Ticket, TicketState},
+    wire::CaseMessages,
 };
-use domain::{CameraState, Millis, Timestamp};
-use street::{add_pictures, camera, lane, paint, place, street, ticket, zone};
+use console::Console;
+use domain::{Ailment, CameraFault, CameraState, Millis, Timestamp};
+use street::{add_pictures, add_problems, add_zero_report, camera, lane, paint, place, street, ticket, zone};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -37,6 +41,7 @@ async fn main() {
                 view.report.reconnects = 214;
                 view.report.last_look_at = Some(now - Millis::mins(55));
             }
+            5 => view.report.ailments = vec![Ailment { fault: CameraFault::Blind, since: now - Millis::mins(20) }],
             6 => {
                 view.report.state = CameraState::Connecting;
                 view.report.last_keyframe_at = None;
@@ -72,6 +77,11 @@ async fn main() {
             add_pictures(&street.console, &mut t, EvidenceRole::After, at + Millis::mins(12));
         }
         street.console.store.open_ticket(&t, &[]).await.expect("written");
+        live(&street.console, &t, n).await;
+    }
+    if !empty {
+        add_zero_report(&street).await;
+        add_problems(&street, now, 7).await;
     }
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     #[allow(clippy::print_stdout, reason = "a program for a terminal")]
@@ -79,4 +89,36 @@ async fn main() {
         println!("http://{}", listener.local_addr().expect("bound"));
     }
     console::serve(listener, street.console, CancellationToken::new()).await.expect("served");
+}
+
+/// What the platform says of the `n`th ticket: each has another life.
+async fn live(console: &Console, ticket: &Ticket, n: i64) {
+    let said = |kind: VerdictKind, minutes: i64, reason: Option<&str>| {
+        let at = ticket.incident.confirmed_at + Millis::mins(minutes);
+        let mut verdict = Verdict::new(kind, at);
+        verdict.reason = reason.map(Reason::new);
+        verdict.case_no = Some(format!("2026-{n:05}"));
+        verdict.dept = Some("斜土街道城管中队".to_owned());
+        (at, Event::Said(verdict))
+    };
+    let answer = if n % 9 == 4 { Answer::Duplicate } else { Answer::Accepted };
+    let answered = ticket.incident.confirmed_at + Millis::secs(2);
+    let mut life = vec![(answered, Event::Acknowledged { answer, case_no: Some(format!("2026-{n:05}")) })];
+    match n % 6 {
+        0 => {}
+        1 => life.push(said(VerdictKind::Rejected, 9, Some(["false_alarm", "legal", "duplicate"][n as usize % 3]))),
+        _ => {
+            life.push(said(VerdictKind::Dispatched, 4 + n, None));
+            life.push(said(VerdictKind::Handling, 20 + n, None));
+        }
+    }
+    if matches!(n % 6, 2 | 4 | 5) {
+        life.push(said(VerdictKind::Handled, 50 + 2 * n, None));
+        life.push(said(VerdictKind::Closed, 75 + 4 * n, None));
+    }
+    for (at, event) in life {
+        let ruling = Ruling::plain(ticket.id(), at, event);
+        // A life that is refused half-way is one, too.
+        console.store.rule(&ruling, |_, _| CaseMessages::default()).await.expect("written");
+    }
 }

@@ -7,7 +7,7 @@ use domain::{Millis, NodeId, Timestamp};
 use jiff::tz::TimeZone;
 use tokio::sync::Semaphore;
 
-use crate::{answer::Fault, fleet::Fleet, layout::Figures};
+use crate::{answer::Fault, config::PublicUrl, fleet::Fleet, layout::Figures};
 
 /// How the rest of the process fares, as far as the console cannot see it for itself.
 #[derive(Debug, Clone, Default)]
@@ -71,6 +71,8 @@ pub struct Console {
     pub sensors: Option<SensorBoard>,
     /// What the city's streets are called.
     pub streets: StreetNames,
+    /// Where people outside reach the pages, where that is configured.
+    pub public_url: Option<PublicUrl>,
     /// This process among its peers.
     pub node: NodeId,
     /// The zone that times are shown in.

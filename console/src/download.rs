@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use alerts::{
-    export::{self, Row},
-    store::Extract,
-};
+use alerts::export::{self, Books};
 use axum::{
     Extension,
     extract::{Path, State},
@@ -15,15 +12,7 @@ use axum::{
 use domain::Timestamp;
 use jiff::{ToSpan as _, civil::Date, tz::TimeZone};
 
-use crate::{
-    answer::Fault,
-    console::{Console, Desk},
-    params::Params,
-    visit::Visit,
-};
-
-/// Tickets that are read at once.
-const BATCH: u32 = 500;
+use crate::{answer::Fault, console::Desk, params::Params, visit::Visit};
 
 /// More than this in one file is asked for in parts.
 const MOST: usize = 100_000;
@@ -47,7 +36,12 @@ pub(crate) async fn cases(
     };
     visit.params.only(&DATES)?;
     let (from, to) = Days::of(&visit.params, visit.now, &console.time_zone)?.bounds(&console.time_zone)?;
-    let rows = rows(console, from, to).await?;
+    let (filed_by, streets, timezone) = (console.node.as_str(), &console.streets, &console.time_zone);
+    let books = Books { filed_by, streets, timezone };
+    let rows = export::rows(&console.store, (from, to), books, MOST).await.map_err(Fault::internal)?;
+    let Some(rows) = rows else {
+        return Err(Fault::BadRequest(format!("more than {MOST} cases; ask for fewer days at a time")));
+    };
     // Making a workbook of many rows takes a while.
     let bytes = if file.ends_with(".csv") {
         export::csv(rows)
@@ -94,21 +88,5 @@ impl Days {
             instant.map(|instant| Timestamp(instant.as_millisecond())).map_err(Fault::internal)
         };
         Ok((begins(self.first)?, begins(self.last.checked_add(1.day()).map_err(Fault::internal)?)?))
-    }
-}
-
-async fn rows(console: &Console, from: Timestamp, to: Timestamp) -> Result<Vec<Row>, Fault> {
-    let mut rows = Vec::new();
-    loop {
-        let offset = u32::try_from(rows.len()).unwrap_or(u32::MAX);
-        let extract = Extract { from, to, kinds: Vec::new(), states: Vec::new(), limit: BATCH, offset };
-        let tickets = console.store.extract(&extract).await.map_err(Fault::internal)?;
-        rows.extend(tickets.iter().map(|ticket| export::row(ticket, console.node.as_str(), &console.time_zone)));
-        if tickets.len() < BATCH as usize {
-            return Ok(rows);
-        }
-        if rows.len() >= MOST {
-            return Err(Fault::BadRequest(format!("more than {MOST} cases; ask for fewer days at a time")));
-        }
     }
 }

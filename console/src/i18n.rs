@@ -207,6 +207,7 @@ texts! {
     TicketIdLabel: "工单编号", "Ticket id";
     Routing: "责任与时限", "Who answers";
     Dept: "主责部门", "Responsible unit";
+    ThirdDept: "三级主责部门", "Third-level unit";
     Level: "响应等级", "Response level";
     DutyItem: "责任清单条目", "Item of the list";
     Codes: "案件代码", "Case codes";

@@ -34,7 +34,7 @@ mod times;
 mod visit;
 mod zero_page;
 
-pub use config::ConsoleConfig;
+pub use config::{ConsoleConfig, PublicUrl, PublicUrlError};
 pub use console::{Console, LookVitals, Vitals};
 pub use fleet::{CameraChanges, CameraView, Fleet, ReloadFuture, StillError, StillFuture};
 pub use server::{ConsoleError, describe_metrics, router, serve};

@@ -16,12 +16,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use domain::{Kind, Millis, TicketId, Timestamp};
-use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 
 use crate::{
     answer::Fault,
-    console::Desk,
+    console::{Console, Desk},
     i18n::{Lang, Text},
     params::Params,
     times::rfc3339,
@@ -135,7 +134,7 @@ pub(crate) async fn request(State(desk): State<Arc<Desk>>, Path(file): Path<Stri
     let ticket = desk.console.store.ticket(id).await.map_err(Fault::internal)?;
     match ticket {
         Some(ticket) => {
-            let one = request_of(&ticket, &desk.console.time_zone);
+            let one = request_of(&ticket, &desk.console);
             Ok(form.answer(StatusCode::OK, "service_requests", "request", &[one]))
         }
         None => {
@@ -251,13 +250,13 @@ async fn requests(desk: &Desk, wanted: Wanted, form: Form) -> Result<Response, F
         Wanted::Nothing => Ok(Vec::new()),
     };
     let tickets = tickets.map_err(Fault::internal)?;
-    let requests: Vec<_> = tickets.iter().map(|ticket| request_of(ticket, &desk.console.time_zone)).collect();
+    let requests: Vec<_> = tickets.iter().map(|ticket| request_of(ticket, &desk.console)).collect();
     Ok(form.answer(StatusCode::OK, "service_requests", "request", &requests))
 }
 
-fn request_of(ticket: &Ticket, zone: &TimeZone) -> Map<String, Value> {
+fn request_of(ticket: &Ticket, console: &Console) -> Map<String, Value> {
     let (incident, route) = (&ticket.incident, ticket.route.as_deref());
-    let at = |moment| json!(rfc3339(moment, zone));
+    let at = |moment| json!(rfc3339(moment, &console.time_zone));
     let info = kind_info(&incident.kind);
     let place = ticket.camera.place.as_ref();
     let status = match ticket.state {
@@ -270,7 +269,9 @@ fn request_of(ticket: &Ticket, zone: &TimeZone) -> Map<String, Value> {
         .evidence
         .iter()
         .filter(|e| e.rendition == Rendition::Annotated)
-        .min_by_key(|e| (e.role != EvidenceRole::Confirming, e.width));
+        .min_by_key(|e| (e.role != EvidenceRole::Confirming, e.width))
+        .map(|picture| format!("/evidence/{}", picture.sha256))
+        .map(|path| console.public_url.as_ref().map_or_else(|| path.clone(), |url| url.at(&path)));
     let both = |words: &Words| format!("{} {}", words.zh, words.en).trim().to_owned();
     object([
         ("service_request_id", json!(ticket.id().to_string())),
@@ -292,6 +293,6 @@ fn request_of(ticket: &Ticket, zone: &TimeZone) -> Map<String, Value> {
         ("zipcode", Value::Null),
         ("lat", json!(place.and_then(|place| place.lat))),
         ("long", json!(place.and_then(|place| place.lon))),
-        ("media_url", json!(picture.map(|picture| format!("/evidence/{}", picture.sha256)))),
+        ("media_url", json!(picture)),
     ])
 }

@@ -272,6 +272,7 @@ fn routing(console: &Console, visit: &Visit, route: &Routed, clocks: Option<&Cas
             }
             dl.facts {
                 (fact(Text::Dept, lang, &html! { (said(&route.task.dept)) }))
+                @if !route.task.third_dept.is_empty() { (fact(Text::ThirdDept, lang, &html! { (said(&route.task.third_dept)) })) }
                 (fact(Text::Level, lang, &html! { (match lang { Lang::Zh => route.task.level.zh(), Lang::En => route.task.level.en() }) }))
                 @if let Some(item) = &route.item {
                     (fact(Text::DutyItem, lang, &html! { code { (item.id) } " v" (item.version) }))

@@ -151,6 +151,7 @@ pub async fn run_explain(path: &Path, kind: &Kind, place: &Cell, at: Option<&str
     };
     line("task", both(&item.task.name));
     line("codes", item.task.codes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
+    line("third", both(&item.task.third_dept));
     line("copies", item.task.copies.iter().map(both).collect::<Vec<_>>().join(", "));
     item.task.steps.iter().zip(1..).for_each(|(step, n)| line(&format!("step {n}"), both(step)));
     line("pictures", format!("{} to open, {} to close", item.task.photos_open, item.task.photos_close));

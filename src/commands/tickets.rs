@@ -6,10 +6,10 @@ use alerts::{
     case::State,
     deadline::Light,
     evidence::EvidenceStore,
-    export,
+    export::{self, Books},
     incident::Incident,
     kinds::kind_info,
-    store::{Database, Extract, HistoryLine, Store, TicketFilter},
+    store::{Database, HistoryLine, Store, TicketFilter},
 };
 use anyhow::{Context as _, bail};
 use domain::{CameraId, TicketId, Timestamp};
@@ -120,6 +120,9 @@ pub async fn run_show(config: &Path, id: TicketId, json: bool, export: Option<&P
             }
             let due = |due: Option<Timestamp>| due.map_or_else(|| "-".into(), |due| local_time(due, &timezone));
             println!("answers    {} {}", route.task.dept.zh, route.task.dept.en);
+            if !route.task.third_dept.is_empty() {
+                println!("           {} {}", route.task.third_dept.zh, route.task.third_dept.en);
+            }
             println!("routed     {}", route.why.zh);
             println!("           {}", route.why.en);
             println!("codes      {}", route.task.codes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
@@ -195,9 +198,8 @@ pub async fn run_show(config: &Path, id: TicketId, json: bool, export: Option<&P
 ///
 /// # Errors
 /// When the configuration does not load, the database cannot be read or the file cannot be written.
-pub async fn run_export(config: &Path, file: &Path, from: Option<Date>, to: Option<Date>) -> anyhow::Result<()> {
-    const BATCH: u32 = 500;
-    let config = Config::load(config)?;
+pub async fn run_export(path: &Path, file: &Path, from: Option<Date>, to: Option<Date>) -> anyhow::Result<()> {
+    let config = Config::load(path)?;
     let timezone = config.timezone()?;
     let store = store(&config).await?;
     let last = to.unwrap_or_else(|| jiff::Timestamp::now().to_zoned(timezone.clone()).date());
@@ -209,16 +211,9 @@ pub async fn run_export(config: &Path, file: &Path, from: Option<Date>, to: Opti
         Ok(Timestamp(timezone.to_timestamp(date.at(0, 0, 0, 0))?.as_millisecond()))
     };
     let (from, to) = (begins(first)?, begins(last.checked_add(1.day())?)?);
-    let mut rows = Vec::new();
-    loop {
-        let offset = u32::try_from(rows.len())?;
-        let extract = Extract { from, to, kinds: Vec::new(), states: Vec::new(), limit: BATCH, offset };
-        let tickets = store.extract(&extract).await?;
-        rows.extend(tickets.iter().map(|ticket| export::row(ticket, config.node.id.as_str(), &timezone)));
-        if tickets.len() < BATCH as usize {
-            break;
-        }
-    }
+    let streets = config.load_grid(path)?.street_names();
+    let books = Books { filed_by: config.node.id.as_str(), streets: &streets, timezone: &timezone };
+    let rows = export::rows(&store, (from, to), books, usize::MAX).await?.unwrap_or_default();
     let count = rows.len();
     let is_workbook = file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("xlsx"));
     let bytes = if is_workbook { export::xlsx(rows)? } else { export::csv(rows) };

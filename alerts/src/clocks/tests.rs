@@ -25,6 +25,7 @@ fn route(arrive: &str, solve: &str, level: ResponseLevel) -> Routed {
             name: Words::default(),
             codes: Vec::new(),
             dept: Words::default(),
+            third_dept: Words::default(),
             copies: Vec::new(),
             steps: Vec::new(),
             level,

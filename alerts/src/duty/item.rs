@@ -57,6 +57,9 @@ pub struct Task {
     pub codes: Vec<CaseCode>,
     /// The unit that answers.
     pub dept: Words,
+    /// The unit within it that goes there (三级主责部门); empty where the list does not say.
+    #[serde(default)]
+    pub third_dept: Words,
     /// Who gets a copy (抄报).
     pub copies: Vec<Words>,
     /// What is to be done, in order.
@@ -94,6 +97,12 @@ pub struct ItemVersion {
 }
 
 impl Words {
+    /// Whether it says nothing in either language.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.zh.is_empty() && self.en.is_empty()
+    }
+
     /// The Chinese text, or the English where there is none.
     #[must_use]
     pub fn zh(&self) -> &str {

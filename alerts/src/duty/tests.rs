@@ -22,6 +22,7 @@ fn item(id: &str, place: &str, hours: &[&str]) -> DutyItem {
             name: Words::default(),
             codes: vec!["CJT214-2007:05-05".parse().expect("a code")],
             dept: Words { zh: "交警".into(), en: "traffic police".into() },
+            third_dept: Words::default(),
             copies: Vec::new(),
             steps: Vec::new(),
             level: ResponseLevel::Community,

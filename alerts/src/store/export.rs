@@ -1,8 +1,15 @@
 //! Tickets by a stretch of time, for exports and for other systems' views.
 
+use std::collections::BTreeMap;
+
 use domain::{Kind, TicketId, Timestamp};
 
-use super::{Store, row::word, sql::Sql, tickets::TICKET_COLUMNS};
+use super::{
+    Store,
+    row::{TicketRow, word},
+    sql::Sql,
+    tickets::TICKET_COLUMNS,
+};
 use crate::{
     AlertsError,
     ticket::{Ticket, TicketState},
@@ -42,6 +49,24 @@ impl Store {
         query.push(" ORDER BY confirmed_at DESC, id DESC LIMIT ").bind(i64::from(extract.limit));
         query.push(" OFFSET ").bind(i64::from(extract.offset));
         self.load(query).await
+    }
+
+    /// When a unit was last sent to each of these tickets; those to which none was are absent.
+    ///
+    /// # Errors
+    /// When the database fails or a row is damaged.
+    pub async fn dispatch_times(&self, ids: &[TicketId]) -> Result<BTreeMap<TicketId, Timestamp>, AlertsError> {
+        if ids.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let mut query = Sql::new(
+            "SELECT ticket AS id, MAX(COALESCE(decided_at, at)) AS dispatched_at FROM case_events \
+             WHERE event = 'dispatched' AND ticket IN ",
+        );
+        query.bind_all(ids.iter().map(ToString::to_string)).push(" GROUP BY ticket");
+        let rows = query.query().fetch_all(&self.readers).await;
+        let rows = rows.map_err(self.failed("read when units were sent"))?;
+        rows.iter().map(|row| TicketRow::new(row, "id")?.to_dispatch_time()).collect()
     }
 
     /// These tickets, as far as they are there, newest first.

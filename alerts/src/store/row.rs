@@ -165,6 +165,11 @@ impl<'r> TicketRow<'r> {
         })
     }
 
+    /// With its ticket.
+    pub(super) fn to_dispatch_time(&self) -> Result<(TicketId, Timestamp), AlertsError> {
+        Ok((self.to_id()?, self.time("dispatched_at")?))
+    }
+
     /// With what tells its place in the order.
     pub(super) fn to_case_fact(&self) -> Result<((Timestamp, TicketId), CaseFact), AlertsError> {
         let is = |column| Ok::<_, AlertsError>(self.get::<i64>(column)? != 0);

@@ -441,6 +441,9 @@ async fn what_happens_to_a_case_is_written_with_its_history_and_messages() {
         ]
     );
     assert_eq!(history[3].change.reason, Some(Reason::new("legal")));
+    let nobody = TicketId::derive(Timestamp(1), b"no");
+    let sent: Vec<_> = store.dispatch_times(&[nobody, t.id()]).await.expect("read").into_iter().collect();
+    assert_eq!(sent, [(t.id(), Timestamp(1_500))]);
     assert_eq!((history[3].change.at, history[3].change.decided_at), (Timestamp(3_000), Some(Timestamp(2_500))));
     let topics: Vec<_> = store.outbox_next(0, 10).await.expect("read").into_iter().map(|q| q.message).collect();
     assert_eq!(topics, [ticket_message("t"), ticket_message("1"), ticket_message("2")]);

@@ -6,7 +6,7 @@ use std::{
 };
 
 use alerts::ticket::{EvidenceRole, Ticket};
-use console::ConsoleError;
+use console::{Console, ConsoleError};
 use domain::{Millis, Timestamp};
 use reqwest::{Client, Response, StatusCode, header};
 use tokio::{net::TcpListener, task::JoinSet, time::timeout};
@@ -26,9 +26,15 @@ pub(crate) struct House {
 impl House {
     /// A console over an empty street.
     pub(crate) async fn open() -> Self {
+        Self::open_with(|_| {}).await
+    }
+
+    /// The same, with something about the console changed.
+    pub(crate) async fn open_with(change: impl FnOnce(&mut Console)) -> Self {
         // Only one test of the process can be the first; the others find it done.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let street = street().await;
+        let mut street = street().await;
+        change(&mut street.console);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
         let cancel = CancellationToken::new();

@@ -1,15 +1,21 @@
 //! Other systems' views of tickets: Open311 GeoReport v2, and the sixteen columns.
 
+use alerts::{
+    case::{Event, Verdict, VerdictKind},
+    store::Ruling,
+    ticket::EvidenceRole,
+    wire::CaseMessages,
+};
 use domain::Millis;
 use reqwest::header;
 use serde_json::Value;
 
 use crate::{
     house::House,
-    street::{camera, ticket},
+    street::{add_pictures, camera, ticket},
 };
 
-/// Three tickets of two kinds, the oldest of them gone, and one from half a year ago.
+/// Three tickets of two kinds, the second dispatched, the oldest of them gone, and one from half a year ago.
 async fn with_tickets(house: &House) -> Vec<String> {
     let view = camera("gate-2", "斜土路 <东>", house.now);
     let mut ids = Vec::new();
@@ -20,10 +26,18 @@ async fn with_tickets(house: &House) -> Vec<String> {
             place.address = "=斜土路 \"1175\" 号, <南>".to_owned();
         }
         if minutes == 3 {
-            t.case.apply(house.now, alerts::case::Event::Gone).expect("it may go");
+            t.case.apply(house.now, Event::Gone).expect("it may go");
             t.follow_case();
         }
+        if let Some(route) = &mut t.route {
+            route.task.third_dept.zh = "斜土路交警中队".to_owned();
+        }
         house.street.console.store.open_ticket(&t, &[]).await.expect("written");
+        if minutes == 2 {
+            let verdict = Verdict::new(VerdictKind::Dispatched, house.now - Millis::secs(30));
+            let ruling = Ruling::plain(t.id(), house.now, Event::Said(verdict));
+            house.street.console.store.rule(&ruling, |_, _| CaseMessages::default()).await.expect("written");
+        }
         ids.push(t.id().to_string());
     }
     house.street.cameras.put(view);
@@ -89,12 +103,32 @@ async fn cases_are_exported_in_the_platforms_columns() {
     let expect = format!("已立案,{},视频上报,", all[0]);
     assert!(
         lines[1].starts_with(&expect)
-            && lines[1].contains("四级(社区),事件,街面秩序,机动车乱停放、非机动车乱停放,机动车乱停放,310104007"),
+            && lines[1].contains("四级(社区),事件,街面秩序,机动车乱停放、非机动车乱停放,机动车乱停放,斜土路街道"),
         "{text}"
     );
     assert!(lines[1].contains("\"'=斜土路 \"\"1175\"\" 号, <南>\""), "a formula is made text: {text}");
+    let sent = jiff::Timestamp::from_millisecond(house.now.0 - 30_000).expect("a time");
+    let sent = sent.to_zoned(house.street.console.time_zone.clone()).strftime("%Y-%m-%d %H:%M:%S");
+    assert!(lines[1].contains(",xh-03,,交警,斜土路交警中队,"), "nobody was sent: {text}");
+    assert!(lines[2].starts_with("已派遣,") && lines[2].contains(&format!(",xh-03,{sent},")), "{text}");
     assert!(lines[3].starts_with("自行消除,"), "{text}");
     let workbook = house.get("/export/cases.xlsx").await.bytes().await.expect("a body");
     assert!(workbook.starts_with(b"PK") && workbook.len() > 4_000, "{} bytes", workbook.len());
     assert_eq!(house.status_and_text("/export/cases.pdf").await.0, 404);
+}
+
+#[tokio::test]
+async fn a_pictures_address_is_absolute_where_the_consoles_is_known() {
+    for (public_url, before) in [(None, ""), (Some("https://grid.example/gw/"), "https://grid.example/gw")] {
+        let house = House::open_with(|console| {
+            console.public_url = public_url.map(|url| url.to_owned().try_into().expect("an address"));
+        })
+        .await;
+        let mut t = ticket(&camera("gate-2", "", house.now), "lane.motor", house.now);
+        add_pictures(&house.street.console, &mut t, EvidenceRole::Confirming, house.now);
+        house.street.console.store.open_ticket(&t, &[]).await.expect("written");
+        let (_, text) = house.status_and_text(&format!("/open311/v2/requests/{}.json", t.id())).await;
+        let one: Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!(one[0]["media_url"], format!("{before}/evidence/{}", t.evidence[2].sha256));
+    }
 }

@@ -146,6 +146,7 @@ pub(crate) async fn street() -> Street {
             "310104007".to_owned(),
             Words { zh: "斜土路街道".to_owned(), en: "Xietu Road Subdistrict".to_owned() },
         )]),
+        public_url: None,
         node: "xh-03".parse().expect("id"),
         time_zone,
     };
