@@ -1,7 +1,7 @@
 //! Where a ticket's case stands, its history, and the form by which a person decides on it.
 
 use alerts::{
-    case::{Reason, State},
+    case::{By, Reason, State},
     store::HistoryLine,
     ticket::Ticket,
 };
@@ -68,14 +68,33 @@ pub(crate) fn history(console: &Console, visit: &Visit, lines: &[HistoryLine]) -
                             tr {
                                 td { (moment(change.at, visit.now, &console.time_zone, lang)) }
                                 td { (badge(change.to, lang)) }
-                                td { code { (change.event) } }
-                                td { (change.by) }
+                                td { (event(&change.event, lang)) }
+                                td { (by(&change.by, lang)) }
                                 td { @if let Some(reason) = &change.reason { (reason_text(reason, lang)) } }
                             }
                         }
                     }
                 }
             }
+        }
+    }
+}
+
+fn event(name: &str, lang: Lang) -> Markup {
+    match Text::event(name) {
+        Some(text) => html! { span title=(name) { (text.of(lang)) } },
+        None => html! { code { (name) } },
+    }
+}
+
+fn by(by: &By, lang: Lang) -> Markup {
+    html! {
+        @match by {
+            By::Rules => (Text::ByRules.of(lang)),
+            By::Clock => (Text::ByClock.of(lang)),
+            By::Platform(None) => (Text::ByPlatform.of(lang)),
+            By::Platform(Some(name)) => { (Text::ByPlatform.of(lang)) " · " (name) },
+            By::Person(name) => (name),
         }
     }
 }

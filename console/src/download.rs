@@ -18,7 +18,7 @@ use crate::{answer::Fault, console::Desk, params::Params, visit::Visit};
 const MOST: usize = 100_000;
 
 /// Without dates, the last so many days.
-const DAYS: i64 = 31;
+const MONTH: i64 = 31;
 
 /// The names of the first day and of the last.
 pub(crate) const DATES: [&str; 2] = ["from", "to"];
@@ -35,7 +35,7 @@ pub(crate) async fn cases(
         _ => return Err(Fault::NotFound),
     };
     visit.params.only(&DATES)?;
-    let (from, to) = Days::of(&visit.params, visit.now, &console.time_zone)?.bounds(&console.time_zone)?;
+    let (from, to) = Days::of(&visit.params, MONTH, visit.now, &console.time_zone)?.bounds(&console.time_zone)?;
     let (filed_by, streets, timezone) = (console.node.as_str(), &console.streets, &console.time_zone);
     let books = Books { filed_by, streets, timezone };
     let rows = export::rows(&console.store, (from, to), books, MOST).await.map_err(Fault::internal)?;
@@ -66,7 +66,8 @@ pub(crate) struct Days {
 }
 
 impl Days {
-    pub(crate) fn of(params: &Params, now: Timestamp, zone: &TimeZone) -> Result<Self, Fault> {
+    /// Without a first day, `usual` days.
+    pub(crate) fn of(params: &Params, usual: i64, now: Timestamp, zone: &TimeZone) -> Result<Self, Fault> {
         let date = |name| params.read(name, "expected a date such as 2026-11-24", |value| value.parse::<Date>().ok());
         let now = jiff::Timestamp::from_millisecond(now.0).map_err(Fault::internal)?;
         let today = now.to_zoned(zone.clone()).date();
@@ -76,7 +77,7 @@ impl Days {
                 return Err(Fault::bad(format_args!("from={first}"), format_args!("it is after {last}, the last day")));
             }
             Some(first) => first,
-            None => last.checked_sub((DAYS - 1).days()).map_err(Fault::internal)?,
+            None => last.checked_sub((usual - 1).days()).map_err(Fault::internal)?,
         };
         Ok(Self { first, last, today })
     }

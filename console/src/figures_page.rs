@@ -34,6 +34,9 @@ use crate::{
 /// Cameras on the page: those with the most false alarms. CSV and JSON have all.
 const CAMERAS: usize = 50;
 
+/// Without dates, the last so many days: those of the metrics.
+const DAYS: i64 = 30;
+
 /// What an address asks for.
 struct Asked {
     days: Days,
@@ -44,7 +47,7 @@ impl Asked {
     fn of(console: &Console, visit: &Visit) -> Result<Self, Fault> {
         let params = &visit.params;
         params.only(&[DATES[0], DATES[1], "kind", "street"])?;
-        let days = Days::of(params, visit.now, &console.time_zone)?;
+        let days = Days::of(params, DAYS, visit.now, &console.time_zone)?;
         let (from, to) = days.bounds(&console.time_zone)?;
         let kind = params.read("kind", "expected a kind such as lane.motor", |v| v.parse::<Kind>().ok())?;
         let is_street = |code: &str| code.len() == 9 && code.bytes().all(|b| b.is_ascii_digit());
@@ -218,7 +221,7 @@ fn group(lang: Lang, by: Text, rows: impl Iterator<Item = (Markup, Rates)>) -> M
         return Markup::default();
     }
     section(
-        &Text::FiguresBy.with(lang, by.of(lang)),
+        &Text::FiguresBy.with(lang, by.of(lang).to_lowercase()),
         &html! {
             th scope="col" { (by.of(lang)) }
             th.number scope="col" { (Text::CasesReceived.of(lang)) }

@@ -302,6 +302,36 @@ texts! {
     ReasonOther: "其他", "other";
     ReasonExpired: "逾期未核实", "nobody reviewed it in time";
 
+    // What happens to a case, and who makes it happen.
+    RuleSatisfied: "满足规则", "Rule satisfied";
+    ReviewWanted: "转人工核实", "Given to a person";
+    WasFiled: "上报", "Filed";
+    ReviewConfirmed: "人工确认", "Confirmed by a person";
+    ReviewRejected: "人工否决", "Rejected by a person";
+    WasGone: "问题消失", "Gone";
+    CameBack: "再次出现", "Came back";
+    WasAcknowledged: "平台签收", "Acknowledged";
+    WasConfirmed: "平台核实", "Confirmed";
+    WasDispatched: "派遣", "Dispatched";
+    WasHandling: "到场处置", "Work began";
+    WasReturned: "退单", "Returned";
+    WasHandled: "报已处置", "Said to be handled";
+    WasSuspended: "挂账", "Suspended";
+    WasResumed: "恢复办理", "Resumed";
+    WasExtended: "延期", "Given more time";
+    WasSupervised: "督办", "Supervised";
+    VerifyRequested: "要求复核", "Second look wanted";
+    WasClosed: "结案", "Closed";
+    WasRejected: "否决", "Rejected";
+    RecheckBegan: "开始核查", "Check began";
+    CheckedCleared: "核查：已消除", "Check: gone";
+    CheckedStillThere: "核查：仍在", "Check: still there";
+    CheckedUnclear: "核查：无法判断", "Check: cannot tell";
+    WasExpired: "逾期", "Too late";
+    ByRules: "规则", "rules";
+    ByClock: "时钟", "clock";
+    ByPlatform: "平台", "platform";
+
     // What nobody understands.
     ProblemsWhat:
         "平台发来而无法理解或不能成立的报文，附原因和报文开头。传感器的问题报文见：",
@@ -575,6 +605,40 @@ impl Text {
     }
 }
 
+impl Text {
+    /// The words for what happened to a case, as its history names it.
+    pub(crate) fn event(name: &str) -> Option<Self> {
+        Some(match name {
+            "rule_satisfied" => Self::RuleSatisfied,
+            "review_wanted" => Self::ReviewWanted,
+            "filed" => Self::WasFiled,
+            "review_confirmed" => Self::ReviewConfirmed,
+            "review_rejected" => Self::ReviewRejected,
+            "gone" => Self::WasGone,
+            "came_back" => Self::CameBack,
+            "acknowledged" => Self::WasAcknowledged,
+            "confirmed" => Self::WasConfirmed,
+            "dispatched" => Self::WasDispatched,
+            "handling" => Self::WasHandling,
+            "returned" => Self::WasReturned,
+            "handled" => Self::WasHandled,
+            "suspended" => Self::WasSuspended,
+            "resumed" => Self::WasResumed,
+            "extended" => Self::WasExtended,
+            "supervised" => Self::WasSupervised,
+            "verify_requested" => Self::VerifyRequested,
+            "closed" => Self::WasClosed,
+            "rejected" => Self::WasRejected,
+            "recheck_began" => Self::RecheckBegan,
+            "checked_cleared" => Self::CheckedCleared,
+            "checked_still_there" => Self::CheckedStillThere,
+            "checked_unclear" => Self::CheckedUnclear,
+            "expired" => Self::WasExpired,
+            _ => return None,
+        })
+    }
+}
+
 impl From<EvidenceRole> for Text {
     fn from(role: EvidenceRole) -> Self {
         match role {
@@ -652,6 +716,13 @@ mod tests {
             let han = |c: char| ('\u{4e00}'..='\u{9fff}').contains(&c);
             assert!(!en.contains(han), "{text:?} is Chinese in the English table");
             assert!(zh.contains(han) || zh == en, "{text:?} is not Chinese in the Chinese table");
+        }
+    }
+
+    #[test]
+    fn every_verdict_has_words() {
+        for kind in alerts::case::VerdictKind::ALL {
+            assert!(Text::event(kind.as_str()).is_some(), "{kind}");
         }
     }
 
