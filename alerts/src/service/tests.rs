@@ -26,6 +26,8 @@ use crate::{
     wire::CaseMessages,
 };
 
+mod year;
+
 const RULES: &str = r#"
 ["lane.motor"]
 dwell = "10s"
