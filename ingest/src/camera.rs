@@ -32,9 +32,10 @@ use crate::{
     backoff::Backoff,
     cadence::{self, Cadence},
     chronicle::{Change, Chronicle, Told},
-    config::Endpoint,
+    config::{Endpoint, Transport},
     connects::Connects,
     follower::{Follower, Followers},
+    gather::Gathering,
     grab,
     health::{Fact, StreamHealth},
     hosts::Hosts,
@@ -384,6 +385,7 @@ impl Source {
         let mut follower = None;
         self.decode(camera.cadence(cadence::Event::Began), &mut follower, &mut session);
         let (mut frames, mut bytes) = (0_u64, 0_u64);
+        let mut gathering = Gathering::new();
         loop {
             // Biased, so that nothing but the session is polled while frames are there.
             let received = tokio::select! {
@@ -407,9 +409,17 @@ impl Source {
                     (frames, bytes) = (0, 0);
                     continue;
                 }
+                () = std::future::ready(()), if gathering.is_due() => {
+                    gathering.gather().await;
+                    continue;
+                }
             };
             frames += 1;
             bytes += received.bytes as u64;
+            // What comes over UDP and is not taken at once may be lost.
+            if endpoint.transport == Transport::Tcp {
+                gathering.took(received.bytes);
+            }
             if let Some(offset) = session.take_clock_offset() {
                 camera.notice(Fact::Clock(offset));
             }

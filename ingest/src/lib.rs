@@ -18,6 +18,7 @@ mod entry;
 mod error;
 mod follower;
 mod footage;
+mod gather;
 mod grab;
 mod health;
 mod hosts;
