@@ -10,9 +10,7 @@
 use std::{
     collections::HashMap,
     fs,
-    net::{TcpListener, TcpStream},
-    path::Path,
-    process::{Child, Command, Stdio},
+    process::{Child, Command},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -27,6 +25,10 @@ use alerts::{
 use domain::{Cell, Timestamp};
 use rumqttc::v5::{AsyncClient, Event, Incoming, MqttOptions, mqttbytes::QoS};
 use tokio_util::sync::CancellationToken;
+
+#[path = "../../benches/shared/mosquitto.rs"]
+mod mosquitto;
+use mosquitto::Mosquitto;
 
 const DEVICES: usize = 5_000;
 /// Readings a second that must be kept up with.
@@ -101,8 +103,8 @@ fn cores() {
 /// From Mosquitto through all of it to the database, while another process publishes at [`RATE`].
 fn broker() {
     let folder = tempfile::tempdir().unwrap();
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let _mosquitto = Reaped(mosquitto(folder.path(), port));
+    let mosquitto = Mosquitto::start(folder.path());
+    let port = mosquitto.port;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let (events, mut heard) = tokio::sync::mpsc::channel(64);
@@ -185,24 +187,6 @@ fn publish(port: u16) {
         };
         tokio::join!(sending, polling);
     });
-}
-
-fn mosquitto(folder: &Path, port: u16) -> Child {
-    let user = String::from_utf8(Command::new("id").arg("-un").output().unwrap().stdout).unwrap();
-    let text =
-        format!("user {}\nlistener {port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n", user.trim());
-    fs::write(folder.join("mosquitto.conf"), text).unwrap();
-    let program = ["/usr/sbin/mosquitto", "/usr/bin/mosquitto"].into_iter().find(|p| Path::new(p).exists());
-    let child = Command::new(program.unwrap_or("mosquitto"))
-        .arg("-c")
-        .arg(folder.join("mosquitto.conf"))
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("mosquitto is installed");
-    while TcpStream::connect(("127.0.0.1", port)).is_err() {
-        std::thread::yield_now();
-    }
-    child
 }
 
 /// A child that does not outlive us.

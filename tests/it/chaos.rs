@@ -1,11 +1,17 @@
 //! Program, database and broker die with `kill -9`, at random moments, again and again, while problems come and go before
-//! the cameras. In the end: what was opened is what the platform has, each problem once.
+//! the cameras and one smoke detector after the other goes off. In the end: what was opened is what the platform has, each
+//! problem once.
 //!
 //! A few kills by default; `GRIDWATCH_CHAOS=full` (`make chaos`) makes it 200 of the program and 50 of each server.
 //! `GRIDWATCH_CHAOS_SEED` repeats a run's moments.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     thread::sleep,
     time::{Duration, Instant, SystemTime},
 };
@@ -13,12 +19,17 @@ use std::{
 use crate::support::{
     mosquitto::Mosquitto,
     postgres::PostgresServer,
+    publisher::Publisher,
     site::{self, Site},
     subscriber::Subscriber,
     wait_for,
 };
 
-const CAMERAS: usize = 6;
+const CAMERAS: u32 = 6;
+
+/// How often a smoke detector goes off anew, and how often those that have repeat it.
+const GOES_OFF: Duration = Duration::from_secs(1);
+const REPEATS: u32 = 5;
 
 /// Two tickets of one camera that are closer than this are of one and the same standing van.
 const ONE_STAY: i64 = 8_000;
@@ -39,7 +50,7 @@ impl Moments {
 #[test]
 fn kills_of_all_that_runs_lose_and_double_no_ticket() {
     let full = std::env::var("GRIDWATCH_CHAOS").is_ok_and(|word| word == "full");
-    let (program_kills, server_kills) = if full { (200, 50) } else { (10, 4) };
+    let (program_kills, server_kills, detectors) = if full { (200, 50, 1000) } else { (10, 4, 40) };
     let seed = std::env::var("GRIDWATCH_CHAOS_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
         now.as_nanos() as u64 | 1
@@ -61,9 +72,17 @@ fn kills_of_all_that_runs_lose_and_double_no_ticket() {
     site.mqtt("acknowledge_within = \"2s\"\nresend_longest = \"8s\"\n");
     site.rule("dwell = \"2s\"\nclear_after = \"2s\"\nrearm_after = \"1s\"\nmin_looks = 3\n")
         .section(&format!("[database]\nurl = \"{database_url}\"\npassword_file = \"database-password\"\n\n"));
+    site.section(&smoke_detectors(detectors));
     for name in &names {
         site.camera(name, &format!("main = \"{}\"", cameras.url(name)));
     }
+    let smoke = Publisher::start(broker.address, "smoke-detectors");
+    let done = Arc::new(AtomicBool::new(false));
+
+    let alarm = std::thread::spawn({
+        let done = Arc::clone(&done);
+        move || go_off(&smoke, detectors, &done)
+    });
 
     // The moments of the kills are what is tested, not something that is waited for.
     let mut opened = BTreeSet::new();
@@ -96,13 +115,16 @@ fn kills_of_all_that_runs_lose_and_double_no_ticket() {
     });
     let killing_took = began.elapsed();
 
-    // All that runs is left alone until every camera has had its ticket; then nothing new is shown.
+    // All that runs is left alone until every camera and every detector has had its ticket; then nothing new is shown.
     let program = site.start();
     let name = database_url.rsplit('/').next().expect("a name");
-    wait_for("a ticket of each camera", Duration::from_secs(300), || {
-        let with_tickets = database.run_sql(name, "SELECT COUNT(DISTINCT camera) FROM tickets");
-        (with_tickets == CAMERAS.to_string()).then_some(())
-    });
+    let count = |sql: &str| database.run_sql(name, sql).parse::<u32>().expect("a number");
+    let seen = "SELECT COUNT(DISTINCT camera) FROM tickets WHERE kind <> 'fire.smoke'";
+    wait_for("a ticket of each camera", Duration::from_secs(300), || (count(seen) == CAMERAS).then_some(()));
+    let sensed = "SELECT COUNT(*) FROM tickets WHERE kind = 'fire.smoke'";
+    wait_for("a ticket of each detector", Duration::from_secs(1200), || (count(sensed) >= detectors).then_some(()));
+    done.store(true, Ordering::Relaxed);
+    alarm.join().expect("detectors that do not panic");
     cameras.stop();
     wait_for("the outbox to be empty", Duration::from_secs(600), || {
         let waiting = "SELECT COUNT(*) FROM outbox WHERE sent_at IS NULL AND failed_at IS NULL";
@@ -125,12 +147,40 @@ fn kills_of_all_that_runs_lose_and_double_no_ticket() {
         received().len(),
         platform.tickets().len()
     );
+    // Each went off once and has burnt since.
+    assert_eq!(count(sensed), detectors, "a detector has two tickets");
     assert!(opened.is_subset(&written), "told as opened and lost: {:?}", opened.difference(&written));
     let mut before: BTreeMap<&str, i64> = BTreeMap::new();
-    for row in &rows {
+    for row in rows.iter().filter(|row| row[1].starts_with("camera-")) {
         let at: i64 = row[2].parse().expect("a time");
         if let Some(last) = before.insert(row[1], at) {
             assert!(at - last > ONE_STAY, "{} has two tickets for one van, {} ms apart", row[1], at - last);
         }
+    }
+}
+
+fn smoke_detectors(count: u32) -> String {
+    let mut text = String::new();
+    for n in 0..count {
+        writeln!(
+            text,
+            "[[sensors.devices]]\nid = \"smoke-{n}\"\nmeasure = \"smoke\"\nplace = {{ grid = \"310104007003012\", address = \"hall {n}\" }}\n"
+        )
+        .expect("a string takes all");
+    }
+    text
+}
+
+/// One detector after the other goes off and says so again and again. What a broker loses that is killed is said again.
+fn go_off(smoke: &Publisher, detectors: u32, done: &AtomicBool) {
+    let began = Instant::now();
+    let mut round = 0_u32;
+    while !done.load(Ordering::Relaxed) {
+        let gone_off = detectors.min((began.elapsed().as_millis() / GOES_OFF.as_millis()) as u32);
+        for n in (0..gone_off).filter(|n| n % REPEATS == round % REPEATS) {
+            smoke.publish(&format!("sensor/v1/310104/310104007/smoke-{n}/smoke"), "true");
+        }
+        round += 1;
+        sleep(Duration::from_secs(1));
     }
 }

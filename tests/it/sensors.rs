@@ -2,31 +2,14 @@
 
 use std::{fs, time::Duration};
 
-use rumqttc::v5::{AsyncClient, MqttOptions, mqttbytes::QoS};
-
 use crate::support::{
     http,
     mosquitto::Mosquitto,
+    publisher::Publisher,
     site::{self, Site},
     subscriber::Subscriber,
     wait_for,
 };
-
-/// Publishes one reading; returns when the broker has it.
-fn publish(broker: &Mosquitto, topic: &str, payload: &str) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(async {
-        let options = MqttOptions::new("smoke-detector", broker.address.ip().to_string(), broker.address.port());
-        let (client, mut event_loop) = AsyncClient::new(options, 4);
-        client.publish(topic, QoS::AtLeastOnce, false, payload.to_owned()).await.expect("room");
-        loop {
-            let event = event_loop.poll().await.expect("a broker");
-            if matches!(event, rumqttc::v5::Event::Incoming(rumqttc::v5::Incoming::PubAck(_))) {
-                return;
-            }
-        }
-    });
-}
 
 #[test]
 fn smoke_is_a_ticket_with_a_picture_of_the_place() {
@@ -53,7 +36,8 @@ fn smoke_is_a_ticket_with_a_picture_of_the_place() {
     wait_for("the camera is looked at", Duration::from_secs(60), || {
         http::metric(site.console, "gridwatch_looks_total").filter(|looks| *looks >= 1.0)
     });
-    publish(&broker, "sensor/v1/310104/310104007/smoke-1/smoke", "{\"value\": true, \"battery\": 88}");
+    let device = Publisher::start(broker.address, "smoke-detector");
+    device.publish("sensor/v1/310104/310104007/smoke-1/smoke", "{\"value\": true, \"battery\": 88}");
     let ticket = platform.wait_for_tickets(1, Duration::from_secs(60)).remove(0);
     let data = &ticket["data"];
     assert_eq!((&data["event"]["type"], &data["case_source"]), (&"fire.smoke".into(), &"物联感知上报".into()));

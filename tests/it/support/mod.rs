@@ -8,6 +8,7 @@ pub mod mosquitto;
 #[path = "../../../alerts/src/store/server.rs"]
 pub mod postgres;
 pub mod program;
+pub mod publisher;
 pub mod site;
 pub mod subscriber;
 
