@@ -100,9 +100,10 @@ fn as_a_camera(input: &[&str], filter: &str, path: &Path) {
         "-b:v",
         "512k",
         "-maxrate",
-        "768k",
+        "512k",
+        // Half a second, as encoders in cameras have it: keyframes of 24 to 26 kB.
         "-bufsize",
-        "1M",
+        "256k",
         "-g",
         "50",
         "-sc_threshold",
