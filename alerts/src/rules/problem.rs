@@ -3,6 +3,7 @@
 use domain::{CameraId, Kind, Millis, Rect, TicketId, Timestamp, ZoneId};
 
 use super::{
+    cluster::belongs,
     config::{Realarm, Rule},
     elsewhere::{Abroad, News, Others, Standing, apart},
     sighting::SightingId,
@@ -25,6 +26,8 @@ pub(super) struct Problem {
     /// Where it is. Follows a suspect; fixed from the ticket on, so that a chain of newcomers cannot carry a ticket
     /// along the road.
     pub(super) place: Rect,
+    /// The single things of its ticket; none where a cluster is one, and where a restart has forgotten them.
+    pub(super) things: Vec<Rect>,
     pub(super) stage: Stage,
 }
 
@@ -202,12 +205,20 @@ impl Suspicion {
 impl Problem {
     /// The problem after `event`; none where it is forgotten.
     pub(super) fn on(self, event: Event, at: &At<'_>, out: &mut Vec<Effect>) -> Option<Self> {
-        let place = match &event {
-            Event::Confirmed(incident) | Event::Joined(_, incident) => incident.bbox,
-            _ => self.place,
+        let (place, things) = match &event {
+            Event::Confirmed(incident) | Event::Joined(_, incident) => {
+                let single = incident.things.iter().filter(|_| !at.rule.is_of_clusters());
+                (incident.bbox, single.map(|thing| thing.bbox).collect())
+            }
+            _ => (self.place, self.things),
         };
         let stage = self.stage.on(event, &self.kind, at, out)?;
-        Some(Self { place, stage, ..self })
+        Some(Self { place, things, stage, ..self })
+    }
+
+    /// Whether what stands at `bbox` is part of it.
+    pub(super) fn takes_in(&self, bbox: Rect, rule: &Rule) -> bool {
+        belongs(bbox, self.place, &self.things, rule.merge)
     }
 }
 

@@ -4,7 +4,7 @@ use domain::{Detection, Kind, Label, LookSource, Millis, Rect, TicketId, ZoneId}
 
 use super::{
     book::{Armed, BACKED_MIN, sound_box},
-    cluster::{around, clusters, gap},
+    cluster::{around, belongs, clusters, gap, one_is_far_behind},
     config::{PersonNeed, Rule},
     elsewhere::Abroad,
     evidence::{CROWD, CROWD_FROM, VENDOR},
@@ -178,6 +178,7 @@ pub(super) struct Round<'a> {
 struct Taken {
     kind: Kind,
     place: Rect,
+    things: Vec<Rect>,
     by: Holder,
 }
 
@@ -274,12 +275,12 @@ impl<'a> Round<'a> {
 
     /// Whether a problem that stands here is one whose ticket was cleared a short while ago.
     pub(super) fn comes_back(&self, rest: &Problem, place: Rect) -> bool {
-        rest.stage.takes_back(self.at.now) && gap(rest.place, place) <= self.at.rule.merge
+        rest.stage.takes_back(self.at.now) && rest.takes_in(place, self.at.rule)
     }
 
     /// What the look says of a place that has or had a ticket: it shows it, or shows that it is gone, or is hidden.
     fn watch(&self, problem: &Problem) -> Event {
-        let boxes = self.standing_at(&problem.zone, problem.place);
+        let boxes = self.standing_at(&problem.zone, problem.place, &problem.things);
         // Half of a cluster is still the problem: a pile of bicycles does not end with the fifth one.
         if boxes.len() >= (self.at.rule.min_things as usize).div_ceil(2) {
             return Event::Present(around(boxes).unwrap_or(problem.place));
@@ -293,8 +294,8 @@ impl<'a> Round<'a> {
 
     /// What the look shows of a place when it is asked whether the problem there is gone: more is wanted for "clear" than
     /// from a look that only watches.
-    pub(super) fn sight(&self, zone: &ZoneId, place: Rect, known: &Known) -> Sight {
-        let standing = self.standing_at(zone, place).len();
+    pub(super) fn sight(&self, zone: &ZoneId, place: Rect, things: &[Rect], known: &Known) -> Sight {
+        let standing = self.standing_at(zone, place, things).len();
         let new_there = |d: &Detection| {
             let common = d.bbox.intersection(place).map_or(0.0, Rect::area);
             known::is(d, known::STANDING)
@@ -318,12 +319,13 @@ impl<'a> Round<'a> {
         self.sightings.all().iter().filter(here).any(is_thing)
     }
 
-    /// The rule's things that stand at a place of one of its zones.
-    fn standing_at(&self, zone: &ZoneId, place: Rect) -> Vec<Rect> {
+    /// The rule's things that stand at a place of one of its zones, where `things` stood.
+    fn standing_at(&self, zone: &ZoneId, place: Rect, things: &[Rect]) -> Vec<Rect> {
         let rule = self.at.rule;
         let has_zone = self.zones.iter().any(|z| z.id == *zone && rule.zones.contains(&z.purpose));
         if has_zone {
-            let at_place = |c: &&Candidate<'_>| c.score.is_some() && gap(c.sighting.reference, place) <= rule.merge;
+            let at_place =
+                |c: &&Candidate<'_>| c.score.is_some() && belongs(c.sighting.reference, place, things, rule.merge);
             self.candidates
                 .iter()
                 .filter(at_place)
@@ -591,7 +593,8 @@ impl<'a> Round<'a> {
             return Finding { things: Vec::new(), home: None, place: None, score: None };
         };
         let stands_by = |c: &&Candidate<'_>| {
-            let near = || gap(c.sighting.reference, home.sighting.reference) <= self.at.rule.merge;
+            let (a, b) = (c.sighting.reference, home.sighting.reference);
+            let near = || gap(a, b) <= self.at.rule.merge && !one_is_far_behind(a, b);
             c.sighting.id == anchor || (c.score.is_some() && c.sighting.is_steady() && near())
         };
         Finding {
@@ -733,6 +736,7 @@ impl<'a> Round<'a> {
             kind: self.at.rule.kind.clone(),
             zone: zone.id.clone(),
             place,
+            things: Vec::new(),
             stage: Stage::Suspected(Suspicion::new(SuspectId(0), &self.at, dwell, anchor, members)),
         }
     }
@@ -742,7 +746,7 @@ impl<'a> Round<'a> {
         let rule = self.at.rule;
         taken.iter().any(|t| {
             let same = t.kind == rule.kind || (t.by == Holder::OpenTicket && rule.yields_to.contains(&t.kind));
-            same && gap(t.place, place) <= rule.merge
+            same && belongs(place, t.place, &t.things, rule.merge)
         })
     }
 }
@@ -754,7 +758,7 @@ impl Taken {
             Stage::Ticketed(_) => Holder::OpenTicket,
             Stage::Quiet { .. } | Stage::Closed { .. } | Stage::Resting { .. } => Holder::Rest,
         };
-        Some(Self { kind: problem.kind.clone(), place: problem.place, by })
+        Some(Self { kind: problem.kind.clone(), place: problem.place, things: problem.things.clone(), by })
     }
 }
 

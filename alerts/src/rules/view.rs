@@ -130,7 +130,7 @@ impl View {
 
     fn push_restored(&mut self, rule: usize, ticket: &OpenTicket, stage: Stage) {
         let (kind, zone) = (ticket.kind.clone(), ticket.zone.clone());
-        self.problems.push(Problem { rule, kind, zone, place: ticket.bbox, stage });
+        self.problems.push(Problem { rule, kind, zone, place: ticket.bbox, things: Vec::new(), stage });
     }
 
     /// Takes new zones. Suspects in a zone that is gone are dropped; their tickets stay until a look shows them gone.
@@ -336,7 +336,9 @@ impl View {
         let round = self.round(index, now, seen, Millis::ZERO, &permits, book);
         // What is only remembered explains nothing that stands there now.
         let known = Known::of(seen.detections, &Sightings::default(), &self.people);
-        Some(round.sight(&ticket.zone, ticket.bbox, &known))
+        let problem = self.problems.iter().find(|p| p.stage.ticket() == Some(ticket.ticket));
+        let things = problem.map_or(&[][..], |problem| &problem.things);
+        Some(round.sight(&ticket.zone, ticket.bbox, things, &known))
     }
 
     /// Whether it stands behind glass or within doors.

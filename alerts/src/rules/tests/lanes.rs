@@ -75,6 +75,24 @@ fn a_car_that_was_there_before_its_zone_is_one() {
 }
 
 #[test]
+fn cars_far_behind_one_another_are_two_cases_though_they_touch_in_the_picture() {
+    let zones = [zone("kerb", ZonePurpose::NoStopping, [0.3, 0.3, 0.9, 1.0])];
+    let far = Actor::new("vehicle", 0.15, 0.2).at(0.0, 0.39, 0.6);
+    let near = || Actor::new("vehicle", 0.32, 0.44).at(60.0, 0.52, 0.94).until(1_200.0);
+    let between = Actor::new("vehicle", 0.2, 0.3).at(60.0, 0.45, 0.74).until(1_200.0);
+    let two = [far.clone().until(1_200.0), near()];
+    let scene = Scene::check_script("", &zones, 12, &two, &["lane.motor", "lane.motor"]);
+    let boxes: Vec<_> = scene.confirmed.iter().map(|i| i.bbox.height() > 0.35).collect();
+    assert_eq!(boxes, [false, true], "each has its own box");
+    // The far one leaves, and the near one does not stand in for it.
+    let mut scene = Scene::new("", &zones);
+    scene.run(16, CLEAR, &[far.clone().until(500.0), near()]).check(&["lane.motor", "lane.motor"]);
+    assert_eq!(scene.cleared, [scene.confirmed[0].ticket]);
+    // A row that leads away from the camera is one case.
+    Scene::check_script("", &zones, 12, &[far.until(1_200.0), between, near()], &["lane.motor"]);
+}
+
+#[test]
 fn each_purpose_has_its_dwell_and_a_zone_may_have_its_own() {
     let confirmed_after = |config: &str, zones: &[Zone]| {
         let mut scene = Scene::new(config, zones);
