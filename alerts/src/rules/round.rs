@@ -133,7 +133,9 @@ pub(super) fn candidates<'a>(
         let backed = sighting.group.as_str() != STANDING && ground.backs(place);
         let least = if backed { rule.min_score * BACKED_MIN } else { rule.min_score };
         let score = sighting.current.as_ref().map(|d| d.score).filter(|score| *score >= least);
-        let leave = || if permits.excuse(&rule.kind, footing) { Leave::Given } else { Leave::None };
+        // What may stand there as a stall is no goods left on the pavement either.
+        let mut kinds = std::iter::once(&rule.kind).chain(&rule.yields_to);
+        let mut leave = || if kinds.any(|kind| permits.excuse(kind, footing)) { Leave::Given } else { Leave::None };
         in_place.then(|| Candidate { sighting, zone, share, score, role, leave: leave(), backed })
     });
     let mut standing: Vec<Candidate<'_>> = standing.collect();

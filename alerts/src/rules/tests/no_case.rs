@@ -106,6 +106,31 @@ fn a_licensed_breakfast_cart_in_its_hours() {
 }
 
 #[test]
+fn what_a_permit_lets_stand_there_is_no_goods_left_on_the_pavement() {
+    let zones = [pavement(), zone("point", ZonePurpose::GarbagePoint, [0.0, 0.45, 1.0, 0.9])];
+    let permit = |kinds: &str| {
+        let text = format!("number = \"7\"\ncamera = \"cam\"\nzone = \"point\"\nkinds = {kinds}");
+        toml::from_str(&text).expect("a permit")
+    };
+    let run = |kinds: &str, things: &[Actor]| {
+        let mut scene = Scene::new("", &zones);
+        scene.core.set_permits(vec![permit(kinds)]).expect("a permit");
+        scene.run(14, CLEAR, things).kinds().join(" ")
+    };
+    // Bags that only the scene sees, in put-out hours.
+    let bags = [Actor::new("standing", 0.06, 0.07).at(0.0, 0.4, 0.6).until(3_000.0)];
+    assert_eq!(run("[\"garbage.bagged\"]", &bags), "");
+    assert_eq!(run("[\"lane.motor\"]", &bags), "garbage.exposed");
+    // A licensed stall without its vendor.
+    let stall = [Actor::new("standing", 0.2, 0.2).at(0.0, 0.4, 0.6).until(3_000.0)];
+    let mut licensed = Scene::new("", &zones[..1]);
+    let text = "number = \"7\"\ncamera = \"cam\"\nzone = \"pavement\"";
+    licensed.core.set_permits(vec![toml::from_str(text).expect("a permit")]).expect("a permit");
+    licensed.run(14, CLEAR, &stall).check(&[]);
+    Scene::check_script("", &zones[..1], 14, &stall, &["lane.goods"]);
+}
+
+#[test]
 fn an_abandoned_stall_and_an_empty_licensed_one() {
     let empty: Vec<_> = [table(), parasol()].into_iter().chain(passers(0.68, 20.0, 1_100.0)).collect();
     Scene::check_script("", &no_vending(), 20, &empty, &[]);
