@@ -253,7 +253,7 @@ pub enum PersonNeed {
     Any,
     /// Somebody must stay near (a passer-by does not count).
     Stays,
-    /// Nobody must be near.
+    /// Nobody may stay near (a passer-by does not count).
     Absent,
 }
 

@@ -15,6 +15,10 @@ const STAY: Millis = Millis::secs(8);
 const UNSEEN: Millis = Millis::secs(12);
 /// Share of the looks since the first one that must show him.
 const STAY_RATIO: f32 = 0.4;
+/// IoU from which somebody is in the very place of a thing, and the share of looks below which he is that thing by another
+/// name: whoever stands there is seen in nearly every look.
+const IN_PLACE: f32 = 0.5;
+const SURELY_THERE: f32 = 0.75;
 /// People tracked per camera.
 const MAX_PEOPLE: usize = 64;
 /// Longest that somebody who stops stays; who stays longer belongs there, or waits.
@@ -51,6 +55,11 @@ impl Person {
         (a.center().x - b.center().x).abs() <= 1.2 * width
             && (a.foot().y - b.foot().y).abs() <= 0.35 * height
             && a.height().min(b.height()) >= 0.6 * height
+    }
+
+    /// Whether a detector that is unsure of `thing` calls it a person now and then.
+    fn is_rather(&self, thing: Rect) -> bool {
+        self.place.iou(thing) >= IN_PLACE && (self.hits as f32) < SURELY_THERE * self.looks as f32
     }
 
     fn stays(&self) -> bool {
@@ -126,6 +135,12 @@ impl People {
     /// Whether somebody stays within `distance` of one of `boxes`.
     pub(super) fn somebody_stays(&self, boxes: &[Rect], distance: f32) -> bool {
         self.all.iter().any(|p| p.stays() && near(p.place, boxes, distance))
+    }
+
+    /// Whether somebody who is not one of these things himself stays within `distance` of one of them.
+    pub(super) fn somebody_keeps(&self, things: &[Rect], distance: f32) -> bool {
+        let keeps = |p: &Person| p.stays() && !things.iter().any(|thing| p.is_rather(*thing));
+        self.all.iter().any(|p| keeps(p) && near(p.place, things, distance))
     }
 
     /// How many stay within `distance` of one of `boxes`.

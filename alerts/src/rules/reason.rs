@@ -77,7 +77,7 @@ impl Facts<'_> {
         match self.rule.person.need {
             PersonNeed::Any => {}
             PersonNeed::Stays => write!(out, ", somebody staying with it in {percent:.0} % of the looks")?,
-            PersonNeed::Absent => write!(out, ", nobody near in {percent:.0} % of the looks")?,
+            PersonNeed::Absent => write!(out, ", nobody staying near in {percent:.0} % of the looks")?,
         }
         if let Some(tally) = self.tally {
             write!(out, "; evidence {:.2} of {:.2} needed: ", tally.total, self.rule.evidence.needed)?;
@@ -116,7 +116,7 @@ impl Facts<'_> {
         match self.rule.person.need {
             PersonNeed::Any => {}
             PersonNeed::Stays => write!(out, "，{percent:.0}%的查看中有人守在旁边")?,
-            PersonNeed::Absent => write!(out, "，{percent:.0}%的查看中旁边无人")?,
+            PersonNeed::Absent => write!(out, "，{percent:.0}%的查看中旁边无人停留")?,
         }
         if let Some(tally) = self.tally {
             write!(out, "；依据合计{:.2}（需{:.2}）：", tally.total, self.rule.evidence.needed)?;

@@ -563,7 +563,7 @@ impl<'a> Round<'a> {
         let people_fit = match relation.need {
             PersonNeed::Any => true,
             PersonNeed::Stays => self.people.somebody_stays(&boxes, relation.distance),
-            PersonNeed::Absent => !self.people.anybody_near(&boxes, relation.distance),
+            PersonNeed::Absent => !self.people.somebody_keeps(&boxes, relation.distance),
         };
         Sample {
             at: self.at.clock,
