@@ -144,7 +144,7 @@ pub(super) fn rules() -> BTreeMap<String, Rule> {
                 except: labels(PLANTS),
                 max_area: Some(0.15),
                 zones: zones(&[TrafficLane, NoStopping, BicycleLane, BusStop, Pavement, TactilePath]),
-                outside: zones(&[LoadingBay]),
+                outside: zones(&[LoadingBay, Bin]),
                 dwell: Some(Millis::mins(10)),
                 rearm_after: Some(Millis::mins(240)),
                 yields_to: kinds(&[
@@ -213,6 +213,7 @@ pub(super) fn rules() -> BTreeMap<String, Rule> {
                     ],
                 ),
                 zones: zones(&[NoVending, Pavement, TrafficLane]),
+                outside: zones(&[Bin]),
                 open_score: Some(0.3),
                 yields_to: kinds(&["vendor.mobile", "shop.overflow"]),
                 person: Some(PersonConfig { need: Some(PersonNeed::Stays), ..PersonConfig::default() }),
@@ -232,6 +233,7 @@ pub(super) fn rules() -> BTreeMap<String, Rule> {
                 ),
                 merge: Some(0.5),
                 zones: zones(&[NoVending, Pavement, TrafficLane]),
+                outside: zones(&[Bin]),
                 dwell: Some(Millis::mins(3)),
                 open_score: Some(0.3),
                 yields_to: kinds(&["vendor.stall", "shop.overflow"]),
@@ -288,19 +290,21 @@ pub(super) fn rules() -> BTreeMap<String, Rule> {
             "garbage.standing",
             RuleConfig {
                 kind: Some(kind("garbage.exposed")),
+                except: labels(PLANTS),
                 zones: zones(&[GarbagePoint]),
                 max_area: Some(0.06),
                 yields_to: kinds(&["garbage.bagged"]),
-                ..garbage(&[STANDING])
+                ..garbage(&[STANDING, "goods"])
             },
         ),
         (
             "garbage.bin_overflow",
             RuleConfig {
+                except: labels(PLANTS),
                 zones: zones(&[Bin]),
                 outside: Some(Vec::new()),
                 max_area: Some(0.06),
-                ..garbage(&["garbage", "garbage_bag", STANDING])
+                ..garbage(&["garbage", "garbage_bag", "goods", STANDING])
             },
         ),
     ]

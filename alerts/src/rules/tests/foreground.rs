@@ -49,6 +49,13 @@ fn what_is_put_down_at_a_garbage_point_is_exposed_garbage() {
 }
 
 #[test]
+fn a_bag_that_the_detector_takes_for_a_handbag_is_garbage_where_garbage_is_put_down() {
+    let bag = |x: f32| [Actor::new("goods", 0.05, 0.06).at(30.0, x, 0.65).until(2_000.0)];
+    Scene::check_script("", &street(), 14, &bag(0.75), &["garbage.exposed"]);
+    Scene::check_script("", &street(), 14, &bag(0.3), &["lane.goods"]);
+}
+
+#[test]
 fn garbage_that_the_detector_knows_and_the_scene_sees_is_one_ticket() {
     let heap = [Actor::new("garbage", 0.06, 0.07).at(0.0, 0.75, 0.65).until(2_000.0), standing(0.745, 0.07, 0.08)];
     Scene::check_script("", &street(), 20, &heap, &["garbage.exposed"]);
@@ -58,10 +65,15 @@ fn garbage_that_the_detector_knows_and_the_scene_sees_is_one_ticket() {
 fn bags_at_a_bin_are_an_overflowing_bin_and_only_that() {
     let [pavement, point] = street();
     let zones = [pavement, point, zone("bin", ZonePurpose::Bin, [0.7, 0.5, 0.85, 0.68])];
-    for label in ["garbage", "garbage_bag", "standing"] {
+    for label in ["garbage", "garbage_bag", "goods", "standing"] {
         let bag = Actor::new(label, 0.05, 0.06).at(30.0, 0.75, 0.65).until(2_000.0);
         Scene::check_script("", &zones, 20, &[bag], &["garbage.bin_overflow"]);
     }
+    // Whoever rests on the bench beside the bin sells nothing.
+    let bags = ["goods", "standing"].map(|label| Actor::new(label, 0.05, 0.06).at(30.0, 0.75, 0.65).until(2_000.0));
+    let resting = walker().at(0.0, 0.8, 0.66).until(2_000.0);
+    let square = [zone("pavement", ZonePurpose::Pavement, [0.0, 0.45, 1.0, 0.9]), zones[2].clone()];
+    Scene::check_script("", &square, 20, &[bags.to_vec(), vec![resting]].concat(), &[]);
 }
 
 #[test]
