@@ -35,6 +35,37 @@ pub enum Form {
     Cart,
     /// A tree in a tub.
     Planter,
+    /// A litter bin with a lid.
+    Bin,
+    /// A tricycle with a closed box for parcels.
+    Tricycle,
+    /// A shop window: a frame around glass that lets most of what is behind it through.
+    Window,
+    /// A strip of tactile paving, as flat as the ground.
+    Tactile,
+    /// The row of lamps on the roof of a vehicle on duty.
+    Lamps,
+}
+
+impl Form {
+    /// All of them.
+    #[cfg(test)]
+    const ALL: [Self; 14] = [
+        Self::Carton,
+        Self::Cartons,
+        Self::Bag,
+        Self::Heap,
+        Self::Table,
+        Self::Sunshade,
+        Self::Stool,
+        Self::Cart,
+        Self::Planter,
+        Self::Bin,
+        Self::Tricycle,
+        Self::Window,
+        Self::Tactile,
+        Self::Lamps,
+    ];
 }
 
 /// A drawn thing.
@@ -63,7 +94,11 @@ impl Shape {
             Form::Heap => 2.2,
             Form::Table | Form::Cart => 1.7,
             Form::Sunshade => 1.1,
-            Form::Planter => 0.6,
+            Form::Planter | Form::Bin => 0.6,
+            Form::Tricycle => 1.55,
+            Form::Window => 1.9,
+            Form::Tactile => 12.0,
+            Form::Lamps => 5.0,
         };
         let (width, height) = ((HEIGHT * aspect) as u32, HEIGHT as u32);
         let mut drawing = Drawing {
@@ -155,7 +190,66 @@ impl Drawing {
                 self.block(0.47, 0.5, 0.08, 0.3, [92, 70, 50]);
                 self.block(0.2, 0.72, 0.6, 0.28, main);
             }
+            Form::Bin => {
+                self.polygon(&[(0.06, 0.2), (0.94, 0.2), (0.86, 1.0), (0.14, 1.0)], main);
+                self.polygon(&[(0.0, 0.2), (0.12, 0.04), (0.88, 0.04), (1.0, 0.2)], lighter(main, 0.7));
+                self.block(0.24, 0.24, 0.52, 0.12, [24, 26, 28]);
+                self.block(0.3, 0.5, 0.4, 0.2, [224, 228, 224]);
+            }
+            Form::Tricycle => self.tricycle(main),
+            Form::Window => {
+                self.glass(0.04, 0.06, 0.92, 0.7);
+                self.block(0.0, 0.0, 1.0, 0.08, main);
+                self.block(0.0, 0.74, 1.0, 0.26, lighter(main, 0.85));
+                for x in [0.0, 0.32, 0.65, 0.97] {
+                    self.block(x, 0.06, 0.03, 0.7, main);
+                }
+            }
+            Form::Tactile => {
+                self.block(0.0, 0.0, 1.0, 1.0, main);
+                for bar in 0..4 {
+                    self.block(0.0, 0.1 + 0.23 * bar as f32, 1.0, 0.1, lighter(main, 1.2));
+                }
+                for joint in 0..36 {
+                    self.block(joint as f32 / 36.0, 0.0, 0.002, 1.0, lighter(main, 0.7));
+                }
+            }
+            Form::Lamps => {
+                self.block(0.04, 0.78, 0.92, 0.22, [30, 30, 34]);
+                self.block(0.0, 0.1, 0.42, 0.7, main);
+                self.block(0.42, 0.1, 0.16, 0.7, [226, 228, 232]);
+                self.block(0.58, 0.1, 0.42, 0.7, lighter(main, 0.8));
+            }
         }
+    }
+
+    /// From the side: the box behind, the rider's seat and the steering in front.
+    fn tricycle(&mut self, main: [u8; 3]) {
+        let frame = [52, 54, 58];
+        self.wheel(0.16, 0.84, 0.16);
+        self.wheel(0.46, 0.84, 0.16);
+        self.wheel(0.86, 0.84, 0.16);
+        self.block(0.02, 0.14, 0.6, 0.6, main);
+        self.block(0.02, 0.14, 0.6, 0.05, lighter(main, 1.25));
+        self.block(0.1, 0.34, 0.34, 0.2, [232, 232, 226]);
+        self.block(0.6, 0.68, 0.2, 0.06, frame);
+        self.block(0.64, 0.46, 0.12, 0.06, [30, 30, 34]);
+        self.block(0.68, 0.5, 0.03, 0.2, frame);
+        for (from, to) in [((0.86, 0.84), (0.8, 0.34)), ((0.8, 0.34), (0.72, 0.3)), ((0.8, 0.7), (0.83, 0.6))] {
+            let mut line = PathBuilder::new();
+            line.move_to(from.0 * self.size.0, from.1 * self.size.1);
+            line.line_to(to.0 * self.size.0, to.1 * self.size.1);
+            self.line(line, 8.0, frame);
+        }
+    }
+
+    /// A pane that mirrors a little of the sky.
+    fn glass(&mut self, x: f32, y: f32, w: f32, h: f32) {
+        let (sw, sh) = self.size;
+        let Some(pane) = Rect::from_xywh(x * sw, y * sh, w * sw, h * sh) else { return };
+        let mut paint = Paint::default();
+        paint.set_color_rgba8(150, 170, 186, 70);
+        self.pixmap.fill_rect(pane, &paint, Transform::identity(), None);
     }
 
     /// A box seen from a little above: top, front and the tape across.
@@ -283,17 +377,7 @@ mod tests {
 
     #[test]
     fn every_form_is_a_thing_that_reaches_the_ground() {
-        for form in [
-            Form::Carton,
-            Form::Cartons,
-            Form::Bag,
-            Form::Heap,
-            Form::Table,
-            Form::Sunshade,
-            Form::Stool,
-            Form::Cart,
-            Form::Planter,
-        ] {
+        for form in Form::ALL {
             let sprite = Shape { form, color: [90, 70, 60] }.sprite();
             let covered = sprite.cover.iter().filter(|c| **c > 0.5).count() as f32 / sprite.cover.len() as f32;
             assert!(covered > 0.2, "{form:?} covers {covered}");

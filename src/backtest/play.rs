@@ -115,7 +115,8 @@ impl Player {
         let evidence = EvidenceStore::open(&folder.path().join("evidence"))?;
         let mut rules = self.rules.clone();
         rules.0.extend(scene.rules.0.clone());
-        let core = Core::new(&rules, scene.time_zone()?, [(camera.clone(), scene.zones.clone())])?;
+        let mut core = Core::new(&rules, scene.time_zone()?, [(camera.clone(), scene.zones.clone())])?;
+        core.set_permits(scene.permits.clone())?;
         let pace = Arc::new(Mutex::new(Pace::Idle));
         let service = Service::new(ServiceSetup {
             store: store.clone(),

@@ -5,7 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use alerts::{incident::Zone, rules::RulesConfig};
+use alerts::{
+    incident::Zone,
+    rules::{Permit, RulesConfig},
+};
 use domain::{Kind, Millis, Polygon, Rect, Timestamp, ZoneId};
 use jiff::{civil::DateTime, tz::TimeZone};
 use scenery::{Effect, Thing};
@@ -63,6 +66,9 @@ pub struct Scene {
     /// What is written over the rules.
     #[serde(default)]
     pub rules: RulesConfig,
+    /// What is allowed where and when; `camera` is the scene's name.
+    #[serde(default)]
+    pub permits: Vec<Permit>,
     /// The tickets that should come; any other is wrong.
     #[serde(default)]
     pub expect: Vec<Expect>,
@@ -304,6 +310,17 @@ impl Scene {
         if let Some(zone) = self.zones.iter().find(|zone| !zones.insert(&zone.id)) {
             return Some((format!("zones.{}", zone.id), "this zone id is given twice".into()));
         }
+        for (index, permit) in self.permits.iter().enumerate() {
+            if permit.camera.as_str() != self.name {
+                return Some((
+                    format!("permits[{index}].camera"),
+                    format!("the camera of a scene is called as the scene: write \"{}\"", self.name),
+                ));
+            }
+            if let Some(zone) = permit.zone.as_ref().filter(|zone| self.zone(zone).is_none()) {
+                return Some((format!("permits[{index}].zone"), format!("no zone is called \"{zone}\"")));
+            }
+        }
         let names: BTreeSet<&str> = self.things.iter().map(|thing| thing.name.as_str()).collect();
         for (index, expect) in self.expect.iter().enumerate() {
             let ways = [!expect.things.is_empty(), expect.place.is_some(), expect.area.is_some()];
@@ -366,6 +383,14 @@ mod tests {
             &["expect[0].things", "no thing is named \"van\""],
         );
         check(&format!("{START}[[forbid]]\nkind = 4\nwhy = \"x\"\n"), &["forbid", "a kind such as"]);
+        check(
+            &format!("{START}[[permits]]\nnumber = \"1\"\ncamera = \"cam\"\nzone = \"z\"\n"),
+            &["permits[0].camera", "write \"street\""],
+        );
+        check(
+            &format!("{START}[[permits]]\nnumber = \"1\"\ncamera = \"street\"\nzone = \"z\"\n"),
+            &["permits[0].zone", "no zone is called \"z\""],
+        );
         check(&format!("{START}[rules.\"lane.motor\"]\ndwel = \"1s\"\n"), &["rules", "dwel"]);
     }
 
