@@ -23,7 +23,7 @@ use alerts::{
     recheck::RecheckConfig,
     registry::{Intake, Registry},
     rules::Core,
-    service::{Clock, Event, FullResolution, Grab, Rechecking, Service, ServiceSetup},
+    service::{Clock, Event, FullResolution, Grab, Locator, Rechecking, Service, ServiceSetup},
     store::Store,
     ticket::CameraInfo,
     timekeeper::Timekeeper,
@@ -173,6 +173,7 @@ async fn run(cameras: u64, rate: u64, length: Duration, units: &[AccessUnit], fo
         cameras: config.cameras.iter().map(|c| (c.id.clone(), (info(c), c.zones.clone()))).collect(),
         node: node.clone(),
         timetable: timetable.clone(),
+        locator: Locator::none(),
         stills: Arc::new(Stills::new(decoder)),
         full_resolution: Arc::new(OneStream),
         paces: Arc::new(|_, _| {}),
@@ -219,7 +220,7 @@ async fn run(cameras: u64, rate: u64, length: Duration, units: &[AccessUnit], fo
     for task in tasks {
         task.await.unwrap();
     }
-    let all = arrived.end();
+    let all: Vec<Arrival> = arrived.end().into_values().collect();
     let mut late: Vec<i64> = all.iter().filter(|a| (from..to).contains(&a.confirmed_at)).map(Arrival::late).collect();
     late.sort_unstable();
     let nth = |share: f64| late.get(((late.len() as f64 * share) as usize).min(late.len().saturating_sub(1))).copied();

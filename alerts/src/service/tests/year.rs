@@ -14,8 +14,10 @@ const NEW_YEAR: i64 = 1_767_229_200_000;
 /// So many that the last story ends within the year.
 const DAYS: i64 = 352;
 
+type Story = (&'static str, fn(&mut Script));
+
 /// What happens to a case, story by story.
-const STORIES: [(&str, fn(&mut Script)); 8] = [
+const STORIES: [Story; 8] = [
     ("done in time", |s| {
         s.stands(0).says(10 * MINUTE, "dispatched").says(20 * MINUTE, "handling").done(HOUR);
     }),
@@ -125,7 +127,7 @@ fn timetable() -> Timetable {
 struct Run {
     looks: Sender<Event>,
     registry: Registry,
-    service: tokio::task::JoinHandle<Result<(), AlertsError>>,
+    service: JoinSet<Result<(), AlertsError>>,
 }
 
 impl Run {
@@ -143,12 +145,15 @@ impl Run {
         setup.timetable = timetable();
         let (looks, events) = mpsc::channel(4);
         let registry = Registry::new(site.store.clone(), setup.node.clone(), &looks);
-        Self { looks, registry, service: tokio::spawn(Service::new(setup).run(events)) }
+        let mut service = JoinSet::new();
+        service.spawn(Service::new(setup).run(events));
+        Self { looks, registry, service }
     }
 
     async fn end(self) {
-        drop(self.looks);
-        self.service.await.expect("no panic").expect("runs");
+        let Self { looks, mut service, .. } = self;
+        drop(looks);
+        service.join_next().await.expect("a service").expect("no panic").expect("runs");
     }
 }
 
