@@ -1,6 +1,6 @@
 //! The change gate: whether a look may do with the detections of the last run.
 
-use domain::{Detection, Timestamp};
+use domain::{Detection, Millis, Timestamp};
 
 use super::{
     Need,
@@ -45,6 +45,8 @@ impl Outcome {
 #[derive(Debug, Default)]
 pub(super) struct Gate {
     last: Option<Timestamp>,
+    /// Whether it was the first.
+    first: bool,
     cells: Vec<Packed>,
     detections: Vec<Detection>,
 }
@@ -64,7 +66,7 @@ impl Gate {
         let Some(last) = self.last else { return Outcome::Due };
         if need == Need::Always || !config.enabled {
             Outcome::Wanted
-        } else if at < last || at.since(last) >= config.full_look_every {
+        } else if at < last || at.since(last) >= self.patience(config.full_look_every, last) {
             // A clock that was set back does not tell how long ago it was.
             Outcome::Due
         } else if self.has_changed(sampler, varies, changed) {
@@ -78,10 +80,22 @@ impl Gate {
 
     /// The detector ran on the picture that was sampled.
     pub(super) fn ran(&mut self, at: Timestamp, sampler: &Sampler, detections: Vec<Detection>) {
+        self.first = self.last.is_none();
         self.last = Some(at);
         self.cells.clear();
         self.cells.extend(sampler.cells.iter().map(|look| look.pack()));
         self.detections = detections;
+    }
+
+    /// How long the run at `last` stands. Cameras that begin together, as after a start, would all be due together each time;
+    /// so the first run stands for a fifth of `every` up to all of it, as its own time has it.
+    fn patience(&self, every: Millis, last: Timestamp) -> Millis {
+        if !self.first {
+            return every;
+        }
+        // Fibonacci hashing: neighbouring milliseconds fall far apart.
+        let hash = last.0.cast_unsigned().wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56;
+        Millis(every.0 - every.0 / 5 * 4 / 256 * i64::from(hash as u8))
     }
 
     /// The detections of the last run.
@@ -105,5 +119,23 @@ impl Gate {
             let around = near(row, size.rows).flat_map(|r| near(column, size.columns).map(move |c| (c, r)));
             around.filter(|&(c, r)| changed[r * size.columns + c]).count() >= CHANGED_CELLS
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cameras_that_begin_together_are_not_due_together() {
+        let every = Millis::mins(5);
+        let first = Gate { first: true, ..Gate::default() };
+        let mut due: Vec<i64> = (0..2000).map(|n| n * 10 + first.patience(every, Timestamp(n * 10)).0).collect();
+        due.sort_unstable();
+        let most = (0..320).map(|s| due.iter().filter(|at| **at / 1_000 == s).count()).max();
+        assert!(most <= Some(20), "{most:?} of 2000 in one second");
+        let later = Gate::default();
+        assert_eq!(later.patience(every, Timestamp(7)), every);
+        assert!((0..1000).all(|n| first.patience(every, Timestamp(n)) <= every));
     }
 }

@@ -122,7 +122,8 @@ fn a_full_look_is_made_at_least_so_often() {
     let mut camera = Camera::with(SceneConfig { gate, ..SceneConfig::default() });
     let outcomes = camera.outcomes(13, |_| Canvas::street());
     let due: Vec<usize> = (0..13).filter(|n| outcomes[*n] == Outcome::Due).collect();
-    assert_eq!(due, [0, 6, 12]);
+    // The second one comes early, so that cameras which begin together are not due together.
+    assert!(due[0] == 0 && due[1] <= 6 && due[2] == due[1] + 6, "{due:?}");
     camera.at = camera.at - Millis::mins(60);
     assert_eq!(camera.look(Canvas::street()).outcome, Outcome::Due, "a clock that was set back");
 }
