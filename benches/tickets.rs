@@ -38,7 +38,7 @@ use rumqttc::v5::{
     mqttbytes::{QoS, v5::Filter},
 };
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 #[path = "shared/mosquitto.rs"]
@@ -186,12 +186,11 @@ async fn run(cameras: u64, rate: u64, length: Duration, units: &[AccessUnit], fo
     let intake = Intake::new(&config.mqtt, config.mqtt.resend(), registry).unwrap();
     let publisher = Publisher::new(config.mqtt.clone(), node, store, evidence).unwrap();
     let arrived = Arrivals::start(broker.port);
-    let tasks = [
-        tokio::spawn(async move { service.run(events).await.unwrap() }),
-        tokio::spawn(timekeeper.run(stop.clone())),
-        tokio::spawn(intake.run(stop.clone())),
-        tokio::spawn(publisher.run(stop.clone())),
-    ];
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move { service.run(events).await.unwrap() });
+    tasks.spawn(timekeeper.run(stop.clone()));
+    tasks.spawn(intake.run(stop.clone()));
+    tasks.spawn(publisher.run(stop.clone()));
 
     let street = Street {
         cameras: config.cameras.iter().map(|camera| camera.id.clone()).collect(),
@@ -217,8 +216,8 @@ async fn run(cameras: u64, rate: u64, length: Duration, units: &[AccessUnit], fo
     tokio::time::sleep(Duration::from_secs(10)).await;
     drop(looks);
     stop.cancel();
-    for task in tasks {
-        task.await.unwrap();
+    while let Some(ended) = tasks.join_next().await {
+        ended.unwrap();
     }
     let all: Vec<Arrival> = arrived.end().into_values().collect();
     let mut late: Vec<i64> = all.iter().filter(|a| (from..to).contains(&a.confirmed_at)).map(Arrival::late).collect();
