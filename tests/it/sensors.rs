@@ -49,7 +49,10 @@ fn smoke_is_a_ticket_with_a_picture_of_the_place() {
     let id = data["ticket_id"].as_str().expect("an id");
     let (status, page) = http::get_text(site.console, &format!("/tickets/{id}?lang=zh"));
     assert!(status == 200 && page.contains("烟雾报警") && page.contains("门厅烟感 报告"), "{page}");
-    let (status, page) = http::get_text(site.console, "/sensors?lang=en");
-    assert!(status == 200 && page.contains("门厅烟感") && page.contains("88 %"), "{page}");
+    // What devices said last is told to the page now and then.
+    wait_for("the page to show what the device said", Duration::from_secs(60), || {
+        let (status, page) = http::get_text(site.console, "/sensors?lang=en");
+        (status == 200 && page.contains("门厅烟感") && page.contains("88 %")).then_some(())
+    });
     assert!(program.stop().success());
 }
