@@ -157,22 +157,27 @@ impl Store {
     /// # Errors
     /// When the database fails; nothing is removed then.
     pub async fn remove_sent_messages(&self, before: Timestamp, limit: u32) -> Result<u64, AlertsError> {
-        const DOING: &str = "remove sent messages";
-        let failed = self.failed(DOING);
-        let mut tx = self.begin(DOING).await?;
-        let removed = sqlx::query(
-            "DELETE FROM outbox WHERE seq IN (SELECT seq FROM outbox AS old \
-             WHERE sent_at < $1 AND seq < (SELECT MAX(seq) FROM outbox) \
-             AND NOT EXISTS (SELECT 1 FROM tickets WHERE tickets.id = old.ticket \
-             AND tickets.filed_at IS NOT NULL AND tickets.delivered_at IS NULL) \
-             AND NOT EXISTS (SELECT 1 FROM holds WHERE holds.ticket = old.ticket AND released_at IS NULL) \
-             ORDER BY sent_at LIMIT $2)",
-        )
-        .bind(before.0)
-        .bind(i64::from(limit))
-        .execute(&mut *tx)
-        .await
-        .map_err(&failed)?;
+        const OLD: &str = "DELETE FROM outbox WHERE seq IN (SELECT seq FROM outbox AS old \
+         WHERE sent_at < $1 AND seq < (SELECT MAX(seq) FROM outbox) \
+         AND NOT EXISTS (SELECT 1 FROM tickets WHERE tickets.id = old.ticket \
+         AND tickets.filed_at IS NOT NULL AND tickets.delivered_at IS NULL) \
+         AND NOT EXISTS (SELECT 1 FROM holds WHERE holds.ticket = old.ticket AND released_at IS NULL) \
+         ORDER BY sent_at LIMIT $2)";
+        self.remove("remove sent messages", OLD, before, limit).await
+    }
+
+    /// Does what `statement` says, with `before` and `limit` bound to it; gives how many rows went.
+    async fn remove(
+        &self,
+        doing: &'static str,
+        statement: &'static str,
+        before: Timestamp,
+        limit: u32,
+    ) -> Result<u64, AlertsError> {
+        let failed = self.failed(doing);
+        let mut tx = self.begin(doing).await?;
+        let removed =
+            sqlx::query(statement).bind(before.0).bind(i64::from(limit)).execute(&mut *tx).await.map_err(&failed)?;
         tx.commit().await.map_err(&failed)?;
         Ok(removed.rows_affected())
     }
@@ -183,20 +188,9 @@ impl Store {
     /// # Errors
     /// When the database fails; nothing is removed then.
     pub async fn remove_problems(&self, before: Timestamp, limit: u32) -> Result<u64, AlertsError> {
-        const DOING: &str = "remove old problems";
-        let failed = self.failed(DOING);
-        let mut tx = self.begin(DOING).await?;
-        let removed = sqlx::query(
-            "DELETE FROM problems WHERE seq IN (SELECT seq FROM problems WHERE received_at < $1 \
-             AND told_at IS NOT NULL AND seq < (SELECT MAX(seq) FROM problems) ORDER BY received_at LIMIT $2)",
-        )
-        .bind(before.0)
-        .bind(i64::from(limit))
-        .execute(&mut *tx)
-        .await
-        .map_err(&failed)?;
-        tx.commit().await.map_err(&failed)?;
-        Ok(removed.rows_affected())
+        const OLD: &str = "DELETE FROM problems WHERE seq IN (SELECT seq FROM problems WHERE received_at < $1 \
+         AND told_at IS NOT NULL AND seq < (SELECT MAX(seq) FROM problems) ORDER BY received_at LIMIT $2)";
+        self.remove("remove old problems", OLD, before, limit).await
     }
 
     /// Removes tickets that have expired, with all that belongs to them, at most `limit`.
