@@ -623,7 +623,7 @@ async fn post_camera_states(
     let mut totals: VecDeque<(Instant, u64)> = VecDeque::with_capacity(RATE_SAMPLES + 1);
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
         let reports: Vec<_> = ingest.reports().into_iter().map(|report| health.complete(report)).collect();
-        teller.tell(&reports);
+        teller.tell(Instant::now(), &reports);
         totals.push_back((Instant::now(), reports.iter().map(|report| report.looks).sum()));
         if totals.len() > RATE_SAMPLES {
             totals.pop_front();

@@ -1,7 +1,8 @@
-//! What is logged of the cameras' states: a line for each change, and where many change at once a few lines and then one
+//! What is logged of many cameras' states: a line for each change, and where many change at once a few lines and then one
 //! that counts the others. No I/O and no clock.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
@@ -9,23 +10,26 @@ use std::{
 
 use domain::CameraId;
 
-/// Changes of one kind are counted over so long.
+/// Changes of streams of one kind are counted over so long.
 const WINDOW: Duration = Duration::from_secs(5);
 /// So many of them are told one by one.
 const LINES: usize = 20;
 
-/// What happened to a camera.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Change {
+/// What happened to a camera's stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Change {
+    /// It ended.
     Lost,
     /// Still lost, but for another reason.
     Otherwise,
+    /// It runs.
     Streaming,
 }
 
 /// Whether a change is worth a line of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Told {
+pub enum Told {
+    /// It is.
     Alone,
     /// Counted, and told with the others later.
     Together,
@@ -33,15 +37,17 @@ pub(crate) enum Told {
 
 /// A line for many changes.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Summary {
-    pub(crate) change: Change,
+pub struct Summary<K = Change> {
+    /// What happened.
+    pub change: K,
     /// How many changed so in the window, those that were told one by one too.
-    pub(crate) cameras: usize,
-    pub(crate) window: Duration,
+    pub cameras: usize,
+    /// How long that was.
+    pub window: Duration,
     /// The first of those that were not told.
-    pub(crate) first: CameraId,
+    pub first: CameraId,
     /// What was said of it.
-    pub(crate) said: String,
+    pub said: String,
 }
 
 #[derive(Debug)]
@@ -51,17 +57,33 @@ struct Window {
     first: Option<(CameraId, String)>,
 }
 
-/// Counts what changes.
-#[derive(Debug, Default)]
-pub(crate) struct Chronicle(Mutex<[Option<Window>; 3]>);
+/// Counts what changes, by the kind of change.
+#[derive(Debug)]
+pub struct Chronicle<K = Change> {
+    window: Duration,
+    lines: usize,
+    windows: Mutex<BTreeMap<K, Window>>,
+}
 
-impl Chronicle {
+impl Default for Chronicle {
+    fn default() -> Self {
+        Self::new(WINDOW, LINES)
+    }
+}
+
+impl<K: Copy + Ord> Chronicle<K> {
+    /// Counts changes of one kind over `window`, and has the first `lines` of them told one by one.
+    #[must_use]
+    pub fn new(window: Duration, lines: usize) -> Self {
+        Self { window, lines, windows: Mutex::default() }
+    }
+
     /// A camera changed at `now`; `said` is what there is to say about it.
-    pub(crate) fn tell(&self, now: Instant, change: Change, camera: &CameraId, said: &dyn fmt::Display) -> Told {
-        let mut windows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let window = windows[change as usize].get_or_insert(Window { began: now, cameras: 0, first: None });
+    pub fn tell(&self, now: Instant, change: K, camera: &CameraId, said: &dyn fmt::Display) -> Told {
+        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        let window = windows.entry(change).or_insert(Window { began: now, cameras: 0, first: None });
         window.cameras += 1;
-        if window.cameras <= LINES {
+        if window.cameras <= self.lines {
             return Told::Alone;
         }
         window.first.get_or_insert_with(|| (camera.clone(), said.to_string()));
@@ -69,18 +91,19 @@ impl Chronicle {
     }
 
     /// The lines for windows that are over; to be asked for every now and then.
-    pub(crate) fn summaries(&self, now: Instant) -> Vec<Summary> {
-        let mut windows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    pub fn summaries(&self, now: Instant) -> Vec<Summary<K>> {
+        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
         let mut summaries = Vec::new();
-        for (window, change) in windows.iter_mut().zip([Change::Lost, Change::Otherwise, Change::Streaming]) {
-            let Some(over) = window.take_if(|window| now.saturating_duration_since(window.began) >= WINDOW) else {
-                continue;
-            };
-            if let Some((first, said)) = over.first {
-                let window = now.saturating_duration_since(over.began);
-                summaries.push(Summary { change, cameras: over.cameras, window, first, said });
+        windows.retain(|change, open| {
+            let window = now.saturating_duration_since(open.began);
+            if window < self.window {
+                return true;
             }
-        }
+            if let Some((first, said)) = open.first.take() {
+                summaries.push(Summary { change: *change, cameras: open.cameras, window, first, said });
+            }
+            false
+        });
         summaries
     }
 }
