@@ -147,6 +147,16 @@ fn said<E: Display>(column: &str) -> impl Fn(E) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use alerts::{
+        duty::{DutyList, ItemVersion},
+        kinds::{KINDS, kind_info},
+        rules::RulesConfig,
+        sensor::SensorsConfig,
+    };
+    use domain::{Cell, Kind, Timestamp};
+
     use super::*;
 
     fn read_bytes(bytes: &[u8]) -> Read {
@@ -198,6 +208,37 @@ mod tests {
                 (14, "from: \"1.12.2026\" is no date"),
             ],
         );
+    }
+
+    /// Every kind that a built-in rule, a rule of sensors or a parking sensor speaks of.
+    fn kinds_that_open() -> BTreeSet<Kind> {
+        let sensors = SensorsConfig::default();
+        let of_looks = RulesConfig::default().effective().unwrap().into_values().map(|rule| rule.kind);
+        let of_readings = sensors.effective_rules().unwrap().into_iter().map(|rule| rule.kind);
+        let known = KINDS.iter().map(|info| info.kind.parse().unwrap());
+        of_looks.chain(of_readings).chain(known).chain(sensors.parking_speaks_to).collect()
+    }
+
+    #[test]
+    fn the_sample_answers_for_every_kind_that_can_open() {
+        let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/samples/duty-xuhui-sample.csv");
+        let (rows, bad) = read(Path::new(sample)).unwrap();
+        assert!(bad.is_empty(), "{bad:?}");
+        let day = jiff::civil::date(2026, 11, 24);
+        let list = DutyList::new(rows.into_iter().map(|row| ItemVersion { version: 1, from: day, item: row.item }));
+        let (place, noon) = (Cell::try_from("310104".to_owned()).unwrap(), day.at(12, 0, 0, 0));
+        let at = noon.to_zoned(jiff::tz::TimeZone::UTC).unwrap().timestamp().as_millisecond();
+        for kind in kinds_that_open() {
+            let route = list.route(&kind, &place, Timestamp(at), &jiff::tz::TimeZone::UTC);
+            let task = route.unwrap_or_else(|| panic!("no item of the sample covers {kind}")).decided.item.task;
+            // Its codes are those of the built-in table, where that has them.
+            for code in kind_info(&kind).into_iter().flat_map(|info| info.codes).filter(|code| code.scheme != "LOCAL") {
+                assert!(task.codes.contains(&code.into()), "{kind}: {:?} lack {code:?}", task.codes);
+            }
+            assert!(task.arrive.is_some() && !task.steps.is_empty(), "{kind}");
+            let words = task.steps.iter().chain(&task.copies).chain([&task.dept, &task.name]);
+            assert!(words.into_iter().all(|words| !words.zh.is_empty() && !words.en.is_empty()), "{kind}: {task:?}");
+        }
     }
 
     #[test]

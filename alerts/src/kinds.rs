@@ -232,7 +232,7 @@ pub static KINDS: &[KindInfo] = &[
         kind: "road.flooding",
         name_zh: "道路积水",
         name_en: "water on the road",
-        codes: &[local("道路积水")],
+        codes: &[cjt("04", "06", "道路积水")],
         dept_zh: "排水、市政",
         dept_en: "drainage and municipal works",
         level: 4,

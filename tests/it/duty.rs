@@ -30,7 +30,7 @@ fn a_list_is_imported_changed_and_asked() {
     let night = ["explain", "--kind", "lane.motor", "--place", "310104007003012", "--at", "2026-11-20T23:10"];
     check(duty(&config, &night), false, &["the responsibility list is empty", "gridwatch duty import FILE"]);
 
-    check(duty(&config, &["import", SAMPLE, "--dry-run"]), true, &["24 new, 0 changed", "would be written"]);
+    check(duty(&config, &["import", SAMPLE, "--dry-run"]), true, &["27 new, 0 changed", "would be written"]);
     check(duty(&config, &["list"]), false, &["the responsibility list is empty"]);
 
     // As of a day in the past, so that what follows does not depend on the day of the test.
@@ -44,8 +44,8 @@ fn a_list_is_imported_changed_and_asked() {
     let dated = dated.collect::<String>();
     fs::write(&file, &dated).expect("a file");
     let import = ["import", file.to_str().expect("a path")];
-    check(duty(&config, &import), true, &["24 new, 0 changed, 0 unchanged; written to"]);
-    check(duty(&config, &import), true, &["0 new, 0 changed, 24 unchanged"]);
+    check(duty(&config, &import), true, &["27 new, 0 changed, 0 unchanged; written to"]);
+    check(duty(&config, &import), true, &["0 new, 0 changed, 27 unchanged"]);
     check(duty(&config, &["list", "--on", "2026-11-20"]), true, &["S-102", "22:00-06:00", "310104007"]);
 
     let expect = [
@@ -63,7 +63,7 @@ fn a_list_is_imported_changed_and_asked() {
     check(duty(&config, &nowhere), false, &["no item of the list covers lane.motor at 310115"]);
 
     fs::write(&file, dated.replace("S-101,lane.motor,310104007", "S-101,lane.motor,310104")).expect("a file");
-    let tie = ["line 9 (item S-008)", "line 15 (item S-101)", "both for lane.motor at 310104", "nothing was written"];
+    let tie = ["line 9 (item S-008)", "line 18 (item S-101)", "both for lane.motor at 310104", "nothing was written"];
     check(duty(&config, &import), false, &tie);
     fs::write(&file, dated.replace(",4 wh,", ",6 wh,")).expect("a file");
     check(duty(&config, &import), true, &["S-004 v2", "solve: {\"amount\":4", "-> {\"amount\":6"]);
