@@ -240,7 +240,7 @@ pub enum CamerasCommand {
     /// Have the running gridwatch take in changed cameras now, and say what differed.
     ///
     /// It notices changed files by itself after a few seconds; a configuration that cannot be used is refused, and the cameras
-    /// stay as they are.
+    /// stay as they are. Sections that were changed and need a restart are named.
     Reload {
         /// The configuration file, which says where the console is.
         #[command(flatten)]

@@ -67,7 +67,7 @@ pub struct Config {
 }
 
 /// This process among its peers, and where it keeps its data.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct NodeConfig {
     /// The node's name in topics and tickets.
@@ -92,7 +92,7 @@ impl Default for NodeConfig {
 }
 
 /// The administrative grid.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct GridConfig {
     /// GeoJSON files with outlines, beside those that were imported.
@@ -100,7 +100,7 @@ pub struct GridConfig {
 }
 
 /// The embedded broker.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BrokerConfig {
     /// Where it listens, to MQTT 5 and 3.1.1 alike.

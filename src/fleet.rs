@@ -17,7 +17,7 @@ use crate::{
     health::HealthBoard,
     looker::Sights,
     reference::ReferenceStore,
-    reload::Reloads,
+    reload::{Reloaded, Reloads},
     roster::{Cameras, Changes, Roster},
 };
 
@@ -146,8 +146,9 @@ impl console::Fleet for Fleet {
             let Some(reloads) = &self.reloads else {
                 return Err("these cameras come from no configuration file".to_owned());
             };
-            let Changes { added, changed, removed, unchanged } = reloads.reload().await?;
-            Ok(CameraChanges { added, changed, removed, unchanged })
+            let Reloaded { cameras: Changes { added, changed, removed, unchanged }, restart } =
+                reloads.reload().await?;
+            Ok(CameraChanges { added, changed, removed, unchanged, restart })
         })
     }
 

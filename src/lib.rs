@@ -26,6 +26,7 @@ pub mod reference;
 pub mod reload;
 mod remembered;
 pub mod roster;
+mod sections;
 pub mod sensors;
 pub mod sheet;
 pub mod still;

@@ -45,7 +45,7 @@ use crate::{
     health::{HealthBoard, HealthTeller},
     looker::{Looked, Looker, ReferenceOf},
     reference::ReferenceStore,
-    reload::Reloader,
+    reload::{Reloader, Reloads},
     remembered::{self, Reach},
     roster::Roster,
     telemetry,
@@ -321,6 +321,7 @@ impl Pipeline {
             stop.publisher.clone(),
         ));
 
+        let pending = reloads.as_ref().map(Reloads::pending);
         let fleet = Arc::new(Fleet::new(ingest.clone(), health, (sights, kept), stills, roster, reloads));
         let listener = tokio::net::TcpListener::bind(config.console.listen).await.with_context(|| {
             format!("console.listen {}: cannot listen; is another gridwatch running?", config.console.listen)
@@ -338,6 +339,7 @@ impl Pipeline {
                     broker_connected: *connected.borrow() == Connection::Up,
                     looks_per_second: Some(rate.get()),
                     looks: Some(look_vitals(&ingest.tempo())),
+                    restart: pending.as_ref().map(|pending| pending.borrow().clone()).unwrap_or_default(),
                 }
             }),
             sensors: sensor_board,

@@ -1,7 +1,7 @@
 //! A running gridwatch takes in changed cameras: when its configuration's files change, on SIGHUP, or when somebody asks.
 //!
 //! The whole configuration is read and checked first; what cannot be is refused with the place and the remedy, and the
-//! cameras stay as they are. Cameras, their zones and permits are taken in; all else needs a restart.
+//! cameras stay as they are. Cameras, their zones and permits are taken in; all else needs a restart, and is told by its section.
 
 use std::{
     path::{Path, PathBuf},
@@ -14,10 +14,10 @@ use alerts::{
 };
 use anyhow::{Context as _, bail};
 use ingest::{CameraSource, Ingest};
-use metrics::counter;
+use metrics::{counter, gauge};
 use tokio::{
     signal::unix::{SignalKind, signal},
-    sync::{mpsc, oneshot},
+    sync::{mpsc, oneshot, watch},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -38,24 +38,50 @@ const WISHES: usize = 4;
 /// Says what this module's metrics mean.
 pub(crate) fn describe_metrics() {
     metrics::describe_counter!("gridwatch_reloads_total", "changed configurations, by result (applied, refused)");
+    metrics::describe_gauge!(
+        "gridwatch_restart_needed",
+        metrics::Unit::Count,
+        "Sections of the configuration that were changed and need a restart"
+    );
 }
 
 /// Where a reload can be asked for; clones are the same.
 #[derive(Debug, Clone)]
-pub struct Reloads(mpsc::Sender<Wish>);
+pub struct Reloads {
+    wishes: mpsc::Sender<Wish>,
+    pending: Pending,
+}
 
-type Wish = oneshot::Sender<Result<Changes, String>>;
+/// The sections that were changed since the start and need a restart, as the last reload found them.
+pub type Pending = watch::Receiver<Vec<&'static str>>;
+
+/// What a reload did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reloaded {
+    /// What became of the cameras.
+    pub cameras: Changes,
+    /// The sections that are others than those that run, and need a restart.
+    pub restart: Vec<&'static str>,
+}
+
+type Wish = oneshot::Sender<Result<Reloaded, String>>;
 
 impl Reloads {
     /// Has the configuration read anew; what changed, or why it was refused.
     ///
     /// # Errors
     /// Why the cameras stay as they are, in words for whoever wrote the configuration.
-    pub async fn reload(&self) -> Result<Changes, String> {
+    pub async fn reload(&self) -> Result<Reloaded, String> {
         let ended = || "gridwatch is stopping".to_owned();
         let (wish, answer) = oneshot::channel();
-        self.0.send(wish).await.map_err(|_| ended())?;
+        self.wishes.send(wish).await.map_err(|_| ended())?;
         answer.await.map_err(|_| ended())?
+    }
+
+    /// What waits for a restart.
+    #[must_use]
+    pub fn pending(&self) -> Pending {
+        self.pending.clone()
     }
 }
 
@@ -63,6 +89,10 @@ impl Reloads {
 pub struct Reloader {
     path: PathBuf,
     files: Files,
+    /// What the process began with.
+    running: Config,
+    /// The sections that were changed since.
+    pending: watch::Sender<Vec<&'static str>>,
     roster: Roster,
     sights: Sights,
     ingest: Ingest,
@@ -91,8 +121,12 @@ impl Reloader {
     ) -> (Self, Reloads) {
         let (sender, wishes) = mpsc::channel(WISHES);
         let files = Files { include: config.include.clone(), seen: Vec::new(), settled: true };
-        let looks = looks.downgrade();
-        (Self { path: path.to_owned(), files, roster, sights, ingest, looks, wishes }, Reloads(sender))
+        let (looks, running) = (looks.downgrade(), config.without_cameras());
+        let (pending, heard) = watch::channel(Vec::new());
+        (
+            Self { path: path.to_owned(), files, running, pending, roster, sights, ingest, looks, wishes },
+            Reloads { wishes: sender, pending: heard },
+        )
     }
 
     /// Runs until `stop`.
@@ -104,6 +138,7 @@ impl Reloader {
         let mut ticks = tokio::time::interval(LOOK_AT_FILES);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         self.files.seen = self.stamps().await?;
+        gauge!("gridwatch_restart_needed").set(0.0);
         loop {
             let heard = tokio::select! {
                 () = stop.cancelled() => Heard::End,
@@ -134,14 +169,22 @@ impl Reloader {
         Ok(tokio::task::spawn_blocking(move || stamps(&path, &include)).await?)
     }
 
-    async fn take_in(&mut self, because: &str) -> anyhow::Result<Changes> {
+    async fn take_in(&mut self, because: &str) -> anyhow::Result<Reloaded> {
         let result = self.apply().await;
         match &result {
-            Ok(changes) => {
+            Ok(Reloaded { cameras, restart }) => {
                 counter!("gridwatch_reloads_total", "result" => "applied").increment(1);
-                let Changes { added, changed, removed, unchanged } = changes;
+                let Changes { added, changed, removed, unchanged } = cameras;
                 let (added, changed, removed) = (added.len(), changed.len(), removed.len());
                 info!(because, added, changed, removed, unchanged, "cameras taken in anew");
+                gauge!("gridwatch_restart_needed").set(restart.len() as f64);
+                let before = self.pending.send_replace(restart.clone());
+                if !restart.is_empty() {
+                    let sections = restart.join(", ");
+                    warn!(because, sections, "these sections differ from what runs; restart gridwatch to take them in");
+                } else if !before.is_empty() {
+                    info!(because, "no section differs any more from what runs; no restart is needed");
+                }
             }
             Err(error) => {
                 counter!("gridwatch_reloads_total", "result" => "refused").increment(1);
@@ -155,7 +198,7 @@ impl Reloader {
         result
     }
 
-    async fn apply(&mut self) -> anyhow::Result<Changes> {
+    async fn apply(&mut self) -> anyhow::Result<Reloaded> {
         let (path, stamps_of) = (self.path.clone(), self.files.include.clone());
         let loading = move || -> anyhow::Result<_> {
             let before = stamps(&path, &stamps_of);
@@ -186,7 +229,7 @@ impl Reloader {
             stream: camera.stream.clone(),
         };
         self.ingest.set_cameras(config.cameras.iter().map(source).collect()).await?;
-        Ok(changes)
+        Ok(Reloaded { cameras: changes, restart: self.running.sections_for_restart(&config) })
     }
 }
 

@@ -18,6 +18,8 @@ pub struct Vitals {
     pub looks_per_second: Option<f64>,
     /// How looks kept up over the last minute; none where that is not measured.
     pub looks: Option<LookVitals>,
+    /// Sections of the configuration that were changed and need a restart.
+    pub restart: Vec<&'static str>,
 }
 
 /// How looks kept up over the last minute.

@@ -55,6 +55,8 @@ pub struct CameraChanges {
     pub removed: Vec<CameraId>,
     /// Cameras at which nothing differs.
     pub unchanged: usize,
+    /// Sections of the configuration that are others than those that run, and need a restart.
+    pub restart: Vec<&'static str>,
 }
 
 /// A reload under way; fails with what is wrong with the configuration, in words for whoever wrote it.

@@ -42,6 +42,7 @@ struct HealthOut {
     looks: Option<LooksOut>,
     messages_queued: Option<u64>,
     messages_refused: Option<u64>,
+    restart_needed: Vec<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -91,7 +92,7 @@ pub(crate) async fn healthz(State(desk): State<Arc<Desk>>) -> Response {
     };
     let cameras = console.fleet.cameras();
     let streaming = cameras.iter().filter(|c| c.report.state == CameraState::Streaming).count();
-    let Vitals { broker_connected, looks, .. } = (console.vitals)();
+    let Vitals { broker_connected, looks, restart, .. } = (console.vitals)();
     let mut reasons = Vec::new();
     if counts.is_none() {
         reasons.push("the database does not answer");
@@ -121,6 +122,7 @@ pub(crate) async fn healthz(State(desk): State<Arc<Desk>>) -> Response {
         looks: looks.map(LooksOut::from),
         messages_queued: counts.map(|c| c.queued_messages),
         messages_refused: counts.map(|c| c.refused_messages),
+        restart_needed: restart,
     };
     json(code, &out)
 }

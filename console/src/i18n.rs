@@ -110,6 +110,7 @@ texts! {
     FigLooks: "每秒查看", "Looks per second";
     FigLookLag: "查看延迟 (p99)", "Look lag (p99)";
     LooksStretched: "本机处理能力不足：每 {} 秒查看一次，应为每 {} 秒一次（间隔拉长至 {} 倍）", "This machine cannot keep up: looks come every {} s instead of {} s (stretched by {})";
+    RestartNeeded: "配置已更改，重启后才生效的部分：{}", "The configuration was changed; these sections are taken in at a restart: {}";
     FigOpen: "未消除工单", "Open tickets";
     FigOutbox: "待发送消息", "Messages waiting";
     BrokerUp: "消息服务已连接", "Broker connected";

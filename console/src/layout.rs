@@ -90,12 +90,18 @@ impl Figures {
                     span aria-hidden="true" { (broker_icon) } " " (t(broker))
                 }
                 @if let Some(looks) = self.vitals.looks.as_ref().filter(|looks| looks.is_stretched()) {
-                    p class="state warn slow" role="status" {
+                    p class="state warn notice" role="status" {
                         span aria-hidden="true" { "⚠" } " "
                         (Text::LooksStretched.with_all(
                             lang,
                             &[&tenths(looks.achieved), &tenths(looks.wanted), &format!("{:.1}", looks.stretch)],
                         ))
+                    }
+                }
+                @if !self.vitals.restart.is_empty() {
+                    p class="state warn notice" role="status" {
+                        span aria-hidden="true" { "⚠" } " "
+                        (Text::RestartNeeded.with(lang, self.vitals.restart.join(", ")))
                     }
                 }
             }

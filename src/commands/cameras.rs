@@ -218,6 +218,10 @@ pub async fn run_reload(config_path: &Path) -> anyhow::Result<()> {
         body["unchanged"]
     );
     Ok(())
+    let sections: Vec<_> = body["restart"].as_array().into_iter().flatten().filter_map(|name| name.as_str()).collect();
+    if !sections.is_empty() {
+        println!("changed, but not taken in before a restart: {}", sections.join(", "));
+    }
 }
 
 fn includes(config_path: &Path, target: &Path) -> anyhow::Result<bool> {

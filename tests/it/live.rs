@@ -65,7 +65,7 @@ fn cameras_come_and_go_and_a_bad_configuration_is_refused() {
     wait_for_streaming(&["a", "c"]);
     assert_eq!(http::metric(console, "gridwatch_reloads_total{result=\"applied\"}"), Some(1.0));
 
-    fs::write(&path, good + "\n[[permits]]\nnumber = \"1\"\ncamera = \"none\"\nkinds = [\"vendor.stall\"]\n")
+    fs::write(&path, good.clone() + "\n[[permits]]\nnumber = \"1\"\ncamera = \"none\"\nkinds = [\"vendor.stall\"]\n")
         .expect("a file");
     let (done, said) = reload();
     assert!(!done, "{said}");
@@ -78,4 +78,18 @@ fn cameras_come_and_go_and_a_bad_configuration_is_refused() {
     wait_for_streaming(&["a", "c", "b"]);
     let a = http::get_json(console, "/api/cameras/a");
     assert_eq!((&a["since"], &a["reconnects"]), (&since, &0.into()), "it kept its session");
+
+    // What only a restart takes in is told by name, until it is taken back.
+    assert_eq!(http::get_json(console, "/healthz")["restart_needed"], serde_json::json!([]));
+    site.mqtt("client_id = \"other\"\n").section("[recheck]\nlooks = 7\n");
+    site.config();
+    let (done, said) = reload();
+    assert!(done && said.contains("not taken in before a restart: recheck, mqtt"), "{said}");
+    program.wait_for_log("these sections differ from what runs");
+    assert_eq!(http::get_json(console, "/healthz")["restart_needed"], serde_json::json!(["recheck", "mqtt"]));
+    assert_eq!(http::metric(console, "gridwatch_restart_needed"), Some(2.0));
+    fs::write(&path, &good).expect("a file");
+    let (done, said) = reload();
+    assert!(done && !said.contains("restart"), "{said}");
+    assert_eq!(http::metric(console, "gridwatch_restart_needed"), Some(0.0));
 }

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// How deadlines are reckoned.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DeadlineConfig {
     /// The days of the week that are worked.

@@ -12,7 +12,7 @@ use crate::duty::Words;
 const SAMPLE_ITEMS: &str = include_str!("../../../deploy/samples/zero-report-items-sample.json");
 
 /// What is reported when.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ZeroReportConfig {
     /// The time of day, in the node's time zone, at which the 24 hours before it are reported.

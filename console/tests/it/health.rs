@@ -36,7 +36,7 @@ async fn looks_that_come_too_seldom_are_told_in_figures_and_words() {
     let house = House::open().await;
     for lang in ["en", "zh"] {
         let page = house.page(&format!("/cameras?lang={lang}")).await;
-        assert!(page.contains("1.9 ") && !page.contains("warn slow"), "{page}");
+        assert!(page.contains("1.9 ") && !page.contains("warn notice"), "{page}");
     }
     {
         let mut vitals = house.street.vitals.lock().expect("not poisoned");
@@ -56,6 +56,23 @@ async fn looks_that_come_too_seldom_are_told_in_figures_and_words() {
         "due": 120, "done": 118, "lag_p50": 0.3, "lag_p99": 1.9, "interval_wanted": 10.0, "interval": 25.0, "stretch": 2.5,
     });
     assert_eq!(body["looks"], expect);
+    house.close().await.expect("ends cleanly");
+}
+
+#[tokio::test]
+async fn sections_that_wait_for_a_restart_are_told_on_every_page() {
+    let house = House::open().await;
+    assert!(!house.page("/?lang=en").await.contains("warn notice"));
+    house.street.vitals.lock().expect("not poisoned").restart = vec!["mqtt", "rules"];
+    for (lang, notice) in [("en", "taken in at a restart: mqtt, rules"), ("zh", "重启后才生效的部分：mqtt, rules")]
+    {
+        let page = house.page(&format!("/cameras?lang={lang}")).await;
+        assert!(page.contains(notice), "{page}");
+    }
+    check(&house, 200, "ok", &[]).await;
+    let (_, body) = house.status_and_text("/healthz").await;
+    let body: serde_json::Value = serde_json::from_str(&body).expect("JSON");
+    assert_eq!(body["restart_needed"], serde_json::json!(["mqtt", "rules"]));
     house.close().await.expect("ends cleanly");
 }
 

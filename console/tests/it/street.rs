@@ -122,6 +122,7 @@ pub(crate) async fn street() -> Street {
             achieved: Duration::from_secs(10),
             stretch: 1.0,
         }),
+        restart: Vec::new(),
     }));
     let store = Store::open(&folder.path().join("gridwatch.db")).await.expect("a store");
     let time_zone = TimeZone::get("Asia/Shanghai").expect("a time zone");
