@@ -7,15 +7,18 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use alerts::incident::Zone;
 use domain::StreamRole;
 use ingest::StreamConfig;
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, Value};
 
 use crate::{
     config::CameraConfig,
+    grid::Grid,
     sheet::{Sheet, SheetError},
 };
 
+mod overlapping;
 mod row;
 
 use row::camera_table;
@@ -99,7 +102,7 @@ pub enum ImportError {
     },
 }
 
-const COLUMNS: [&str; 23] = [
+const COLUMNS: [&str; 26] = [
     "id",
     "name",
     "main",
@@ -123,6 +126,9 @@ const COLUMNS: [&str; 23] = [
     "zone_id",
     "zone_purpose",
     "zone_polygon",
+    "zone_overlaps",
+    "ground_points",
+    "ground_crs",
 ];
 
 /// A row of a CSV file: the table to write with the addresses of its streams, or why it is bad.
@@ -143,8 +149,28 @@ pub(crate) type ParsedTable = Result<(Table, BTreeSet<String>), String>;
 /// # Errors
 /// When the CSV cannot be read, its header does not fit, or `target` cannot be read or written.
 pub fn import(csv: &Path, target: &Path, elsewhere: &Elsewhere, write: Write) -> Result<Vec<Row>, ImportError> {
-    let parsed = parse(&Sheet::read(csv, &COLUMNS, &["id"])?, |field| camera_table(&field));
+    let mut parsed = parse(&Sheet::read(csv, &COLUMNS, &["id"])?, |field| camera_table(&field, &elsewhere.grid));
+    overlapping::refuse_misfits(&mut parsed, &cameras_of(target)?, elsewhere);
     import_tables(parsed, "cameras", target, elsewhere, write)
+}
+
+/// The cameras of a camera file, as far as they read; none where there is no file yet.
+fn cameras_of(target: &Path) -> Result<Vec<CameraConfig>, ImportError> {
+    let (_, document) = read_target(target)?;
+    let cameras = document.get("cameras").and_then(Item::as_array_of_tables);
+    let camera = |table: &Table| toml_edit::de::from_str(&table.to_string()).ok();
+    Ok(cameras.into_iter().flatten().filter_map(camera).collect())
+}
+
+/// The text of the file to be updated, and what it holds.
+fn read_target(target: &Path) -> Result<(String, DocumentMut), ImportError> {
+    let text = match std::fs::read_to_string(target) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(source) => return Err(ImportError::Io { path: target.into(), source }),
+    };
+    let document = text.parse().map_err(|_| ImportError::Target { path: target.into() })?;
+    Ok((text, document))
 }
 
 /// Puts what was parsed into the array of tables `key` of `target`, as [`import`] does.
@@ -155,29 +181,25 @@ pub(crate) fn import_tables(
     elsewhere: &Elsewhere,
     write: Write,
 ) -> Result<Vec<Row>, ImportError> {
-    let io = |path: &Path| {
-        let path = path.to_owned();
-        move |source| ImportError::Io { path, source }
-    };
-    let before = match std::fs::read_to_string(target) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-        Err(error) => return Err(io(target)(error)),
-    };
-    let mut document: DocumentMut = before.parse().map_err(|_| ImportError::Target { path: target.into() })?;
+    let (before, mut document) = read_target(target)?;
     let rows =
         merge(&mut document, key, parsed, elsewhere).ok_or_else(|| ImportError::Target { path: target.into() })?;
     if write == Write::Commit && document.to_string() != before {
-        replace_file(target, &document.to_string()).map_err(io(target))?;
+        replace_file(target, &document.to_string())
+            .map_err(|source| ImportError::Io { path: target.into(), source })?;
     }
     Ok(rows)
 }
 
-/// The cameras of other files: the places of their ids, and whose their addresses are.
+/// What the configuration has beside the file that is written: the cameras of other files (the places of their ids, whose their
+/// addresses are, their zones), and the outlines of the grid.
 #[derive(Debug, Default)]
 pub struct Elsewhere {
     ids: BTreeMap<String, String>,
     addresses: BTreeMap<String, String>,
+    zones: BTreeMap<String, Vec<Zone>>,
+    /// In which places without a grid code are found.
+    pub grid: Grid,
 }
 
 impl Elsewhere {
@@ -187,6 +209,7 @@ impl Elsewhere {
         for address in addresses(&camera.stream) {
             self.addresses.entry(address).or_insert_with(|| id.clone());
         }
+        self.zones.insert(id.clone(), camera.zones.clone());
         self.ids.insert(id, file.display().to_string());
     }
 
@@ -443,7 +466,7 @@ mod tests {
                 (5, "new"),
                 (6, "another mode"),
                 (7, "mode = \"snapshot\""),
-                (8, "give its address as main"),
+                (8, "new"),
                 (9, "mode \"often\" is not known"),
             ],
         );
@@ -454,6 +477,147 @@ mod tests {
         // A column that is left out is a mode that goes back to the usual one.
         let rows = import_bytes(b"id,main\na,rtsp://10.0.0.1/1\n", &target);
         assert_eq!(rows[0].result, RowResult::Changed(vec!["stream".to_owned()]));
+    }
+
+    #[test]
+    fn a_picture_s_address_follows_from_make_host_and_channel() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("cameras.toml");
+        let rows = import_bytes(
+            b"id,mode,vendor,host,port,channel\n\
+              a,snapshot,hikvision,10.0.0.1,,\n\
+              b,snapshot,dahua,10.0.0.2,8080,3\n\
+              c,snapshot,uniview,10.0.0.3,,\n\
+              d,snapshot,uniview,10.0.0.4,,2\n",
+            &target,
+        );
+        assert!(rows.iter().all(|row| row.result == RowResult::New), "{rows:?}");
+        let text = std::fs::read_to_string(&target).unwrap();
+        for address in [
+            "http://10.0.0.1/ISAPI/Streaming/channels/101/picture",
+            "http://10.0.0.2:8080/cgi-bin/snapshot.cgi?channel=3",
+            "http://10.0.0.3/LAPI/V1.0/Channels/0/Media/Video/Streams/0/Snapshot",
+            "http://10.0.0.4/LAPI/V1.0/Channels/2/Media/Video/Streams/0/Snapshot",
+        ] {
+            assert!(text.contains(&format!("\"{address}\"")), "{text}");
+        }
+        assert!(!text.contains("sub"), "one picture has one size: {text}");
+    }
+
+    /// Four corners of a crossing, and one more.
+    const POINTS: &str =
+        "0.1 0.9 121.4500 31.1900; 0.9 0.9 121.4501 31.1900; 0.8 0.3 121.4501 31.1903; 0.2 0.3 121.4500 31.1903";
+
+    #[test]
+    fn the_ground_comes_with_a_row_and_stays_where_a_row_gives_none() {
+        let points = POINTS;
+        check(
+            &format!(
+                "id,main,ground_points,ground_crs\n\
+                 a,rtsp://10.0.0.1/1,{points},\n\
+                 b,rtsp://10.0.0.2/1,0.1 0.9 0 0; 0.9 0.9 8 0; 0.9 0.3 8 30; 0.1 0.3 0 30,local:crossing\n\
+                 c,rtsp://10.0.0.3/1,0.1 0.9 121.45 31.19,\n\
+                 d,rtsp://10.0.0.4/1,0.1 0.9 121.45,\n\
+                 e,rtsp://10.0.0.5/1,,local:crossing\n\
+                 f,rtsp://10.0.0.6/1,{points},Xian80\n"
+            ),
+            &[
+                (2, "new"),
+                (3, "new"),
+                (4, "1 control points"),
+                (5, "is no control point; write four numbers"),
+                (6, "ground_crs means nothing without ground_points"),
+                (7, "\"Xian80\" is neither"),
+            ],
+        );
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("cameras.toml");
+        let with = format!("id,main,ground_points\na,rtsp://10.0.0.1/1,{points}\n");
+        import_bytes(with.as_bytes(), &target);
+        let known = std::fs::read_to_string(&target).unwrap();
+        assert!(
+            known.contains("ground = { crs = \"EPSG:4326\", points = [{ pixel = [0.1, 0.9], at = [121.45, 31.19] }")
+        );
+        assert_eq!(import_bytes(with.as_bytes(), &target)[0].result, RowResult::Unchanged);
+        assert_eq!(import_bytes(b"id,main\na,rtsp://10.0.0.1/1\n", &target)[0].result, RowResult::Unchanged);
+        assert_eq!(std::fs::read_to_string(&target).unwrap(), known);
+    }
+
+    #[test]
+    fn overlaps_are_checked_against_what_will_be_there() {
+        let polygon = "0 0; 1 0; 1 1";
+        let row = |id: &str, n: u8, zone: &str, overlaps: &str| {
+            format!("{id},rtsp://10.0.0.{n}/1,{zone},no_stopping,{polygon},{overlaps}\n")
+        };
+        let header = "id,main,zone_id,zone_purpose,zone_polygon,zone_overlaps\n";
+        let text = [
+            header.to_owned(),
+            row("a", 1, "z1", "b/z1; c/kerb"),
+            row("b", 2, "z1", "a/z1"),
+            row("c", 3, "kerb", ""),
+            row("d", 4, "z1", "a/z9"),
+            row("e", 5, "z1", "nobody/z1"),
+            row("f", 6, "z1", "f/z1"),
+            row("g", 7, "z1", "d/z1"),
+            row("h", 8, "z1", "somewhere"),
+            "i,rtsp://10.0.0.9/1,,,,a/z1\n".to_owned(),
+        ];
+        check(
+            &text.concat(),
+            &[
+                (2, "new"),
+                (3, "new"),
+                (4, "new"),
+                (5, "camera \"a\" has no zone \"z9\", only: z1"),
+                (6, "there is no camera \"nobody\""),
+                (7, "a zone of the same camera"),
+                // It was good, until d was not.
+                (8, "there is no camera \"d\""),
+                (9, "write it as CAMERA/ZONE"),
+                (10, "zone_overlaps means nothing without"),
+            ],
+        );
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("cameras.toml");
+        import_bytes(text[..4].concat().as_bytes(), &target);
+        let rows = import_bytes((header.to_owned() + &row("c", 3, "z2", "")).as_bytes(), &target);
+        let detail = rows[0].result.detail().unwrap_or_default();
+        assert!(
+            detail.contains("camera a says that its zone z1 overlaps c/kerb, which this row takes away"),
+            "{detail}"
+        );
+        // Rows that change both sides go in together.
+        let both = header.to_owned() + &row("a", 1, "z1", "b/z1; c/z2") + &row("c", 3, "z2", "");
+        let rows = import_bytes(both.as_bytes(), &target);
+        assert!(rows.iter().all(|row| row.result.is_good()), "{rows:?}");
+    }
+
+    #[test]
+    fn a_place_needs_its_grid_code_or_lies_in_an_outline() {
+        let outline = r#"{"type":"FeatureCollection","features":[{"type":"Feature",
+            "properties":{"code":"310104007","name":"斜土路街道"},
+            "geometry":{"type":"Polygon","coordinates":[[[121.4,31.1],[121.5,31.1],[121.5,31.2],[121.4,31.2],[121.4,31.1]]]}}]}"#;
+        let folder = tempfile::tempdir().unwrap();
+        let (file, target) = (folder.path().join("cameras.csv"), folder.path().join("cameras.toml"));
+        let text = "id,main,grid,address,lon,lat\n\
+             a,rtsp://10.0.0.1/1,,斜土路 1175 号,121.45,31.15\n\
+             b,rtsp://10.0.0.2/1,,,121.60,31.15\n\
+             c,rtsp://10.0.0.3/1,,斜土路,,\n\
+             d,rtsp://10.0.0.4/1,310104008,,121.60,31.15\n";
+        std::fs::write(&file, text).unwrap();
+        let mut grid = Grid::default();
+        crate::grid::read_text(&mut grid, outline).unwrap();
+        let elsewhere = Elsewhere { grid, ..Elsewhere::default() };
+        let rows = import(&file, &target, &elsewhere, Write::Commit).unwrap();
+        let details: Vec<_> = rows.iter().map(|row| row.result.detail().unwrap_or_default()).collect();
+        assert!(details[0].is_empty() && details[3].is_empty(), "{details:?}");
+        assert!(details[1].contains("lies in no outline of the grid"), "{details:?}");
+        assert!(details[2].contains("needs its grid code (column grid), or lon and lat"), "{details:?}");
+        let known = std::fs::read_to_string(&target).unwrap();
+        assert!(known.contains("place = { address = \"斜土路 1175 号\", lon = 121.45, lat = 31.15 }"), "{known}");
+        let without = import(&file, &folder.path().join("other.toml"), &Elsewhere::default(), Write::DryRun).unwrap();
+        let detail = without[0].result.detail().unwrap_or_default();
+        assert!(detail.contains("gridwatch grid import"), "{detail}");
     }
 
     #[test]

@@ -214,9 +214,10 @@ pub enum CamerasCommand {
     /// Read cameras from a CSV file (UTF-8 or GBK) into a camera file that the configuration includes.
     ///
     /// Good rows are imported; duplicates (an id or an address twice) and bad ones are listed with their line and reason. Columns, in
-    /// any order: id (required); main and sub, or vendor (hikvision, dahua, uniview), host, port, channel and nvr (yes, no); name,
-    /// username, password, password_env, password_file, transport (tcp, udp), grid, duty_grid, address, lon, lat, zone_id,
-    /// zone_purpose, zone_polygon ("0.1 0.2; 0.6 0.2; 0.6 0.9").
+    /// any order: id (required); main and sub, or vendor (hikvision, dahua, uniview), host, port, channel and nvr (yes, no); mode (stream,
+    /// patrol, snapshot), name, username, password, password_env, password_file, transport (tcp, udp), grid (found from lon and lat where
+    /// empty), duty_grid, address, lon, lat, zone_id, zone_purpose, zone_polygon ("0.1 0.2; 0.6 0.2; 0.6 0.9"), zone_overlaps
+    /// ("CAMERA/ZONE; ..."), ground_points ("0.1 0.9 121.4501 31.1902; ...": x, y, longitude, latitude) and ground_crs.
     Import {
         /// The configuration file.
         #[command(flatten)]

@@ -200,6 +200,9 @@ pub enum ConfigError {
         /// What is wrong and what to do.
         message: String,
     },
+    /// Overlaps that name zones which are not there, each as its own error.
+    #[error("{}{}", .0[0], Others(.0.len() - 1))]
+    Overlaps(Vec<ConfigError>),
     /// An include pattern that is none.
     #[error("{path}: include: \"{pattern}\" is no valid pattern: {message}", path = path.display())]
     Include {
@@ -230,6 +233,15 @@ impl fmt::Display for KeyPrefix<'_> {
     }
 }
 
+/// How many more of a kind there are.
+struct Others(usize);
+
+impl fmt::Display for Others {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 == 0 { Ok(()) } else { write!(f, "; and {} more overlaps (gridwatch check lists them)", self.0) }
+    }
+}
+
 impl Config {
     /// Reads `path` and the camera files that it includes, and checks what can be checked without a connection.
     /// Relative paths in the files (data folder, models, recordings, secrets) are taken from the configuration
@@ -249,7 +261,7 @@ impl Config {
         config.check_sensors(path)?;
         config.check_models(path)?;
         config.resolve_paths(&base);
-        config.locate_cameras(path)?;
+        config.locate_places(path)?;
         config.work_calendar(path)?;
         config.origin = Some(path.to_owned());
         Ok(config)
@@ -270,6 +282,16 @@ impl Config {
     pub fn load_inventory(path: &Path) -> Result<Inventory, ConfigError> {
         let (mut config, base) = Self::load_main(path)?;
         config.take_inventory(path, &base)
+    }
+
+    /// The outlines of the grid, whether or not the cameras' places are good.
+    ///
+    /// # Errors
+    /// When the file or an outline does not read.
+    pub fn load_outlines(path: &Path) -> Result<Grid, ConfigError> {
+        let (mut config, base) = Self::load_main(path)?;
+        config.resolve_paths(&base);
+        config.load_grid(path)
     }
 
     /// The camera files that the configuration includes.
@@ -426,22 +448,28 @@ impl Config {
         self.node.data_dir.join("grid")
     }
 
-    /// Finds the deepest area of each camera that says where it stands. What is written wins over what is found.
-    fn locate_cameras(&mut self, path: &Path) -> Result<(), ConfigError> {
+    /// Finds the deepest area of each camera and sensor that says where it stands. What is written wins over what is found.
+    fn locate_places(&mut self, path: &Path) -> Result<(), ConfigError> {
         let grid = self.load_grid(path)?;
-        for camera in &mut self.cameras {
-            let Some(place) = &mut camera.place else { continue };
+        let cameras = self.cameras.iter_mut().map(|camera| (format!("cameras.{}", camera.id), &mut camera.place));
+        let devices = &mut self.sensors.devices;
+        let devices =
+            devices.iter_mut().map(|device| (format!("sensors.devices.\"{}\"", device.id), &mut device.place));
+        for (key, place) in cameras.chain(devices) {
+            let Some(place) = place else { continue };
             let found = place.lon.zip(place.lat).and_then(|(lon, lat)| grid.locate(lon, lat)).map(|area| &area.code);
             match found {
                 Some(found) if !place.grid.is_known() || found.is_within(&place.grid) => place.grid = found.clone(),
                 Some(found) if !place.grid.is_within(found) => tracing::warn!(
-                    camera = %camera.id, written = place.grid.as_str(), found = found.as_str(),
-                    "a camera's coordinates lie outside its grid code, which is kept; correct one of the two"
+                    key,
+                    written = place.grid.as_str(),
+                    found = found.as_str(),
+                    "coordinates lie outside the grid code beside them, which is kept; correct one of the two"
                 ),
                 None if !place.grid.is_known() => {
                     return Err(ConfigError::Invalid {
                         path: path.into(),
-                        key: format!("cameras.{}.place", camera.id),
+                        key: format!("{key}.place"),
                         message: "it has no grid code and lies in no area of [grid] files; give grid, or lon and lat \
                                   within an outline"
                             .into(),

@@ -10,6 +10,7 @@ use toml_edit::{Item, Table};
 
 use crate::{
     cameras::{Elsewhere, ImportError, Row, Write, import_tables, parse, place},
+    grid::Grid,
     sheet::Sheet,
 };
 
@@ -42,7 +43,7 @@ pub fn import(
 ) -> Result<Vec<Row>, ImportError> {
     let sheet = Sheet::read(csv, &COLUMNS, &["id", "measure"])?;
     let parsed = parse(&sheet, |field| {
-        let table = device_table(field)?;
+        let table = device_table(field, &elsewhere.grid)?;
         let text = |key: &str| table.get(key).and_then(Item::as_str);
         match (text("camera").map(|camera| (camera, known.get(camera))), text("zone")) {
             (None, Some(_)) => Err("a zone belongs to a camera (column camera)".to_owned()),
@@ -57,7 +58,7 @@ pub fn import(
 }
 
 /// The `[[devices]]` table of a row, checked by the same code that reads the configuration.
-fn device_table<'a>(field: &dyn Fn(&str) -> Option<&'a str>) -> Result<Table, String> {
+fn device_table<'a>(field: &dyn Fn(&str) -> Option<&'a str>, grid: &Grid) -> Result<Table, String> {
     let mut table = Table::new();
     table["id"] = Item::Value(field("id").ok_or("the id is missing")?.into());
     table["measure"] = Item::Value(field("measure").ok_or("what it measures is missing (column measure)")?.into());
@@ -66,7 +67,7 @@ fn device_table<'a>(field: &dyn Fn(&str) -> Option<&'a str>) -> Result<Table, St
             table[key] = Item::Value(value.into());
         }
     }
-    if let Some(place) = place(&field)? {
+    if let Some(place) = place(&field, grid)? {
         table["place"] = Item::Value(place.into());
     }
     toml_edit::de::from_str::<Device>(&table.to_string()).map_err(|error| error.message().to_owned())?;

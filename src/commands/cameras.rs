@@ -37,6 +37,7 @@ pub fn run_import(
     let mut elsewhere = Elsewhere::default();
     if config_path.exists() {
         let own = target.canonicalize().ok();
+        elsewhere.grid = Config::load_outlines(config_path)?;
         for (camera, origin) in Config::load_cameras(config_path)? {
             if origin.canonicalize().ok() != own || own.is_none() {
                 elsewhere.add(&camera, &origin);
@@ -217,11 +218,11 @@ pub async fn run_reload(config_path: &Path) -> anyhow::Result<()> {
         count("removed"),
         body["unchanged"]
     );
-    Ok(())
     let sections: Vec<_> = body["restart"].as_array().into_iter().flatten().filter_map(|name| name.as_str()).collect();
     if !sections.is_empty() {
         println!("changed, but not taken in before a restart: {}", sections.join(", "));
     }
+    Ok(())
 }
 
 fn includes(config_path: &Path, target: &Path) -> anyhow::Result<bool> {

@@ -8,8 +8,9 @@ use detect::Detectors;
 use domain::{Fit, Millis};
 
 use crate::{
-    config::{CameraConfig, Config},
+    config::{CameraConfig, Config, ConfigError},
     looker,
+    overlaps::Overlapping,
     probing::{self, Plan},
 };
 
@@ -30,7 +31,13 @@ pub enum Reach {
 /// # Errors
 /// When anything is not as it must be.
 pub async fn run(path: &Path, reach: Reach, timeout: Millis) -> anyhow::Result<()> {
-    let config = Config::load(path)?;
+    let config = match Config::load(path) {
+        Err(ConfigError::Overlaps(all)) => {
+            all.iter().for_each(|error| println!("PROBLEM  overlaps: {error}"));
+            bail!("{} problems", all.len());
+        }
+        loaded => loaded?,
+    };
     let mut problems = 0;
     let mut line = |what: &str, result: Result<String, String>| match result {
         Ok(text) => println!("ok       {what}: {text}"),
@@ -51,6 +58,9 @@ pub async fn run(path: &Path, reach: Reach, timeout: Millis) -> anyhow::Result<(
             Err(format!("no ticket can come from cameras without a zone: {}", zoneless.join(", ")))
         },
     );
+    if let Some(text) = overlapping_zones(&config) {
+        line("overlaps", Ok(text));
+    }
     if let Some(text) = known_grounds(&config) {
         line("ground", Ok(text));
     }
@@ -74,6 +84,20 @@ pub async fn run(path: &Path, reach: Reach, timeout: Millis) -> anyhow::Result<(
         bail!("{problems} problems");
     }
     Ok(())
+}
+
+/// Which zones are said to overlap, and which of them from one side only; none where none are.
+fn overlapping_zones(config: &Config) -> Option<String> {
+    let Overlapping { pairs, one_sided } = Overlapping::of(&config.cameras);
+    let named = |(here, there)| format!("{} by {}", String::from(there), String::from(here));
+    let one_sided: Vec<_> = one_sided.into_iter().map(named).collect();
+    match (pairs, one_sided.is_empty()) {
+        (0, _) => None,
+        (_, true) => Some(format!("{pairs} pairs of zones")),
+        (_, false) => {
+            Some(format!("{pairs} pairs of zones; named from one side only, which is enough: {}", one_sided.join(", ")))
+        }
+    }
 }
 
 /// How well each camera's control points agree; none where no camera has any.

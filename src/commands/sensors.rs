@@ -26,6 +26,7 @@ pub fn run_import(config_path: &Path, csv: &Path, into: Option<&Path>, write: Wr
     let mut zones = BTreeMap::new();
     if config_path.exists() {
         let own = target.canonicalize().ok();
+        elsewhere.grid = Config::load_outlines(config_path)?;
         let Inventory { cameras, devices } = Config::load_inventory(config_path)?;
         for (device, origin) in devices {
             if origin.canonicalize().ok() != own || own.is_none() {
