@@ -57,3 +57,14 @@ fn when_the_cleaner_has_gone_and_left_it_the_dwell_decides() {
     let waited = scene.confirmed[0].confirmed_at.since(NOON);
     assert!(waited > Millis::mins(7) && waited < Millis::mins(8), "{waited}");
 }
+
+#[test]
+fn one_passer_by_after_the_other_is_nobody_who_stays() {
+    // Each look shows somebody within a step of where the look before showed another one, and never where that one was.
+    let passing = |n: u32| person(if n.is_multiple_of(2) { 0.5 } else { 0.555 });
+    point().play(Millis::mins(8), |n| vec![bag(), passing(n)]).check(&["garbage.exposed"]);
+    let zones = [zone("p", ZonePurpose::NoVending, [0.0, 0.0, 1.0, 1.0])];
+    let left = || vec![thing("tricycle", 0.6, 0.45, 0.6, 0.12, 0.12), thing("goods", 0.6, 0.52, 0.6, 0.06, 0.06)];
+    let mut scene = Scene::new("", &zones);
+    scene.play(Millis::mins(8), |n| [left(), vec![passing(n)]].concat()).check(&[]);
+}
