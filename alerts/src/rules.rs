@@ -42,6 +42,7 @@ mod queue;
 mod reason;
 mod round;
 mod sighting;
+mod spot;
 mod view;
 mod window;
 

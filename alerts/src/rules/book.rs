@@ -7,12 +7,11 @@ use jiff::tz::TimeZone;
 
 use super::{
     config::{Rule, RulesConfig, RulesError},
+    known::PERSON,
     permit::Permits,
 };
 use crate::incident::{RuleRef, Zone};
 
-/// What people are called in model manifests.
-const PERSON: &str = "person";
 /// How long something may stand in front of a thing before it is another thing that comes into sight again.
 const HIDDEN: Millis = Millis::mins(2);
 
@@ -72,6 +71,11 @@ impl Book {
         let fits = |r: &Armed| zone.is_some_and(|zone| r.rule.zones.contains(&zone.purpose));
         let best = self.rules.iter().position(|r| of_kind(&r) && fits(r));
         best.or_else(|| self.rules.iter().position(|r| of_kind(&r)))
+    }
+
+    /// Whether some rule is about things that are called so.
+    pub(super) fn is_about(&self, label: &Label) -> bool {
+        self.labels.contains(label)
     }
 
     pub(super) fn holds(&self, rule: usize, now: Timestamp) -> bool {

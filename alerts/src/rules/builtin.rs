@@ -10,7 +10,7 @@ use super::{
         Evidence, EvidenceConfig, Footing, PersonConfig, PersonNeed, PersonRelation, Queue, QueueConfig, Realarm, Rule,
         RuleConfig,
     },
-    known::STANDING,
+    known::{PLANTS, STANDING},
 };
 use crate::incident::ZonePurpose::{
     self, BicycleLane, Bin, BusStop, FireLane, GarbagePoint, LoadingBay, NoStopping, NoVending, Pavement, ShopLine,
@@ -317,9 +317,6 @@ pub(super) fn rules() -> BTreeMap<String, Rule> {
     })
     .collect()
 }
-
-/// Planters are street furniture to a city and "goods" to a detector.
-const PLANTS: &[&str] = &["potted plant", "vase"];
 
 /// What the garbage rules have in common: nobody is at it, and what lies at a bin belongs to the bin.
 fn garbage(things: &[&str]) -> RuleConfig {

@@ -8,6 +8,10 @@ use domain::{Detection, Label, OCCUPIED, Point, Rect};
 
 use super::{people::People, sighting::Sightings};
 
+/// What people are called in model manifests.
+pub(super) const PERSON: &str = "person";
+/// Planters are street furniture to a city and "goods" to a detector.
+pub(super) const PLANTS: &[&str] = &["potted plant", "vase"];
 /// The class of what the scene reports.
 pub(super) const STANDING: &str = "standing";
 /// What a standing foreground may stand for without being another thing.

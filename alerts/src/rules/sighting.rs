@@ -182,7 +182,8 @@ impl Sighting {
     }
 }
 
-fn toward(from: Rect, to: Rect, share: f32) -> Rect {
+/// A step towards another box.
+pub(super) fn toward(from: Rect, to: Rect, share: f32) -> Rect {
     let step = |a: f32, b: f32| a + (b - a) * share;
     Rect { x0: step(from.x0, to.x0), y0: step(from.y0, to.y0), x1: step(from.x1, to.x1), y1: step(from.y1, to.y1) }
 }

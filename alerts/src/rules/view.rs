@@ -14,6 +14,7 @@ use super::{
     problem::{At, Event, Problem, Stage, Watch},
     round::{InForce, Round, candidates},
     sighting::Sightings,
+    spot::Spots,
 };
 use crate::{
     incident::{Effect, Ending, Observation, OpenTicket, Pace, Sight, Zone, ZonePurpose},
@@ -35,6 +36,7 @@ pub(super) struct View {
     sightings: Sightings,
     people: People,
     ground: Ground,
+    spots: Spots,
     problems: Vec<Problem>,
     /// The ground that it shows, where that is known.
     plane: Option<domain::Ground>,
@@ -71,6 +73,7 @@ impl View {
             sightings: Sightings::default(),
             people: People::default(),
             ground: Ground::default(),
+            spots: Spots::default(),
             problems: Vec::new(),
             plane: None,
             abroad: Vec::new(),
@@ -263,15 +266,17 @@ impl View {
             return;
         }
         let Some(passed) = self.advance(now, book, out) else { return };
-        let (mut things, mut persons) = book.sort(seen.detections);
+        self.ground.look(seen.detections);
+        self.spots.look(self.clock, seen.detections, &self.ground);
+        let shown = self.spots.name(seen.detections, |label| book.is_about(label));
+        let (mut things, mut persons) = book.sort(&shown);
         if self.zones.iter().any(|zone| zone.purpose == ZonePurpose::Indoors) {
             things.retain(|thing| !self.is_indoors(thing));
             persons.retain(|person| !self.is_indoors(person));
         }
-        self.ground.look(seen.detections);
         self.people.look(self.clock, &persons);
         if things.iter().any(|thing| is(thing, STANDING)) {
-            let known = Known::of(seen.detections, &self.sightings, &self.people);
+            let known = Known::of(&shown, &self.sightings, &self.people);
             things.retain(|thing| !is(thing, STANDING) || !known.explain(thing));
         }
         things.retain(|thing| !is_carried(thing, &self.people));
@@ -382,6 +387,7 @@ impl View {
             self.sightings.clear();
             self.people.clear();
             self.ground.clear();
+            self.spots.clear();
         }
         Some(passed)
     }
