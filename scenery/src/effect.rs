@@ -1,6 +1,6 @@
 //! Weather, light and camera faults: what lies between a street and a look at it.
 
-use domain::Millis;
+use domain::{Millis, Point};
 use serde::Deserialize;
 
 use crate::{Canvas, grain};
@@ -24,6 +24,10 @@ pub struct Effect {
     pub headlights: Option<Millis>,
     /// The shadow of a cloud passes each so often, and takes a third of the light with it.
     pub clouds: Option<Millis>,
+    /// The shadow of a house: its slanted edge wanders over the picture from the left to the right in so long.
+    pub shade: Option<Millis>,
+    /// A lamp that somebody has hung up.
+    pub lamp: Option<Lamp>,
     /// Streaks of rain, a wet and flat picture.
     pub rain: Option<f32>,
     /// Fog: the farther up the picture, the greyer.
@@ -34,6 +38,16 @@ pub struct Effect {
     pub blur: Option<f32>,
     /// Noise of the sensor: its deviation, in steps of 255.
     pub noise: Option<f32>,
+}
+
+/// A lamp and the light around it.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lamp {
+    /// Where it hangs, relative to the picture.
+    pub at: Point,
+    /// How far its light reaches, as a share of the picture's width.
+    pub reach: f32,
 }
 
 impl Effect {
@@ -58,7 +72,10 @@ impl Effect {
         if self.gain.is_some_and(|v| !(0.0..=10.0).contains(&v)) {
             return Some(("gain", "must be from 0 to 10"));
         }
-        let periods = [("headlights", self.headlights), ("clouds", self.clouds)];
+        if self.lamp.is_some_and(|lamp| !(0.01..=1.0).contains(&lamp.reach)) {
+            return Some(("lamp.reach", "must be from 0.01 to 1"));
+        }
+        let periods = [("headlights", self.headlights), ("clouds", self.clouds), ("shade", self.shade)];
         periods
             .into_iter()
             .find(|(_, v)| v.is_some_and(|v| v <= Millis::ZERO))
@@ -75,8 +92,14 @@ pub(crate) fn apply(canvas: &mut Canvas, effects: &[Effect], t: Millis, seed: u6
     for (period, strength) in active.iter().filter_map(|(e, s)| Some((e.clouds?, *s))) {
         clouds(canvas, t, period, strength);
     }
+    for (period, strength) in active.iter().filter_map(|(e, s)| Some((e.shade?, *s))) {
+        shade(canvas, t, period, strength);
+    }
     for (night, strength) in each(|e| e.night) {
         darken(canvas, night * strength);
+    }
+    for (lamp, strength) in active.iter().filter_map(|(e, s)| Some((e.lamp?, *s))) {
+        light(canvas, lamp, strength);
     }
     for (period, strength) in active.iter().filter_map(|(e, s)| Some((e.headlights?, *s))) {
         headlights(canvas, t, period, strength);
@@ -122,6 +145,33 @@ fn clouds(canvas: &mut Canvas, t: Millis, period: Millis, strength: f32) {
         let depth = (1.0 - ((x - middle).abs() - 0.5) / 0.12).clamp(0.0, 1.0);
         let light = 1.0 - 0.35 * strength * depth;
         *pixel = pixel.map(|c| c * light);
+    }
+}
+
+/// A hard shadow that takes half of the coded light, as the sun's do, behind an edge that leans over.
+fn shade(canvas: &mut Canvas, t: Millis, period: Millis, strength: f32) {
+    let edge = -0.3 + 1.6 * (t.0 as f32 / period.0 as f32).min(1.0);
+    let (columns, width, height) = (canvas.width, canvas.width as f32, canvas.height as f32);
+    for (i, pixel) in canvas.pixels.iter_mut().enumerate() {
+        let (x, y) = ((i % columns) as f32 / width, (i / columns) as f32 / height);
+        let depth = ((edge - 0.25 * y - x) / 0.008 + 0.5).clamp(0.0, 1.0);
+        let light = 1.0 - 0.45 * strength * depth;
+        // The sky still lights what the sun does not.
+        *pixel = [pixel[0] * light, pixel[1] * light, pixel[2] * light.powf(0.85)];
+    }
+}
+
+/// Warm light that fades with the distance, and the bright bulb.
+fn light(canvas: &mut Canvas, lamp: Lamp, strength: f32) {
+    let (columns, width, height) = (canvas.width, canvas.width as f32, canvas.height as f32);
+    for (i, pixel) in canvas.pixels.iter_mut().enumerate() {
+        let (dx, dy) = ((i % columns) as f32 / width - lamp.at.x, ((i / columns) as f32 - lamp.at.y * height) / width);
+        let away = (dx * dx + dy * dy) / (lamp.reach * lamp.reach);
+        let (lit, bulb) = (1.6 * strength * (-away).exp(), 220.0 * strength * (-away * 60.0).exp());
+        let tint = [1.0, 0.9, 0.68];
+        for (c, tint) in pixel.iter_mut().zip(tint) {
+            *c = *c * (1.0 + lit * tint) + bulb * tint;
+        }
     }
 }
 
@@ -233,6 +283,14 @@ mod tests {
     }
 
     #[test]
+    fn a_shadow_wanders_and_a_lamp_lights_what_is_near() {
+        let shaded = |seconds| under("shade = \"100s\"", seconds).pixels.iter().filter(|p| p[1] < 100.0).count();
+        assert!(shaded(0) == 0 && shaded(30) > 0 && shaded(60) > shaded(30) && shaded(100) == 64 * 48);
+        let lit = under("lamp = { at = [0.5, 0.5], reach = 0.1 }", 0);
+        assert!(lit.pixels[24 * 64 + 32][0] > 200.0 && lit.pixels[0][0] < 121.0);
+    }
+
+    #[test]
     fn the_same_time_gives_the_same_picture_and_another_time_another() {
         assert_eq!(under("rain = 0.7\nshake = 2.0\nnoise = 3.0", 8), under("rain = 0.7\nshake = 2.0\nnoise = 3.0", 8));
         assert!(under("rain = 0.7", 8) != under("rain = 0.7", 9));
@@ -244,5 +302,6 @@ mod tests {
         assert_eq!(fault("rain = 2.0"), Some("rain"));
         assert_eq!(fault("shake = -1.0"), Some("shake"));
         assert_eq!(fault("clouds = \"0s\""), Some("clouds"));
+        assert_eq!(fault("lamp = { at = [0.5, 0.5], reach = 0.0 }"), Some("lamp.reach"));
     }
 }

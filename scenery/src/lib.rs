@@ -14,7 +14,7 @@ mod street;
 mod thing;
 
 pub use canvas::Canvas;
-pub use effect::Effect;
+pub use effect::{Effect, Lamp};
 pub use painter::{Painter, SceneryError};
 pub use shape::{Form, Shape};
 pub use sprite::{Outline, Sprite};

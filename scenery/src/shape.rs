@@ -45,12 +45,18 @@ pub enum Form {
     Tactile,
     /// The row of lamps on the roof of a vehicle on duty.
     Lamps,
+    /// A cone that keeps traffic off.
+    Cone,
+    /// A pushchair for a child.
+    Stroller,
+    /// A doorway that stands open, dark within.
+    Doorway,
 }
 
 impl Form {
     /// All of them.
     #[cfg(test)]
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 17] = [
         Self::Carton,
         Self::Cartons,
         Self::Bag,
@@ -65,6 +71,9 @@ impl Form {
         Self::Window,
         Self::Tactile,
         Self::Lamps,
+        Self::Cone,
+        Self::Stroller,
+        Self::Doorway,
     ];
 }
 
@@ -99,6 +108,9 @@ impl Shape {
             Form::Window => 1.9,
             Form::Tactile => 12.0,
             Form::Lamps => 5.0,
+            Form::Cone => 0.7,
+            Form::Stroller => 0.95,
+            Form::Doorway => 0.55,
         };
         let (width, height) = ((HEIGHT * aspect) as u32, HEIGHT as u32);
         let mut drawing = Drawing {
@@ -213,6 +225,29 @@ impl Drawing {
                 for joint in 0..36 {
                     self.block(joint as f32 / 36.0, 0.0, 0.002, 1.0, lighter(main, 0.7));
                 }
+            }
+            Form::Cone => {
+                self.polygon(&[(0.44, 0.0), (0.56, 0.0), (0.82, 0.9), (0.18, 0.9)], main);
+                self.polygon(&[(0.36, 0.36), (0.64, 0.36), (0.71, 0.58), (0.29, 0.58)], [232, 232, 228]);
+                self.block(0.02, 0.88, 0.96, 0.12, lighter(main, 0.7));
+            }
+            Form::Stroller => {
+                self.bag(0.02, 0.0, 0.66, 0.56, main);
+                self.block(0.06, 0.44, 0.7, 0.16, lighter(main, 0.7));
+                for (from, to) in [((0.2, 0.58), (0.7, 0.9)), ((0.66, 0.58), (0.2, 0.9)), ((0.72, 0.5), (0.98, 0.16))] {
+                    let mut frame = PathBuilder::new();
+                    frame.move_to(from.0 * self.size.0, from.1 * self.size.1);
+                    frame.line_to(to.0 * self.size.0, to.1 * self.size.1);
+                    self.line(frame, 6.0, [60, 62, 66]);
+                }
+                self.wheel(0.2, 0.88, 0.12);
+                self.wheel(0.72, 0.88, 0.12);
+            }
+            Form::Doorway => {
+                self.block(0.0, 0.0, 1.0, 1.0, lighter(main, 0.8));
+                self.block(0.06, 0.04, 0.88, 0.96, [34, 30, 28]);
+                self.polygon(&[(0.06, 0.04), (0.26, 0.1), (0.26, 0.96), (0.06, 1.0)], main);
+                self.block(0.5, 0.2, 0.3, 0.24, [96, 84, 60]);
             }
             Form::Lamps => {
                 self.block(0.04, 0.78, 0.92, 0.22, [30, 30, 34]);
