@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     case::{self, Case, Verdict, VerdictKind},
-    rules::cluster::gap,
+    rules::cluster::{gap, one_is_far_behind},
 };
 
 #[derive(Debug, Clone)]
@@ -88,7 +88,10 @@ fn check_sound(scene: &Scene, config: &RulesConfig) -> Result<(), TestCaseError>
         for b in &scene.open[..index] {
             let reach = rules[&a.rule.id].merge.min(rules[&b.rule.id].merge);
             prop_assert!(
-                a.kind != b.kind || gap(a.bbox, b.bbox) > 0.0 || reach < gap(a.bbox, b.bbox),
+                a.kind != b.kind
+                    || gap(a.bbox, b.bbox) > 0.0
+                    || reach < gap(a.bbox, b.bbox)
+                    || one_is_far_behind(a.bbox, b.bbox),
                 "{a:?} and {b:?}"
             );
             prop_assert!(a.ticket != b.ticket);
