@@ -47,7 +47,7 @@ mod shots;
 mod tests;
 mod whereabouts;
 
-use desk::{Angle, Case, Checking, Clearing, Desk, Joining, Opening, Sight};
+use desk::{Angle, Case, Change, Checking, Clearing, Desk, Joining, Opening, Sight};
 use router::Router;
 pub use second_look::{LookNow, Rechecking};
 use second_look::{Overdue, SecondLooks};
@@ -382,7 +382,9 @@ impl Watch {
                 return Ok(());
             }
         }
-        let last = Case::StillThere(self.touched.into_iter().map(|((ticket, _), touch)| (ticket, touch)).collect());
+        let last = Case::Change(Change::StillThere(
+            self.touched.into_iter().map(|((ticket, _), touch)| (ticket, touch)).collect(),
+        ));
         // The desk goes on until this sender is gone; it cannot have ended before.
         let _ = cases.send(last).await;
         Ok(())
@@ -402,7 +404,7 @@ impl Watch {
     fn look_again(&mut self, ticket: &Ticket, at: Timestamp) -> Case {
         let views = self.core.further_views(ticket.id(), &ticket.incident.camera);
         self.second_looks.begin(ticket, views, at);
-        Case::RecheckBegan(ticket.id(), at)
+        Case::Change(Change::RecheckBegan(ticket.id(), at))
     }
 
     /// What is to be done at the end of a check; `look` was the last of it.
@@ -412,14 +414,28 @@ impl Watch {
             full_resolution.spawn(tokio::time::timeout(FULL_RESOLUTION_WAIT, grab));
         }
         let angle = look.and_then(|look| self.angle(&look.camera, ticket));
-        Case::Checked(Box::new(Checking { ticket, outcome, look: look.cloned(), last: None, angle, full_resolution }))
+        Case::Change(Change::Checked(Box::new(Checking {
+            ticket,
+            outcome,
+            look: look.cloned(),
+            last: None,
+            angle,
+            full_resolution,
+        })))
     }
 
     /// What is to be done at the end of a check whose time was up.
     fn overdue_check(&self, over: Overdue) -> Case {
         let Overdue { ticket, outcome, camera, last } = over;
         let angle = camera.and_then(|camera| self.angle(&camera, ticket));
-        Case::Checked(Box::new(Checking { ticket, outcome, look: None, last, angle, full_resolution: JoinSet::new() }))
+        Case::Change(Change::Checked(Box::new(Checking {
+            ticket,
+            outcome,
+            look: None,
+            last,
+            angle,
+            full_resolution: JoinSet::new(),
+        })))
     }
 
     fn look(&mut self, look: Box<Look>) -> Result<Vec<Case>, AlertsError> {
@@ -464,7 +480,7 @@ impl Watch {
                     cases.push(Case::Open(Box::new(self.opening(suspect, *incident, look)?)));
                 }
                 Effect::Joined { suspect, ticket, incident } => {
-                    cases.push(Case::Joined(Box::new(self.joining(suspect, ticket, *incident, look)?)));
+                    cases.push(Case::Change(Change::Joined(Box::new(self.joining(suspect, ticket, *incident, look)?))));
                 }
                 Effect::StillThere { ticket, camera, seen_at, bbox } => {
                     if let Some((zone, _)) = self.core.place_of(&camera, ticket) {
@@ -475,15 +491,21 @@ impl Watch {
                 Effect::Cleared { ticket, camera, last_seen, cleared_at } => {
                     self.touched.retain(|(touched, _), _| *touched != ticket);
                     let angle = self.angle(&camera, ticket);
-                    cases.push(Case::Clear(Clearing { ticket, last_seen, cleared_at, look: look.cloned(), angle }));
+                    cases.push(Case::Change(Change::Clear(Clearing {
+                        ticket,
+                        last_seen,
+                        cleared_at,
+                        look: look.cloned(),
+                        angle,
+                    })));
                 }
                 Effect::Again { ticket, camera, seen_at } => {
                     let angle = self.angle(&camera, ticket);
-                    cases.push(Case::Again(Sight { ticket, seen_at, look: look.cloned(), angle }));
+                    cases.push(Case::Change(Change::Again(Sight { ticket, seen_at, look: look.cloned(), angle })));
                 }
                 Effect::CameBack { ticket, camera, seen_at } => {
                     let angle = self.angle(&camera, ticket);
-                    cases.push(Case::CameBack(Sight { ticket, seen_at, look: look.cloned(), angle }));
+                    cases.push(Case::Change(Change::CameBack(Sight { ticket, seen_at, look: look.cloned(), angle })));
                 }
                 Effect::Pace { camera, pace } => (self.paces)(&camera, pace),
             }
@@ -582,7 +604,7 @@ impl Watch {
     fn note(&mut self, cases: &mpsc::Sender<Case>) {
         if let Ok(place) = cases.try_reserve() {
             let touched = self.touched.drain().map(|((ticket, _), touch)| (ticket, touch));
-            place.send(Case::StillThere(touched.collect()));
+            place.send(Case::Change(Change::StillThere(touched.collect())));
         }
     }
 }

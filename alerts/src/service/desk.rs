@@ -1,13 +1,17 @@
 //! The desk: makes each case's pictures, stores them, and writes the ticket with its messages; one case after the other,
-//! in the order in which they came about, each for as long as it takes.
+//! in the order in which they came about, each for as long as it takes. Only the pictures of tickets to open are made
+//! ahead, on the other cores: they are most of the work and need nothing of what is written before them.
 
 use std::{
     mem::{self, Discriminant},
+    pin::pin,
     sync::Arc,
+    thread,
     time::{Duration, Instant},
 };
 
 use domain::{AccessUnit, CameraId, Detection, Look, Picture, Rect, TicketId, Timestamp};
+use futures::{StreamExt as _, stream};
 use tokio::{
     sync::mpsc,
     task::{JoinError, JoinSet},
@@ -32,6 +36,8 @@ use crate::{
     wire::{self, Further, Node},
 };
 
+/// Tickets whose pictures are made ahead, at most: each holds some megabytes meanwhile.
+const MOST_AHEAD: usize = 8;
 /// Pauses between attempts to write, before jitter.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
@@ -40,6 +46,12 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 pub(super) enum Case {
     /// Open a ticket.
     Open(Box<Opening>),
+    /// Change one, or several.
+    Change(Change),
+}
+
+/// What is to be written of tickets that are open.
+pub(super) enum Change {
     /// Add a picture of another camera that sees a ticket's problem, too.
     Joined(Box<Joining>),
     /// Say that a ticket's problem is gone.
@@ -54,6 +66,21 @@ pub(super) enum Case {
     Checked(Box<Checking>),
     /// Write down what was seen again. Not worth a retry: it is seen again soon.
     StillThere(Vec<(TicketId, Touch)>),
+}
+
+/// A case as it is when its turn comes.
+enum Prepared {
+    Open(Box<Pictured>),
+    /// Its pictures depend on what is written before.
+    Change(Change),
+}
+
+/// A ticket to open, with its pictures.
+struct Pictured {
+    ticket: Ticket,
+    pieces: Vec<Piece>,
+    /// When the rule was satisfied.
+    satisfied: Instant,
 }
 
 /// A ticket to open.
@@ -162,24 +189,33 @@ impl Desk {
     }
 
     /// Works until the last sender of `cases` is gone.
-    pub(super) async fn run(mut self, mut cases: mpsc::Receiver<Case>) {
-        while let Some(case) = cases.recv().await {
-            match case {
-                Case::Open(opening) => self.open(*opening).await,
-                Case::Joined(joining) => self.joined(*joining).await,
-                Case::Clear(clearing) => self.clear(clearing).await,
-                Case::Again(sight) => self.again(sight, Standing::Still).await,
-                Case::CameBack(sight) => self.again(sight, Standing::Reopened).await,
-                Case::RecheckBegan(ticket, at) => self.recheck_began(ticket, at).await,
-                Case::Checked(checking) => self.checked(*checking).await,
-                Case::StillThere(touches) => self.note(&touches).await,
+    pub(super) async fn run(mut self, cases: mpsc::Receiver<Case>) {
+        let studio = &Arc::clone(&self.studio);
+        let ahead = thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, MOST_AHEAD));
+        let cases = stream::unfold(cases, async |mut cases| cases.recv().await.map(|case| (case, cases)));
+        let mut prepared = pin!(cases.map(async |case| studio.prepare(case).await).buffered(ahead));
+        while let Some(prepared) = prepared.next().await {
+            match prepared {
+                Prepared::Open(pictured) => self.open(*pictured).await,
+                Prepared::Change(change) => self.change(change).await,
             }
         }
     }
 
-    async fn open(&mut self, opening: Opening) {
-        let satisfied = opening.satisfied;
-        let (mut ticket, pieces) = self.pictured(opening).await;
+    async fn change(&mut self, change: Change) {
+        match change {
+            Change::Joined(joining) => self.joined(*joining).await,
+            Change::Clear(clearing) => self.clear(clearing).await,
+            Change::Again(sight) => self.again(sight, Standing::Still).await,
+            Change::CameBack(sight) => self.again(sight, Standing::Reopened).await,
+            Change::RecheckBegan(ticket, at) => self.recheck_began(ticket, at).await,
+            Change::Checked(checking) => self.checked(*checking).await,
+            Change::StillThere(touches) => self.note(&touches).await,
+        }
+    }
+
+    async fn open(&mut self, pictured: Pictured) {
+        let Pictured { mut ticket, pieces, satisfied } = pictured;
         let mut attempts = Attempts::default();
         ticket.route = loop {
             match self.router.route(&ticket, &self.node, &self.store).await {
@@ -217,64 +253,11 @@ impl Desk {
         }
     }
 
-    /// The ticket with the description of its pictures, and their bytes.
-    async fn pictured(&self, opening: Opening) -> (Ticket, Vec<Piece>) {
-        let Opening { incident, camera, zone, look, first_seen, review_until, mut full_resolution, .. } = opening;
-        let mut ticket = Ticket {
-            state: TicketState::Open,
-            case: case::Case::begin(incident.confirmed_at, review_until).0,
-            last_seen: incident.last_seen,
-            cleared_at: None,
-            delivered_at: None,
-            route: None,
-            clocks: None,
-            evidence: Vec::new(),
-            incident,
-            camera,
-            zone,
-        };
-        // Each shot takes tens of milliseconds in full resolution; the two need not wait for one another.
-        let (studio, about) = (Arc::clone(&self.studio), ticket.clone());
-        let first = blocking(move || first_seen.map_or_else(Vec::new, |first| studio.first_seen(&about, &first)));
-        let (studio, about) = (Arc::clone(&self.studio), ticket.clone());
-        let confirming = blocking(move || {
-            look.map_or_else(Vec::new, |look| studio.look(&about, EvidenceRole::Confirming, &look, None))
-        });
-        let (first, confirming, full) = tokio::join!(first, confirming, full_resolution.join_next());
-        let mut pieces = [first, confirming].concat();
-        if let Some(access_unit) = full.and_then(|grabbed| self.grabbed(&ticket, grabbed)) {
-            let studio = Arc::clone(&self.studio);
-            let about = ticket.clone();
-            let full = move || studio.full_resolution(&about, EvidenceRole::Confirming, &access_unit, None);
-            pieces.extend(blocking(full).await);
-        }
-        ticket.evidence = pieces.iter().map(|(evidence, _)| evidence.clone()).collect();
-        ticket.sort_evidence();
-        (ticket, pieces)
-    }
-
-    /// What came of taking a picture in full resolution; without one the ticket has that of the look.
-    fn grabbed(
-        &self,
-        ticket: &Ticket,
-        grabbed: Result<Result<Result<AccessUnit, String>, Elapsed>, JoinError>,
-    ) -> Option<AccessUnit> {
-        let (reason, error) = match grabbed {
-            Ok(Ok(Ok(access_unit))) => return Some(access_unit),
-            Ok(Ok(Err(error))) => ("grab", error),
-            Ok(Err(_)) => ("late", "it did not come in time".to_owned()),
-            Err(error) => ("grab", error.to_string()),
-        };
-        count_missing(EvidenceRole::Confirming, reason);
-        tracing::debug!(ticket = %ticket.id(), camera = %ticket.incident.camera, error, "no picture in full resolution");
-        None
-    }
-
     async fn joined(&mut self, mut joining: Joining) {
         let grabbed = joining.full_resolution.join_next().await;
         let mut attempts = Attempts::default();
         let full = match (grabbed, self.store.ticket(joining.ticket).await) {
-            (Some(grabbed), Ok(Some(ticket))) => self.grabbed(&ticket, grabbed),
+            (Some(grabbed), Ok(Some(ticket))) => grabbed_for(&ticket, grabbed),
             _ => None,
         };
         loop {
@@ -411,7 +394,7 @@ impl Desk {
         let grabbed = checking.full_resolution.join_next().await;
         let mut attempts = Attempts::default();
         let full = match (grabbed, self.store.ticket(checking.ticket).await) {
-            (Some(grabbed), Ok(Some(ticket))) => self.grabbed(&ticket, grabbed),
+            (Some(grabbed), Ok(Some(ticket))) => grabbed_for(&ticket, grabbed),
             _ => None,
         };
         loop {
@@ -625,6 +608,50 @@ impl Attempts {
 }
 
 impl Studio {
+    async fn prepare(self: &Arc<Self>, case: Case) -> Prepared {
+        match case {
+            Case::Open(opening) => Prepared::Open(Box::new(self.pictured(*opening).await)),
+            Case::Change(change) => Prepared::Change(change),
+        }
+    }
+
+    /// The ticket to open with its pictures.
+    async fn pictured(self: &Arc<Self>, opening: Opening) -> Pictured {
+        let Opening { incident, camera, zone, look, first_seen, review_until, mut full_resolution, satisfied } =
+            opening;
+        let mut ticket = Ticket {
+            state: TicketState::Open,
+            case: case::Case::begin(incident.confirmed_at, review_until).0,
+            last_seen: incident.last_seen,
+            cleared_at: None,
+            delivered_at: None,
+            route: None,
+            clocks: None,
+            evidence: Vec::new(),
+            incident,
+            camera,
+            zone,
+        };
+        // Each shot takes tens of milliseconds in full resolution; the two need not wait for one another.
+        let (studio, about) = (Arc::clone(self), ticket.clone());
+        let first = blocking(move || first_seen.map_or_else(Vec::new, |first| studio.first_seen(&about, &first)));
+        let (studio, about) = (Arc::clone(self), ticket.clone());
+        let confirming = blocking(move || {
+            look.map_or_else(Vec::new, |look| studio.look(&about, EvidenceRole::Confirming, &look, None))
+        });
+        let (first, confirming, full) = tokio::join!(first, confirming, full_resolution.join_next());
+        let mut pieces = [first, confirming].concat();
+        if let Some(access_unit) = full.and_then(|grabbed| grabbed_for(&ticket, grabbed)) {
+            let studio = Arc::clone(self);
+            let about = ticket.clone();
+            let full = move || studio.full_resolution(&about, EvidenceRole::Confirming, &access_unit, None);
+            pieces.extend(blocking(full).await);
+        }
+        ticket.evidence = pieces.iter().map(|(evidence, _)| evidence.clone()).collect();
+        ticket.sort_evidence();
+        Pictured { ticket, pieces, satisfied }
+    }
+
     fn scene<'a>(ticket: &'a Ticket, role: EvidenceRole, captured_at: Timestamp) -> Scene<'a> {
         let incident = &ticket.incident;
         Scene {
@@ -707,6 +734,22 @@ fn whose(mut pieces: Vec<Piece>, ticket: &Ticket, camera: &CameraId) -> Vec<Piec
         pieces.iter_mut().for_each(|(evidence, _)| evidence.camera = Some(camera.clone()));
     }
     pieces
+}
+
+/// What came of taking a picture in full resolution; without one the ticket has that of the look.
+fn grabbed_for(
+    ticket: &Ticket,
+    grabbed: Result<Result<Result<AccessUnit, String>, Elapsed>, JoinError>,
+) -> Option<AccessUnit> {
+    let (reason, error) = match grabbed {
+        Ok(Ok(Ok(access_unit))) => return Some(access_unit),
+        Ok(Ok(Err(error))) => ("grab", error),
+        Ok(Err(_)) => ("late", "it did not come in time".to_owned()),
+        Err(error) => ("grab", error.to_string()),
+    };
+    count_missing(EvidenceRole::Confirming, reason);
+    tracing::debug!(ticket = %ticket.id(), camera = %ticket.incident.camera, error, "no picture in full resolution");
+    None
 }
 
 /// Stores all pieces; what is stored already costs a read.

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use super::{
     FULL_RESOLUTION_WAIT, Watch,
-    desk::{Case, Clearing, Opening},
+    desk::{Case, Change, Clearing, Opening},
 };
 use crate::{
     incident::{Incident, Input, Zone},
@@ -81,7 +81,13 @@ impl Watch {
             Sensing::Clear { ticket, last_seen, cleared_at } => {
                 // What is over before its look came must be opened before it can be cleared.
                 let mut cases = self.release(|awaited| awaited.case.incident.ticket == ticket, None);
-                cases.push(Case::Clear(Clearing { ticket, last_seen, cleared_at, look: None, angle: None }));
+                cases.push(Case::Change(Change::Clear(Clearing {
+                    ticket,
+                    last_seen,
+                    cleared_at,
+                    look: None,
+                    angle: None,
+                })));
                 cases
             }
             Sensing::Word(word) => {
