@@ -1,9 +1,9 @@
 """Puts rendered cut-outs on streets: drawn ones (ground and wall with textures, in perspective) and free photographs.
 
-    python compose.py CUTS OUT [--count 1500] [--photographs DIR] [--textures DIR] [--size 416] [--seed 1]
+    python compose.py CUTS OUT [--count 1500] [--photographs DIR] [--textures DIR] [--size 416] [--seed 1] [--scraps 3]
 
 CUTS is what render_bags.py made; OUT becomes a labelled set in YOLO form (class 0, garbage). A part of the pictures has no bag,
-only other things. DIR: any pictures whose licence allows it; the ones that we used are in README.md. A picture depends on the
+only other things; up to --scraps pieces of photographs stand in it. DIR: any pictures whose licence allows it; the ones that we used are in README.md. A picture depends on the
 seed, its number and the inputs only.
 """
 
@@ -246,13 +246,13 @@ def weather(rng, picture):
     return np.clip(picture, 0, 255).astype(np.uint8)
 
 
-def scene(rng, cuts, photographs, textures, size):
+def scene(rng, cuts, photographs, textures, size, scraps):
     drawn = not photographs or rng.random() < 0.6
     picture, _, mask = street(rng, size, textures) if drawn else photograph(rng, size, photographs)
     things = []
     for _ in range(rng.integers(0, 3)):
         things.append((cuts.others, spot(rng, mask)))
-    for _ in range(rng.integers(0, 4) if photographs else 0):
+    for _ in range(rng.integers(0, scraps + 1) if photographs else 0):
         things.append(([scrap(rng, photographs)], spot(rng, mask)))
     if rng.random() < 0.75:
         first = spot(rng, mask)
@@ -289,7 +289,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("cuts", type=pathlib.Path)
     parser.add_argument("out", type=pathlib.Path)
-    for name, default in [("count", 1500), ("size", 416), ("seed", 1), ("first", 0), ("last", 10)]:
+    for name, default in [("count", 1500), ("size", 416), ("seed", 1), ("first", 0), ("last", 10), ("scraps", 3)]:
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--photographs", type=pathlib.Path)
     parser.add_argument("--textures", type=pathlib.Path)
@@ -304,7 +304,7 @@ def main():
         (options.out / folder).mkdir(parents=True, exist_ok=True)
     for number in range(options.count):
         rng = np.random.default_rng([options.seed, number])
-        picture, boxes = scene(rng, cuts, photographs, textures, options.size)
+        picture, boxes = scene(rng, cuts, photographs, textures, options.size, options.scraps)
         quality = int(rng.integers(35, 95))
         cv2.imwrite(str(options.out / "images" / f"{number:05}.jpg"), picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
         lines = [
