@@ -491,21 +491,31 @@ impl Watch {
                 Effect::Cleared { ticket, camera, last_seen, cleared_at } => {
                     self.touched.retain(|(touched, _), _| *touched != ticket);
                     let angle = self.angle(&camera, ticket);
-                    cases.push(Case::Change(Change::Clear(Clearing {
+                    cases.push(Case::Change(Change::Clear(Box::new(Clearing {
                         ticket,
                         last_seen,
                         cleared_at,
                         look: look.cloned(),
                         angle,
-                    })));
+                    }))));
                 }
                 Effect::Again { ticket, camera, seen_at } => {
                     let angle = self.angle(&camera, ticket);
-                    cases.push(Case::Change(Change::Again(Sight { ticket, seen_at, look: look.cloned(), angle })));
+                    cases.push(Case::Change(Change::Again(Box::new(Sight {
+                        ticket,
+                        seen_at,
+                        look: look.cloned(),
+                        angle,
+                    }))));
                 }
                 Effect::CameBack { ticket, camera, seen_at } => {
                     let angle = self.angle(&camera, ticket);
-                    cases.push(Case::Change(Change::CameBack(Sight { ticket, seen_at, look: look.cloned(), angle })));
+                    cases.push(Case::Change(Change::CameBack(Box::new(Sight {
+                        ticket,
+                        seen_at,
+                        look: look.cloned(),
+                        angle,
+                    }))));
                 }
                 Effect::Pace { camera, pace } => (self.paces)(&camera, pace),
             }

@@ -55,11 +55,11 @@ pub(super) enum Change {
     /// Add a picture of another camera that sees a ticket's problem, too.
     Joined(Box<Joining>),
     /// Say that a ticket's problem is gone.
-    Clear(Clearing),
+    Clear(Box<Clearing>),
     /// Add a picture of what still stands.
-    Again(Sight),
+    Again(Box<Sight>),
     /// Open a closed ticket again.
-    CameBack(Sight),
+    CameBack(Box<Sight>),
     /// Say that a ticket's place is being checked, since when.
     RecheckBegan(TicketId, Timestamp),
     /// Say what the check of a ticket's place found.
@@ -205,9 +205,9 @@ impl Desk {
     async fn change(&mut self, change: Change) {
         match change {
             Change::Joined(joining) => self.joined(*joining).await,
-            Change::Clear(clearing) => self.clear(clearing).await,
-            Change::Again(sight) => self.again(sight, Standing::Still).await,
-            Change::CameBack(sight) => self.again(sight, Standing::Reopened).await,
+            Change::Clear(clearing) => self.clear(*clearing).await,
+            Change::Again(sight) => self.again(*sight, Standing::Still).await,
+            Change::CameBack(sight) => self.again(*sight, Standing::Reopened).await,
             Change::RecheckBegan(ticket, at) => self.recheck_began(ticket, at).await,
             Change::Checked(checking) => self.checked(*checking).await,
             Change::StillThere(touches) => self.note(&touches).await,

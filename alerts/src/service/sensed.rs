@@ -81,13 +81,13 @@ impl Watch {
             Sensing::Clear { ticket, last_seen, cleared_at } => {
                 // What is over before its look came must be opened before it can be cleared.
                 let mut cases = self.release(|awaited| awaited.case.incident.ticket == ticket, None);
-                cases.push(Case::Change(Change::Clear(Clearing {
+                cases.push(Case::Change(Change::Clear(Box::new(Clearing {
                     ticket,
                     last_seen,
                     cleared_at,
                     look: None,
                     angle: None,
-                })));
+                }))));
                 cases
             }
             Sensing::Word(word) => {
