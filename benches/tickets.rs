@@ -113,6 +113,7 @@ impl Street {
             detections: car.into_iter().collect(),
             source: LookSource::Detector,
             model: self.model.clone(),
+            doubt: None,
             frame: Frame { camera, sampled_at, access_unit, picture },
         }
     }

@@ -279,7 +279,7 @@ impl Looker {
             *sight.asked() = Asked { taken: Some(frame.sampled_at), wanted: Wanted::WhenWell };
             health.set_reference(&frame.picture, &mut self.gauge)?;
         }
-        let ailments = health.ailments();
+        let (ailments, doubt) = (health.ailments(), health.doubt());
         drop(view);
         counter!("gridwatch_gate_looks_total", "outcome" => outcome.as_str()).increment(1);
         if let Some(relearn) = relearn {
@@ -293,6 +293,7 @@ impl Looker {
             detections,
             source: if outcome == Outcome::Unchanged { LookSource::Unchanged } else { LookSource::Detector },
             model,
+            doubt,
             frame,
         };
         let reference = if takes { ReferenceOf::ThisLook } else { ReferenceOf::Another };

@@ -2,8 +2,8 @@
 //! values, so that the same inputs give the same tickets.
 
 use domain::{
-    CameraId, Detection, DeviceId, GroundPoint, Kind, LookSource, Millis, ModelRef, Polygon, Rect, TicketId, Timestamp,
-    ZoneId,
+    CameraId, Detection, DeviceId, GroundPoint, Kind, Look, LookSource, Millis, ModelRef, Polygon, Rect, TicketId,
+    Timestamp, ZoneId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -111,6 +111,20 @@ pub struct Observation<'a> {
     pub source: LookSource,
     /// The first of the models that ran.
     pub model: &'a ModelRef,
+    /// Whether something seems to be wrong with what the camera shows: then the look does not show that a place is clear.
+    pub in_doubt: bool,
+}
+
+impl<'a> From<&'a Look> for Observation<'a> {
+    fn from(look: &'a Look) -> Self {
+        Self {
+            camera: &look.camera,
+            detections: &look.detections,
+            source: look.source,
+            model: &look.model,
+            in_doubt: look.doubt.is_some(),
+        }
+    }
 }
 
 /// What drives the rule core.

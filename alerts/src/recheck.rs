@@ -233,14 +233,22 @@ impl Rechecks {
         self.open.iter().filter(|(_, check)| counts(check)).map(|(ticket, _)| *ticket).collect()
     }
 
-    /// Takes in what a look shows of a ticket's place; none where it cannot be trusted. Gives the outcome with the last look.
-    pub fn look(&mut self, ticket: TicketId, sight: Option<Sight>, taken_at: Timestamp) -> Option<Outcome> {
+    /// Takes in what a look shows of a ticket's place; none where it cannot be trusted. With a `doubt` about the camera it shows
+    /// nothing: a camera that is covered now is not known to be for a minute. Gives the outcome with the last look.
+    pub fn look(
+        &mut self,
+        ticket: TicketId,
+        sight: Option<Sight>,
+        doubt: Option<CameraFault>,
+        taken_at: Timestamp,
+    ) -> Option<Outcome> {
         let spacing = self.config.spacing();
         let check = self.open.get_mut(&ticket).filter(|check| taken_at >= check.due)?;
         check.looks += 1;
         check.lost = false;
         check.due = taken_at + spacing;
-        match sight {
+        check.fault = doubt.or(check.fault);
+        match sight.filter(|_| doubt.is_none()) {
             Some(Sight::Clear) => {
                 check.clear += 1;
                 check.clear_in_row += 1;
@@ -336,8 +344,14 @@ mod tests {
             'c' => Some(Sight::Clear),
             's' => Some(Sight::Seen),
             'h' => Some(Sight::Hidden),
+            'd' => Some(Sight::Clear),
             _ => None,
         }
+    }
+
+    /// `d`: it seems to be covered.
+    fn doubt(letter: char) -> Option<CameraFault> {
+        (letter == 'd').then_some(CameraFault::Blind)
     }
 
     /// Plays looks, one each 30 s (`-`: none came; `!`: the stream was lost), then waits for the outcome.
@@ -352,7 +366,7 @@ mod tests {
                 '-' => now = now + Millis::secs(30),
                 letter => {
                     assert_eq!(checks.due_at(&camera(), now), [ticket()]);
-                    if let Some(outcome) = checks.look(ticket(), sight(letter), now) {
+                    if let Some(outcome) = checks.look(ticket(), sight(letter), doubt(letter), now) {
                         return outcome;
                     }
                     now = now + Millis::secs(30);
@@ -397,6 +411,9 @@ mod tests {
         check("cc", Found::Unclear, Why::CameraLost);
         check("ccxcc", Found::Unclear, Why::Untrusted);
         check("xxxxx", Found::Unclear, Why::Untrusted);
+        check("cccdd", Found::Unclear, Why::CameraBlind);
+        check("ccccd", Found::Unclear, Why::CameraBlind);
+        check("ddccc", Found::Cleared, Why::Clear);
         check("cc!cc-", Found::Unclear, Why::Wavering);
         check("cc!-", Found::Unclear, Why::CameraLost);
         check("ccc!-", Found::Unclear, Why::CameraLost);
@@ -419,7 +436,8 @@ mod tests {
     fn a_check_that_begins_while_the_camera_is_unfit_says_so() {
         let mut checks = Rechecks::new(RecheckConfig::default());
         checks.begin(ticket(), camera(), Some(CameraFault::Moved), T0);
-        let outcome = (0..5).find_map(|n| checks.look(ticket(), None, T0 + Millis::secs(30 * n))).expect("five looks");
+        let outcome =
+            (0..5).find_map(|n| checks.look(ticket(), None, None, T0 + Millis::secs(30 * n))).expect("five looks");
         assert_eq!((outcome.result, outcome.why.as_str()), (Found::Unclear, "camera_moved"));
     }
 
@@ -429,9 +447,9 @@ mod tests {
         checks.begin(ticket(), camera(), None, T0);
         assert_eq!(checks.wants(T0).count(), 1);
         assert!(checks.due_at(&camera(), T0 - Millis(1)).is_empty());
-        assert_eq!(checks.look(ticket(), Some(Sight::Clear), T0 - Millis(1)), None);
+        assert_eq!(checks.look(ticket(), Some(Sight::Clear), None, T0 - Millis(1)), None);
         assert_eq!(checks.wants(T0).count(), 1, "it is still due");
-        checks.look(ticket(), Some(Sight::Clear), T0 + Millis(200));
+        checks.look(ticket(), Some(Sight::Clear), None, T0 + Millis(200));
         assert_eq!(checks.wants(T0 + Millis::secs(30)).count(), 0);
         assert_eq!(checks.wants(T0 + Millis(30_200)).count(), 1);
     }
@@ -441,7 +459,7 @@ mod tests {
         let mut checks = Rechecks::new(RecheckConfig { looks: 1, min_clear: 1, ..RecheckConfig::default() });
         for (letter, found) in [('c', Found::Cleared), ('s', Found::StillThere), ('h', Found::Unclear)] {
             checks.begin(ticket(), camera(), None, T0);
-            assert_eq!(checks.look(ticket(), sight(letter), T0).map(|outcome| outcome.result), Some(found));
+            assert_eq!(checks.look(ticket(), sight(letter), None, T0).map(|outcome| outcome.result), Some(found));
         }
     }
 
@@ -496,7 +514,7 @@ mod tests {
                             Some(Sight::Hidden) => {}
                             _ => in_row = 0,
                         }
-                        checks.look(ticket(), sight, now)
+                        checks.look(ticket(), sight, None, now)
                     }
                 };
                 if let Some(outcome) = ended {

@@ -30,7 +30,7 @@ use crate::{
     annotate::Annotator,
     clocks::Timetable,
     evidence::{EvidenceConfig, EvidenceStore},
-    incident::{Effect, Ending, Incident, Input, Observation, Pace, SuspectId, Zone},
+    incident::{Effect, Ending, Incident, Input, Pace, SuspectId, Zone},
     recheck::Outcome,
     rules::{Core, Permit},
     store::{Store, Touch},
@@ -450,9 +450,7 @@ impl Watch {
                 cases
             }
         };
-        let observation =
-            Observation { camera: &look.camera, detections: &look.detections, source: look.source, model: &look.model };
-        let effects = self.core.apply(look.sampled_at, Input::Look(observation));
+        let effects = self.core.apply(look.sampled_at, Input::Look(look.as_ref().into()));
         cases.extend(self.carry_out(effects, Some(&look))?);
         let ended = self.second_looks.look(&self.core, &look);
         cases.extend(ended.into_iter().map(|(ticket, outcome)| self.checked(ticket, outcome, Some(&look))));

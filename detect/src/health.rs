@@ -67,6 +67,8 @@ pub struct Health {
     blind: Latch,
     blurred: Latch,
     moved: Latch,
+    /// What seemed to be wrong in the last look.
+    doubt: Option<CameraFault>,
     /// Where the view has gone, in shares of the picture, while it is held to have moved and that can be told.
     displacement: Option<(f32, f32)>,
 }
@@ -84,6 +86,7 @@ impl Health {
             blind: Latch::default(),
             blurred: Latch::default(),
             moved: Latch::default(),
+            doubt: None,
             displacement: None,
         }
     }
@@ -116,6 +119,13 @@ impl Health {
     #[must_use]
     pub fn is_well(&self) -> bool {
         [self.frozen, self.dark, self.blind, self.blurred, self.moved].iter().all(|latch| *latch == Latch::Well)
+    }
+
+    /// What seemed to be wrong in the last look, believed or not yet: a fault with which a picture proves nothing. One that
+    /// does not change shows at least what was there when it froze.
+    #[must_use]
+    pub fn doubt(&self) -> Option<CameraFault> {
+        self.doubt
     }
 
     /// What is believed to be wrong.
@@ -168,6 +178,13 @@ impl Health {
             _ => Sign::Unclear,
         };
 
+        let signs = [
+            (CameraFault::Blind, blind),
+            (CameraFault::Dark, dark),
+            (CameraFault::Moved, moved),
+            (CameraFault::Blurred, blurred),
+        ];
+        self.doubt = signs.into_iter().find(|(_, sign)| *sign == Sign::Bad).map(|(fault, _)| fault);
         let after = self.config.after;
         let usual = Patience { looks: LOOKS, time: after };
         let strange = Patience { looks: LORRY * LOOKS, time: Millis(after.0.saturating_mul(i64::from(LORRY))) };

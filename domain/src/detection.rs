@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CameraId, Frame, Label, Mask, Rect, Sha256, Timestamp};
+use crate::{CameraFault, CameraId, Frame, Label, Mask, Rect, Sha256, Timestamp};
 
 /// Class and group of a detection that no model made: something stands where the learnt scene had nothing, whatever it
 /// is. Its score says how sure it is that something new stands there.
@@ -65,6 +65,9 @@ pub struct Look {
     pub source: LookSource,
     /// The first of the models that ran; each detection names its own.
     pub model: ModelRef,
+    /// What seems to be wrong with what the camera shows, though it may not be believed yet: this look proves that nothing
+    /// is there no more than one of a camera that is known to be unfit.
+    pub doubt: Option<CameraFault>,
     /// The picture; alerts keeps of it only the encoded bytes, and only for an open sighting.
     pub frame: Frame,
 }

@@ -346,9 +346,12 @@ impl<'a> Round<'a> {
         }
     }
 
-    /// Whether something covers `share` of `place` in this look: what stands in front, or the thing itself where the
-    /// detector is too unsure of it.
+    /// Whether something covers `share` of `place` in this look: what stands in front, the thing itself where the
+    /// detector is too unsure of it, or whatever may be wrong with the camera.
     fn hides(&self, place: Rect, share: f32) -> bool {
+        if self.seen.in_doubt {
+            return true;
+        }
         let unsure = self.at.rule.min_score / 2.0;
         let things = self.seen.detections.iter().filter(|d| d.score >= unsure && !known::is_backdrop(d));
         things.filter_map(sound_box).any(|b| {

@@ -90,6 +90,8 @@ struct Scene {
     joined: Vec<TicketId>,
     /// Whether the clock was ever set back.
     set_back: bool,
+    /// Whether something seems to be wrong with the camera.
+    in_doubt: bool,
 }
 
 impl Scene {
@@ -116,6 +118,7 @@ impl Scene {
             again: Vec::new(),
             joined: Vec::new(),
             set_back: false,
+            in_doubt: false,
         }
     }
 
@@ -133,7 +136,7 @@ impl Scene {
     fn look_from(&mut self, source: LookSource, detections: &[Detection]) {
         let camera = camera();
         let model = self.model.clone();
-        let seen = Observation { camera: &camera, detections, source, model: &model };
+        let seen = Observation { camera: &camera, detections, source, model: &model, in_doubt: self.in_doubt };
         let effects = self.core.apply(self.now, Input::Look(seen));
         self.take(effects);
     }
@@ -252,7 +255,8 @@ impl Scene {
     /// What the last look, of these detections, shows of a ticket's place.
     fn sight(&self, incident: &Incident, detections: &[Detection]) -> Option<Sight> {
         let camera = camera();
-        let seen = Observation { camera: &camera, detections, source: LookSource::Detector, model: &self.model };
+        let source = LookSource::Detector;
+        let seen = Observation { camera: &camera, detections, source, model: &self.model, in_doubt: self.in_doubt };
         self.core.sight(self.now, &open_ticket(incident), &seen)
     }
 

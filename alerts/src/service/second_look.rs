@@ -144,15 +144,14 @@ impl SecondLooks {
         if self.checks.is_empty() {
             return Vec::new();
         }
-        let seen =
-            Observation { camera: &look.camera, detections: &look.detections, source: look.source, model: &look.model };
+        let seen = Observation::from(look);
         let mut ended = Vec::new();
         for ticket in self.checks.due_at(&look.camera, look.sampled_at) {
             let Some(place) = self.places.get_mut(&ticket) else { continue };
             let learnt_anew = place.nameless && self.began.is_some_and(|began| place.confirmed_at < began);
             let tells = !learnt_anew && !place.sensed;
             let sight = core.sight(look.sampled_at, &place.ticket, &seen).filter(|_| tells);
-            match self.checks.look(ticket, sight, look.sampled_at) {
+            match self.checks.look(ticket, sight, look.doubt, look.sampled_at) {
                 Some(outcome) => {
                     self.let_go(ticket);
                     ended.push((ticket, outcome));

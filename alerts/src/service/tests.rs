@@ -137,6 +137,7 @@ fn look_of(camera: &str, car: Option<[f32; 4]>, seconds: i64) -> Event {
         detections: detections.into_iter().collect(),
         source: LookSource::Detector,
         model: ModelRef { name: "nanodet".into(), sha256: Sha256::of(b"weights") },
+        doubt: None,
         frame: Frame { camera, sampled_at, access_unit: access_unit(&picture, StreamRole::Sub, sampled_at), picture },
     }))
 }

@@ -131,6 +131,20 @@ fn each_fault_is_found_and_is_over_again() {
 }
 
 #[test]
+fn what_seems_to_be_wrong_is_in_doubt_before_it_is_believed() {
+    let mut street = Street::new();
+    street.well("noise = 2.0", 5);
+    assert_eq!(street.health.doubt(), None);
+    assert_eq!(street.look(&Picture::uniform(352, 288, [120, 128, 128])), []);
+    assert_eq!(street.health.doubt(), Some(CameraFault::Blind));
+    let moved = street.moved(35, -18);
+    assert_eq!(street.look(&moved), []);
+    assert_eq!(street.health.doubt(), Some(CameraFault::Moved));
+    street.well("noise = 2.0", 1);
+    assert_eq!(street.health.doubt(), None);
+}
+
+#[test]
 fn a_cover_over_most_of_the_view_is_found_though_the_clock_is_still_there() {
     let cover = |s: &Street| {
         let mut canvas = s.canvas.clone();

@@ -130,8 +130,8 @@ impl Square {
     fn look(&mut self, camera: &str, places: &[[f64; 2]]) {
         let detections: Vec<_> = places.iter().map(|place| car_at(camera, *place)).collect();
         let (camera, model) = (id(camera), self.model.clone());
-        let seen =
-            Observation { camera: &camera, detections: &detections, source: LookSource::Detector, model: &model };
+        let source = LookSource::Detector;
+        let seen = Observation { camera: &camera, detections: &detections, source, model: &model, in_doubt: false };
         let effects = self.core.apply(self.now, Input::Look(seen));
         self.take(&camera, effects);
     }

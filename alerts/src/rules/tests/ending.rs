@@ -44,6 +44,18 @@ fn what_stands_in_front_is_no_clearing() {
 }
 
 #[test]
+fn a_camera_that_seems_to_be_covered_clears_nothing() {
+    let mut scene = ticketed();
+    scene.in_doubt = true;
+    scene.play(Millis::mins(5), |_| vec![]);
+    assert!(scene.cleared.is_empty());
+    assert_eq!(scene.sight(&scene.confirmed[0], &[]), Some(Sight::Hidden));
+    scene.in_doubt = false;
+    scene.play(Millis::mins(2), |_| vec![]);
+    assert_eq!(scene.cleared.len(), 1);
+}
+
+#[test]
 fn a_street_taken_for_a_boat_hides_nothing() {
     let street = || thing("boat", 0.29, 0.05, 0.99, 0.9, 0.73);
     let mut scene = Scene::street();
