@@ -6,14 +6,16 @@ use url::form_urlencoded;
 
 use crate::answer::Fault;
 
-/// The name and value pairs of a query, in order. A field that was left empty in a form counts as absent.
+/// The name and value pairs of a query or a form, in order. A field that was left empty counts as absent; a NUL, which no
+/// database takes, is shown as what it is.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Params(Vec<(String, String)>);
 
 impl Params {
     pub(crate) fn parse(query: &str) -> Self {
         let pairs = form_urlencoded::parse(query.as_bytes());
-        Self(pairs.map(|(k, v)| (k.into_owned(), v.trim().to_owned())).filter(|(_, v)| !v.is_empty()).collect())
+        let sound = |v: &str| v.trim().replace('\0', "\u{fffd}");
+        Self(pairs.map(|(k, v)| (k.into_owned(), sound(&v))).filter(|(_, v)| !v.is_empty()).collect())
     }
 
     /// The value of `name`.
@@ -70,5 +72,10 @@ mod tests {
         assert_eq!(params.get("state"), None);
         assert_eq!(params.with("page", 4), "?q=a+b&page=4");
         assert_eq!(params.without("page").with("q", ""), "");
+    }
+
+    #[test]
+    fn no_value_has_what_a_database_refuses() {
+        assert_eq!(Params::parse("note=a%00b").get("note"), Some("a\u{fffd}b"));
     }
 }
