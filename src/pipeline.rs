@@ -457,9 +457,17 @@ async fn due_checks(store: &Store) -> anyhow::Result<Vec<Ticket>> {
     Ok(due)
 }
 
-/// One session of one thread a core and model, which is the fastest on a CPU.
+/// One session of one thread a core and model, which is the fastest on a CPU; where batches are asked for, enough threads to
+/// fill them.
 async fn load_lookers(config: &Config) -> anyhow::Result<Vec<Looker>> {
-    let workers = config.ingest.worker_count();
+    let workers = config.ingest.worker_count(config.detect.batch);
+    if workers < config.detect.batch {
+        warn!(
+            look_workers = workers,
+            batch = config.detect.batch,
+            "runs never fill: ingest.look_workers is less than detect.batch; leave it out, or give at least twice the batch"
+        );
+    }
     let (detect, cameras) = (config.detect.clone(), config.cameras.clone());
     Ok(tokio::task::spawn_blocking(move || Looker::load(&detect, &cameras, workers)).await??)
 }

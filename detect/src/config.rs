@@ -33,6 +33,12 @@ pub struct DetectConfig {
     pub engine_cache: Option<PathBuf>,
     /// What to do where the provider cannot be had. Default `"none"`: stop with an error.
     pub fallback: Fallback,
+    /// Pictures of different cameras in one run, 1 to 64: what a GPU wants. Weights must have a free first dimension, or one
+    /// of this size. Default 1: each look worker runs alone.
+    pub batch: usize,
+    /// How long a picture waits at most for others to fill the run, up to a second; longer only while the run before is
+    /// under way. Default 10 ms.
+    pub batch_wait: Millis,
     /// Threads inside one session. Default 1: on a CPU, one session a core beats one session on all cores.
     pub threads_per_session: usize,
     /// Most close-ups (zones, or tiles of them, looked at by themselves) in one look, by each of the camera's models.
@@ -111,6 +117,8 @@ impl Default for DetectConfig {
             precision: Precision::Fp32,
             engine_cache: None,
             fallback: Fallback::None,
+            batch: 1,
+            batch_wait: Millis(10),
             threads_per_session: 1,
             close_ups_per_look: 2,
             score_floor: 0.2,

@@ -10,12 +10,16 @@ use metrics::{counter, histogram};
 
 use crate::{
     DetectConfig, DetectError, Manifest, Model,
+    batch::{Batch, Runs},
     candidate::{Candidate, best_of_each},
     decode::decode,
     manifest::{Input, Layout, NanodetTensors, Output},
     preprocess::Preprocessor,
     session::{self, Opened, Port, Session},
 };
+
+/// Most pictures in one run.
+const MOST_IN_A_BATCH: usize = 64;
 
 /// How long the parts of one look took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,11 +40,11 @@ impl LookTimes {
     }
 }
 
-/// One session with its buffers, for one thread. Several of them run side by side.
+/// One thread's way to a model, with its buffers. Several of them run side by side.
 pub struct Detector {
     manifest: Arc<Manifest>,
     model: Arc<ModelRef>,
-    session: Session,
+    runs: Runs,
     preprocessor: Preprocessor,
     floor: f32,
     /// By class number: the class, its group, and the group's number.
@@ -58,26 +62,37 @@ impl Detector {
     /// # Errors
     /// When ONNX Runtime, the provider or the weights cannot be used, or the weights differ from the manifest.
     pub fn new(model: &Model, config: &DetectConfig) -> Result<Self, DetectError> {
+        Self::over(model, config, Runs::Alone(open(model, config, 1)?))
+    }
+
+    /// Detectors for `n` threads: with a session each, or with one session that runs their pictures together where the
+    /// config asks for batches. Otherwise as [`Detector::new`].
+    ///
+    /// # Errors
+    /// As [`Detector::new`], and when the weights cannot take so many pictures in one run.
+    pub fn for_threads(model: &Model, config: &DetectConfig, n: usize) -> Result<Vec<Self>, DetectError> {
+        let setting = |key, reason: &str| DetectError::Setting { key, reason: reason.to_owned() };
+        match config.batch {
+            1 => (0..n).map(|_| Self::new(model, config)).collect(),
+            2..=MOST_IN_A_BATCH if (0..=1000).contains(&config.batch_wait.0) => {
+                let session = open(model, config, config.batch)?;
+                let wait = Duration::from_millis(config.batch_wait.0.unsigned_abs());
+                let batch = Batch::new(model.manifest().name.clone(), session, config.batch, wait);
+                (0..n).map(|_| Self::over(model, config, Runs::Together(batch.seat()))).collect()
+            }
+            2..=MOST_IN_A_BATCH => Err(setting("batch_wait", "must be from 0s to 1s")),
+            _ => Err(setting("batch", "must be from 1 to 64")),
+        }
+    }
+
+    fn over(model: &Model, config: &DetectConfig, runs: Runs) -> Result<Self, DetectError> {
         let manifest = model.shared_manifest();
-        let opened = session::open(&manifest, model.weights(), config)?;
-        compare(&manifest, &opened)?;
-        let input = &manifest.input;
-        let (w, h) = (input.width as usize, input.height as usize);
-        let shape = match input.layout {
-            Layout::Nchw => [1, 3, h, w],
-            Layout::Nhwc => [1, h, w, 3],
-        };
-        let sizes = match &manifest.output {
-            // Boxes come in the tensor's own pixels, like those of the other decoders.
-            Output::Detr { sizes, .. } => Some((sizes.as_str(), [i64::from(input.width), i64::from(input.height)])),
-            _ => None,
-        };
         let taken = taken(&manifest, config.only.get(&manifest.name))?;
         let groups: Vec<Label> = manifest.classes.iter().map(|class| Label::new(&manifest.group_of(class))).collect();
         let number = |label: &Label| groups.iter().position(|g| g == label).expect("it is one of them");
         let mut detector = Self {
-            session: opened.into_session(&input.name, shape, sizes)?,
-            preprocessor: Preprocessor::new(input),
+            runs,
+            preprocessor: Preprocessor::new(&manifest.input),
             floor: config.score_floor.max(manifest.score_floor),
             group: groups.iter().map(number).collect(),
             classes: manifest.classes.iter().map(|class| Label::new(class)).zip(groups.iter().cloned()).collect(),
@@ -87,7 +102,7 @@ impl Detector {
             manifest,
         };
         let (manifest, floor, found) = (&detector.manifest, detector.floor, &mut detector.candidates);
-        let first = detector.session.run(|outputs| decode(manifest, outputs, floor, found));
+        let first = detector.runs.run(|outputs| decode(manifest, outputs, floor, found));
         first.map_err(|error| match error {
             DetectError::Inference { reason, .. } => {
                 DetectError::BadWeights { at: manifest.line_of("weights"), path: manifest.weights.clone(), reason }
@@ -97,7 +112,7 @@ impl Detector {
         Ok(detector)
     }
 
-    /// The model that it is a session of.
+    /// The model that it runs.
     #[must_use]
     pub fn model(&self) -> &ModelRef {
         &self.model
@@ -136,10 +151,10 @@ impl Detector {
 
     fn look(&mut self, picture: &Picture) -> Result<(Vec<Detection>, LookTimes), DetectError> {
         let begun = Instant::now();
-        let content = self.preprocessor.fill(picture, self.session.picture_mut())?;
+        let content = self.preprocessor.fill(picture, self.runs.picture_mut())?;
         let filled = Instant::now();
         let (manifest, floor, found) = (&self.manifest, self.floor, &mut self.candidates);
-        let inferred = self.session.run(|outputs| {
+        let inferred = self.runs.run(|outputs| {
             let inferred = Instant::now();
             decode(manifest, outputs, floor, found).map(|()| inferred)
         })?;
@@ -165,6 +180,25 @@ impl Detector {
     }
 }
 
+/// Opens a session that takes `places` pictures in one run.
+fn open(model: &Model, config: &DetectConfig, places: usize) -> Result<Session, DetectError> {
+    let manifest = model.manifest();
+    let opened = session::open(manifest, model.weights(), config)?;
+    compare(manifest, &opened, places)?;
+    let input = &manifest.input;
+    let (w, h) = (input.width as usize, input.height as usize);
+    let shape = match input.layout {
+        Layout::Nchw => [places, 3, h, w],
+        Layout::Nhwc => [places, h, w, 3],
+    };
+    let sizes = match &manifest.output {
+        // Boxes come in the tensor's own pixels, like those of the other decoders.
+        Output::Detr { sizes, .. } => Some((sizes.as_str(), [i64::from(input.width), i64::from(input.height)])),
+        _ => None,
+    };
+    opened.into_session(&input.name, shape, sizes)
+}
+
 /// By class number whether it is asked for: all, or those that `only` names themselves or by their group.
 fn taken(manifest: &Manifest, only: Option<&Vec<String>>) -> Result<Vec<bool>, DetectError> {
     let Some(only) = only else { return Ok(vec![true; manifest.classes.len()]) };
@@ -178,30 +212,38 @@ fn taken(manifest: &Manifest, only: Option<&Vec<String>>) -> Result<Vec<bool>, D
 }
 
 /// Compares what the weights declare with the manifest, as far as they declare it; the first run checks the rest.
-fn compare(manifest: &Manifest, opened: &Opened) -> Result<(), DetectError> {
+fn compare(manifest: &Manifest, opened: &Opened, places: usize) -> Result<(), DetectError> {
     let input = &manifest.input;
-    let (w, h) = (i64::from(input.width), i64::from(input.height));
+    let (w, h, n) = (i64::from(input.width), i64::from(input.height), places as i64);
+    if let Some(fixed) = fixed_batch(input, opened).filter(|fixed| places > 1 && *fixed != places) {
+        let reason = format!(
+            "is {places}, but the weights of model \"{}\" take {fixed} at a time; set it to {fixed}, or export them with a free \
+             first dimension",
+            manifest.name
+        );
+        return Err(DetectError::Setting { key: "batch", reason });
+    }
     let shape = match input.layout {
-        Layout::Nchw => [1, 3, h, w],
-        Layout::Nhwc => [1, h, w, 3],
+        Layout::Nchw => [n, 3, h, w],
+        Layout::Nhwc => [n, h, w, 3],
     };
     let mut wanted = vec![Wanted::new(Side::Input, "input.name", &input.name, "float32", shape)];
     match &manifest.output {
         Output::Detr { labels, boxes, scores, sizes } => {
-            wanted.push(Wanted::new(Side::Input, "output.sizes", sizes, "int64", [1, 2]));
-            wanted.push(Wanted::new(Side::Output, "output.labels", labels, "int64", [1, -1]));
-            wanted.push(Wanted::new(Side::Output, "output.boxes", boxes, "float32", [1, -1, 4]));
-            wanted.push(Wanted::new(Side::Output, "output.scores", scores, "float32", [1, -1]));
+            wanted.push(Wanted::new(Side::Input, "output.sizes", sizes, "int64", [n, 2]));
+            wanted.push(Wanted::new(Side::Output, "output.labels", labels, "int64", [n, -1]));
+            wanted.push(Wanted::new(Side::Output, "output.boxes", boxes, "float32", [n, -1, 4]));
+            wanted.push(Wanted::new(Side::Output, "output.scores", scores, "float32", [n, -1]));
         }
         Output::Nanodet { tensors: NanodetTensors::Joined(name), .. }
         | Output::Yolox { name, .. }
         | Output::Yolov8 { name } => {
-            wanted.push(Wanted::new(Side::Output, "output.name", name, "float32", [1, -1, -1]));
+            wanted.push(Wanted::new(Side::Output, "output.name", name, "float32", [n, -1, -1]));
         }
         Output::Nanodet { tensors: NanodetTensors::ByStride { cls, reg }, .. } => {
             for (list, names) in [("output.cls", cls), ("output.reg", reg)] {
                 wanted.extend(names.iter().enumerate().map(|(index, name)| {
-                    Wanted::new(Side::Output, &format!("{list}.{index}"), name, "float32", [1, -1, -1])
+                    Wanted::new(Side::Output, &format!("{list}.{index}"), name, "float32", [n, -1, -1])
                 }));
             }
         }
@@ -234,6 +276,12 @@ fn compare(manifest: &Manifest, opened: &Opened) -> Result<(), DetectError> {
         }
         None => Ok(()),
     }
+}
+
+/// How many pictures the weights take in one run, where they take one number only.
+fn fixed_batch(input: &Input, opened: &Opened) -> Option<usize> {
+    let port = opened.inputs.iter().find(|port| port.name == input.name)?;
+    port.shape.first().and_then(|first| usize::try_from(*first).ok())
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

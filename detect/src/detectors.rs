@@ -6,11 +6,12 @@ use domain::{Detection, ModelRef, Picture};
 
 use crate::{DetectConfig, DetectError, Detector, Model};
 
-/// The open models of one thread: one session each, however many cameras a model looks at.
+/// The open models of one thread, however many cameras a model looks at.
 pub struct Detectors(BTreeMap<String, Detector>);
 
 impl Detectors {
-    /// Opens each of the models `names` once for each of `n` threads. Takes up to seconds: not for an async thread.
+    /// Opens each of the models `names` for each of `n` threads: once for each, or once for all where the config asks for
+    /// batches. Takes up to seconds: not for an async thread.
     ///
     /// # Errors
     /// When ONNX Runtime or one of the models cannot be used.
@@ -19,10 +20,11 @@ impl Detectors {
         let mut threads: Vec<_> = (0..n).map(|_| Self(BTreeMap::new())).collect();
         for name in names {
             let model = Model::load(&config.models_dir, name)?;
-            for thread in &mut threads {
-                thread.0.insert(name.clone(), Detector::new(&model, config)?);
+            for (thread, detector) in threads.iter_mut().zip(Detector::for_threads(&model, config, n)?) {
+                thread.0.insert(name.clone(), detector);
             }
-            tracing::info!(model = %name, sessions = n, onnxruntime = %runtime.version, "model loaded");
+            let sessions = if config.batch > 1 { 1 } else { n };
+            tracing::info!(model = %name, sessions, batch = config.batch, onnxruntime = %runtime.version, "model loaded");
         }
         Ok(threads)
     }

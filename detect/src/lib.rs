@@ -20,6 +20,7 @@ pub mod model;
 pub mod runtime;
 pub mod scene;
 
+mod batch;
 mod bits;
 mod candidate;
 mod decode;
@@ -47,7 +48,13 @@ pub use scene::{Scene, Scratch};
 pub fn describe_metrics() {
     use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
     describe_histogram!("gridwatch_preprocess_seconds", Unit::Seconds, "decoded planes to input tensor, one look");
-    describe_histogram!("gridwatch_inference_seconds", Unit::Seconds, "one run of the model, one look");
+    describe_histogram!(
+        "gridwatch_inference_seconds",
+        Unit::Seconds,
+        "one run of the model, one look; in batches with the wait for others"
+    );
+    describe_counter!("gridwatch_batch_runs_total", "runs that the looks of several threads shared");
+    describe_counter!("gridwatch_batch_pictures_total", "pictures in them: with runs, how full they are");
     describe_gauge!("gridwatch_provider_fallback", "1 where models run on the CPU because the provider cannot be had");
     describe_counter!("gridwatch_close_ups_total", "zones, or tiles of them, looked at by themselves");
     describe_counter!("gridwatch_gate_looks_total", "looks by what the change gate found; unchanged ones ran no model");

@@ -210,7 +210,7 @@ fn port(outlet: &ort::value::Outlet) -> Port {
 }
 
 impl Opened {
-    /// Allocates the input tensors: the picture's of `shape`, and the sizes' with constant content where there is one.
+    /// Allocates the input tensors: the pictures' of `shape`, and the sizes' with constant content where there is one.
     pub(crate) fn into_session(
         self,
         picture: &str,
@@ -223,7 +223,7 @@ impl Opened {
         let picture = (picture.to_owned(), OrtTensor::from_array((shape, zeros)).map_err(failed)?);
         let sizes = match sizes {
             Some((name, [w, h])) => {
-                let tensor = OrtTensor::from_array(([1_usize, 2], vec![w, h])).map_err(failed)?;
+                let tensor = OrtTensor::from_array(([shape[0], 2], [w, h].repeat(shape[0]))).map_err(failed)?;
                 Some((name.to_owned(), tensor))
             }
             None => None,
@@ -233,7 +233,7 @@ impl Opened {
 }
 
 impl Session {
-    /// The picture's tensor, to be written before [`Session::run`].
+    /// The tensor of the picture, or pictures one after the other, to be written before [`Session::run`].
     pub(crate) fn picture_mut(&mut self) -> &mut [f32] {
         self.picture.1.extract_tensor_mut().1
     }

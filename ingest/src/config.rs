@@ -69,10 +69,12 @@ impl Default for IngestConfig {
 }
 
 impl IngestConfig {
-    /// How many threads should decode on this machine.
+    /// How many threads should decode on this machine, where a run of the model takes `batch` pictures: two batches' worth
+    /// at least, so that one fills while the other runs.
     #[must_use]
-    pub fn worker_count(&self) -> usize {
+    pub fn worker_count(&self, batch: usize) -> usize {
         match self.look_workers {
+            0 if batch > 1 => std::thread::available_parallelism().map_or(1, usize::from).max(2 * batch),
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             n => n,
         }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod bad_models;
+mod batch;
 mod close_ups;
 mod eval;
 mod frugal;
