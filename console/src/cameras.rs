@@ -11,10 +11,10 @@ use crate::{
     console::{Console, Desk},
     fleet::CameraView,
     i18n::{Lang, Text},
-    layout::{Frame, Section, page},
+    layout::{Column, Frame, Section, page, table},
     params::Params,
     tickets,
-    times::{ago, length, rfc3339, wall},
+    times::{age, length},
     visit::Visit,
 };
 
@@ -121,7 +121,7 @@ pub(crate) async fn list(State(desk): State<Arc<Desk>>, Extension(visit): Extens
             } @else if selection.cameras.is_empty() {
                 section.empty { h2 { (t(Text::NoCameraMatch)) } p { a href="/cameras" { (t(Text::Clear)) } } }
             } @else {
-                (table(console, &visit, &selection.cameras))
+                (list_of(console, &visit, &selection.cameras))
                 (page_links(&visit, &selection))
             }
         },
@@ -218,71 +218,64 @@ pub(crate) fn state_badge(state: CameraState, lang: Lang) -> Markup {
     }
 }
 
-fn table(console: &Console, visit: &Visit, cameras: &[CameraView]) -> Markup {
+fn list_of(console: &Console, visit: &Visit, cameras: &[CameraView]) -> Markup {
     let lang = visit.lang;
     let t = |text: Text| text.of(lang);
     let none = html! { span.muted { "–" } };
-    let age = |at: Option<Timestamp>| match at {
-        Some(at) => html! {
-            time datetime=(rfc3339(at, &console.time_zone)) title=(wall(at, &console.time_zone)) { (ago(at, visit.now, lang)) }
-        },
+    let when = |at: Option<Timestamp>| match at {
+        Some(at) => age(at, visit.now, &console.time_zone, lang),
         None => html! { span.muted { (t(Text::Never)) } },
     };
-    html! {
-        div.scroll tabindex="0" role="region" aria-label=(t(Text::Cameras)) {
-            table.cameras {
-                thead { tr {
-                    th scope="col" { (t(Text::Camera)) }
-                    th scope="col" { (t(Text::State)) }
-                    th scope="col" { (t(Text::Since)) }
-                    th scope="col" { (t(Text::LastLook)) }
-                    th.number scope="col" { (t(Text::LookInterval)) }
-                    th.number scope="col" { (t(Text::KeyframeInterval)) }
-                    th scope="col" { (t(Text::PictureSize)) }
-                    th.number scope="col" { (t(Text::Reconnects)) }
-                    th scope="col" { (t(Text::LastError)) }
-                } }
-                tbody {
-                    @for camera in cameras {
-                        @let report = &camera.report;
-                        tr {
-                            th scope="row" {
-                                div.camera {
-                                    a.thumb href={ "/cameras/" (report.id) } tabindex="-1" aria-hidden="true" {
-                                        @if report.last_keyframe_at.is_some() {
-                                            img src=(still_address(report)) loading="lazy" alt="" width="96" height="54";
-                                        } @else { span.blank {} }
-                                    }
-                                    div {
-                                        a href={ "/cameras/" (report.id) } { (camera.title()) }
-                                        @if !camera.name.is_empty() { " " code { (report.id) } }
-                                        @if let Some(place) = &camera.place { div.muted { (tickets::place_line(place)) } }
-                                        @if camera.zones.is_empty() {
-                                            div.muted { (t(Text::Zones)) ": 0" }
-                                        }
-                                    }
-                                }
+    let columns = [
+        Column::Text(Text::Camera),
+        Column::Text(Text::State),
+        Column::Text(Text::Since),
+        Column::Text(Text::LastLook),
+        Column::Number(Text::LookInterval),
+        Column::Number(Text::KeyframeInterval),
+        Column::Text(Text::PictureSize),
+        Column::Number(Text::Reconnects),
+        Column::Text(Text::LastError),
+    ];
+    let rows = html! {
+        @for camera in cameras {
+            @let report = &camera.report;
+            tr {
+                th scope="row" {
+                    div.camera {
+                        a.thumb href={ "/cameras/" (report.id) } tabindex="-1" aria-hidden="true" {
+                            @if report.last_keyframe_at.is_some() {
+                                img src=(still_address(report)) loading="lazy" alt="" width="96" height="54";
+                            } @else { span.blank {} }
+                        }
+                        div {
+                            a href={ "/cameras/" (report.id) } { (camera.title()) }
+                            @if !camera.name.is_empty() { " " code { (report.id) } }
+                            @if let Some(place) = &camera.place { div.muted { (tickets::place_line(place)) } }
+                            @if camera.zones.is_empty() {
+                                div.muted { (t(Text::Zones)) ": 0" }
                             }
-                            td { (state_badge(report.state, lang)) (fault_badges(report, lang)) }
-                            td { (age(Some(report.since))) }
-                            td { (age(report.last_look_at)) }
-                            td.number { (length(report.look_interval, lang)) }
-                            td.number {
-                                @if let Some(i) = report.keyframe_interval { (length(i, lang)) } @else { (none) }
-                                @if report.decode == DecodeMode::AllFrames { div.muted { (t(Text::from(report.decode))) } }
-                            }
-                            td {
-                                @if let Some((w, h)) = report.size { (w) "×" (h) } @else { (none) }
-                                @if let Some(codec) = report.codec { " " (codec) }
-                            }
-                            td.number { (report.reconnects) }
-                            td.error { @if let Some(error) = &report.error { (error) } @else { (none) } }
                         }
                     }
                 }
+                td { (state_badge(report.state, lang)) (fault_badges(report, lang)) }
+                td { (when(Some(report.since))) }
+                td { (when(report.last_look_at)) }
+                td.number { (length(report.look_interval, lang)) }
+                td.number {
+                    @if let Some(i) = report.keyframe_interval { (length(i, lang)) } @else { (none) }
+                    @if report.decode == DecodeMode::AllFrames { div.muted { (t(Text::from(report.decode))) } }
+                }
+                td {
+                    @if let Some((w, h)) = report.size { (w) "×" (h) } @else { (none) }
+                    @if let Some(codec) = report.codec { " " (codec) }
+                }
+                td.number { (report.reconnects) }
+                td.error { @if let Some(error) = &report.error { (error) } @else { (none) } }
             }
         }
-    }
+    };
+    table(lang, Some("cameras"), t(Text::Cameras), &columns, &rows)
 }
 
 fn page_links(visit: &Visit, selection: &Selection) -> Markup {

@@ -10,7 +10,7 @@ use maud::{Markup, html};
 use crate::{
     console::Console,
     i18n::{Lang, Text},
-    layout::fact,
+    layout::{Column, fact, table},
     times::moment,
     visit::Visit,
 };
@@ -51,31 +51,28 @@ pub(crate) fn facts(console: &Console, visit: &Visit, ticket: &Ticket) -> Markup
 pub(crate) fn history(console: &Console, visit: &Visit, lines: &[HistoryLine]) -> Markup {
     let lang = visit.lang;
     let t = |text: Text| text.of(lang);
+    let columns = [
+        Column::Text(Text::Moment),
+        Column::Text(Text::State),
+        Column::Text(Text::Happening),
+        Column::Text(Text::By),
+        Column::Text(Text::Because),
+    ];
+    let rows = html! {
+        @for HistoryLine { change, .. } in lines {
+            tr {
+                td { (moment(change.at, visit.now, &console.time_zone, lang)) }
+                td { (badge(change.to, lang)) }
+                td { (event(&change.event, lang)) }
+                td { (by(&change.by, lang)) }
+                td { @if let Some(reason) = &change.reason { (reason_text(reason, lang)) } }
+            }
+        }
+    };
     html! {
         section {
             h2 { (t(Text::History)) }
-            div.scroll tabindex="0" role="region" aria-label=(t(Text::History)) {
-                table {
-                    thead { tr {
-                        th scope="col" { (t(Text::Moment)) }
-                        th scope="col" { (t(Text::State)) }
-                        th scope="col" { (t(Text::Happening)) }
-                        th scope="col" { (t(Text::By)) }
-                        th scope="col" { (t(Text::Because)) }
-                    } }
-                    tbody {
-                        @for HistoryLine { change, .. } in lines {
-                            tr {
-                                td { (moment(change.at, visit.now, &console.time_zone, lang)) }
-                                td { (badge(change.to, lang)) }
-                                td { (event(&change.event, lang)) }
-                                td { (by(&change.by, lang)) }
-                                td { @if let Some(reason) = &change.reason { (reason_text(reason, lang)) } }
-                            }
-                        }
-                    }
-                }
-            }
+            (table(lang, None, t(Text::History), &columns, &rows))
         }
     }
 }

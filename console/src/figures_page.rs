@@ -24,7 +24,7 @@ use crate::{
     download::{DATES, Days},
     fleet::CameraView,
     i18n::{Lang, Text},
-    layout::{Frame, Section, page},
+    layout::{Column, Frame, Section, page, table},
     params::Params,
     tickets::{info_name, kind_name},
     times::rfc3339,
@@ -203,13 +203,11 @@ fn cell(share: Share) -> Markup {
     }
 }
 
-fn section(title: &str, head: &Markup, rows: &Markup) -> Markup {
+fn section(lang: Lang, title: &str, columns: &[Column<'_>], rows: &Markup) -> Markup {
     html! {
         section {
             h2 { (title) }
-            div.scroll tabindex="0" role="region" aria-label=(title) {
-                table { thead { tr { (head) } } tbody { (rows) } }
-            }
+            (table(lang, None, title, columns, rows))
         }
     }
 }
@@ -220,14 +218,12 @@ fn group(lang: Lang, by: Text, rows: impl Iterator<Item = (Markup, Rates)>) -> M
     if rows.is_empty() {
         return Markup::default();
     }
+    let mut columns = vec![Column::Text(by), Column::Number(Text::CasesReceived), Column::Number(Text::CasesFiled)];
+    columns.extend(Figure::ALL.map(|figure| Column::Number(words(figure).0)));
     section(
+        lang,
         &Text::FiguresBy.with(lang, by.of(lang).to_lowercase()),
-        &html! {
-            th scope="col" { (by.of(lang)) }
-            th.number scope="col" { (Text::CasesReceived.of(lang)) }
-            th.number scope="col" { (Text::CasesFiled.of(lang)) }
-            @for figure in Figure::ALL { th.number scope="col" { (words(figure).0.of(lang)) } }
-        },
+        &columns,
         &html! {
             @for (name, rates) in &rows {
                 tr {
@@ -257,13 +253,14 @@ fn hours(lang: Lang, figures: &Figures) -> Markup {
     let known = |stage| figures.hours.get(&stage);
     let number = |hours: f64| format!("{hours:.2}");
     section(
+        lang,
         t(Text::HoursByStage),
-        &html! {
-            th scope="col" { (t(Text::StageLabel)) }
-            th.number scope="col" { (t(Text::Cases)) }
-            th.number scope="col" { (t(Text::MedianHours)) }
-            th.number scope="col" { (t(Text::MeanHours)) }
-        },
+        &[
+            Column::Text(Text::StageLabel),
+            Column::Number(Text::Cases),
+            Column::Number(Text::MedianHours),
+            Column::Number(Text::MeanHours),
+        ],
         &html! {
             @for each in Stage::ALL {
                 tr {
@@ -285,13 +282,14 @@ fn reasons(lang: Lang, figures: &Figures) -> Markup {
     let mut rows: Vec<_> = figures.by_reason.iter().collect();
     rows.sort_by_key(|(_, share)| std::cmp::Reverse(share.count));
     section(
+        lang,
         t(Text::RejectedFor),
-        &html! {
-            th scope="col" { (t(Text::Reason)) }
-            th scope="col" { (t(Text::CountsAs)) }
-            th.number scope="col" { (t(Text::Cases)) }
-            th.number scope="col" { (t(Text::ShareOfDecided)) }
-        },
+        &[
+            Column::Text(Text::Reason),
+            Column::Text(Text::CountsAs),
+            Column::Number(Text::Cases),
+            Column::Number(Text::ShareOfDecided),
+        ],
         &html! {
             @for (code, share) in rows {
                 @let rejection = figures::Rejection(code.clone());
@@ -334,13 +332,9 @@ fn recurring(lang: Lang, figures: &Figures, cameras: &[CameraView]) -> Markup {
         return Markup::default();
     }
     section(
+        lang,
         t(Text::RecurringPlaces),
-        &html! {
-            th scope="col" { (t(Text::Camera)) }
-            th scope="col" { (t(Text::Zone)) }
-            th scope="col" { (t(Text::Kind)) }
-            th.number scope="col" { (t(Text::Cases)) }
-        },
+        &[Column::Text(Text::Camera), Column::Text(Text::Zone), Column::Text(Text::Kind), Column::Number(Text::Cases)],
         &html! {
             @for (place, cases) in &figures.recurring {
                 tr {

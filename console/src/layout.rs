@@ -200,6 +200,36 @@ fn shell(visit: &Visit, title: &str, place: Option<(Section, u64)>, refresh: Opt
     }
 }
 
+/// A column of a table: what its head says, and how its cells stand.
+pub(crate) enum Column<'a> {
+    /// Of text.
+    Text(Text),
+    /// Of numbers, which stand to the right.
+    Number(Text),
+    /// Of text, with a head that is the same in all languages.
+    Named(&'a str),
+}
+
+/// A table that scrolls by itself where the page is narrow; `class` is for the style sheet.
+pub(crate) fn table(lang: Lang, class: Option<&str>, label: &str, columns: &[Column<'_>], rows: &Markup) -> Markup {
+    html! {
+        div.scroll tabindex="0" role="region" aria-label=(label) {
+            table class=[class] {
+                thead { tr {
+                    @for column in columns {
+                        @match column {
+                            Column::Text(text) => th scope="col" { (text.of(lang)) },
+                            Column::Number(text) => th.number scope="col" { (text.of(lang)) },
+                            Column::Named(name) => th scope="col" { (name) },
+                        }
+                    }
+                } }
+                tbody { (rows) }
+            }
+        }
+    }
+}
+
 /// A name with its value, for description lists.
 pub(crate) fn fact(name: Text, lang: Lang, value: &Markup) -> Markup {
     html! { div { dt { (name.of(lang)) } dd { (value) } } }

@@ -12,7 +12,7 @@ use crate::{
     api::read_limit,
     console::{Console, Desk},
     i18n::Text,
-    layout::{Frame, Section, page},
+    layout::{Column, Frame, Section, page, table},
     params::Params,
     times::{moment, rfc3339},
     visit::Visit,
@@ -56,7 +56,7 @@ pub(crate) async fn list(State(desk): State<Arc<Desk>>, Extension(visit): Extens
             @if problems.is_empty() {
                 section.empty { h2 { (t(Text::NoProblems)) } p { (t(Text::NoProblemsWhy)) } }
             } @else {
-                (table(console, &visit, &problems))
+                (list_of(console, &visit, &problems))
             }
             nav.pages aria-label=(t(Text::Navigation)) {
                 @if !is_newest { a href="/problems" { "⇤ " (t(Text::Newest)) } }
@@ -66,31 +66,26 @@ pub(crate) async fn list(State(desk): State<Arc<Desk>>, Extension(visit): Extens
     ))
 }
 
-fn table(console: &Console, visit: &Visit, problems: &[(i64, Problem)]) -> Markup {
+fn list_of(console: &Console, visit: &Visit, problems: &[(i64, Problem)]) -> Markup {
     let lang = visit.lang;
     let t = |text: Text| text.of(lang);
-    html! {
-        div.scroll tabindex="0" role="region" aria-label=(t(Text::Problems)) {
-            table.problems {
-                thead { tr {
-                    th scope="col" { (t(Text::When)) }
-                    th scope="col" { (t(Text::Reason)) }
-                    th scope="col" { (t(Text::TopicFilter)) }
-                    th scope="col" { (t(Text::Payload)) }
-                } }
-                tbody {
-                    @for (number, problem) in problems {
-                        tr id={ "p" (number) } {
-                            td { (moment(problem.received_at, visit.now, &console.time_zone, lang)) }
-                            td.error { code { (problem.reason) } div lang="en" { (problem.message) } }
-                            td.error { code { (problem.topic) } }
-                            td.error { code { (shown(&problem.payload)) } }
-                        }
-                    }
-                }
+    let columns = [
+        Column::Text(Text::When),
+        Column::Text(Text::Reason),
+        Column::Text(Text::TopicFilter),
+        Column::Text(Text::Payload),
+    ];
+    let rows = html! {
+        @for (number, problem) in problems {
+            tr id={ "p" (number) } {
+                td { (moment(problem.received_at, visit.now, &console.time_zone, lang)) }
+                td.error { code { (problem.reason) } div lang="en" { (problem.message) } }
+                td.error { code { (problem.topic) } }
+                td.error { code { (shown(&problem.payload)) } }
             }
         }
-    }
+    };
+    table(lang, Some("problems"), t(Text::Problems), &columns, &rows)
 }
 
 /// The payload's beginning: its text, or its bytes in hexadecimal where it is none.

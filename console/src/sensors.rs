@@ -7,16 +7,15 @@ use alerts::{
     sensor::{DeviceView, SourceView, State as Health, measure},
 };
 use axum::{Extension, extract::State};
-use domain::Timestamp;
 use maud::{Markup, html};
 
 use crate::{
     answer::Fault,
     console::{Console, Desk},
     i18n::{Lang, Text},
-    layout::{Frame, Section, page},
+    layout::{Column, Frame, Section, page, table},
     tickets::place_line,
-    times::{ago, rfc3339, wall},
+    times::age,
     visit::Visit,
 };
 
@@ -52,12 +51,6 @@ pub(crate) async fn list(State(desk): State<Arc<Desk>>, Extension(visit): Extens
     ))
 }
 
-fn age(console: &Console, visit: &Visit, at: Timestamp) -> Markup {
-    html! {
-        time datetime=(rfc3339(at, &console.time_zone)) title=(wall(at, &console.time_zone)) { (ago(at, visit.now, visit.lang)) }
-    }
-}
-
 /// Icon and word, so that the colour is only a third sign.
 fn state_badge(state: Health, lang: Lang) -> Markup {
     let (class, icon) = match state {
@@ -88,61 +81,56 @@ fn device_table(console: &Console, visit: &Visit, devices: &[DeviceView]) -> Mar
     let lang = visit.lang;
     let t = |text: Text| text.of(lang);
     let none = html! { span.muted { "–" } };
-    html! {
-        div.scroll tabindex="0" role="region" aria-label=(t(Text::Sensors)) {
-            table {
-                thead { tr {
-                    th scope="col" { (t(Text::Sensor)) }
-                    th scope="col" { (t(Text::State)) }
-                    th scope="col" { (t(Text::Since)) }
-                    th scope="col" { (t(Text::Measure)) }
-                    th.number scope="col" { (t(Text::Value)) }
-                    th.number scope="col" { (t(Text::Battery)) }
-                    th scope="col" { (t(Text::LastSpoke)) }
-                    th scope="col" { (t(Text::Camera)) }
-                } }
-                tbody {
-                    @for DeviceView { device, memory } in devices {
-                        @let known = measure(&device.measure);
-                        tr {
-                            th scope="row" {
-                                (device.display_name())
-                                @if !device.name.is_empty() { " " code { (device.id) } }
-                                @if let Some(place) = &device.place { div.muted { (place_line(place)) } }
-                            }
-                            td { (state_badge(memory.health.state, lang)) }
-                            td { @if let Some(at) = memory.health.since { (age(console, visit, at)) } @else { (none) } }
-                            td {
-                                @match (known, lang) {
-                                    (Some(known), Lang::Zh) => (known.zh),
-                                    (Some(known), Lang::En) => (known.en),
-                                    (None, _) => code { (device.measure) },
-                                }
-                            }
-                            td.number {
-                                @if let Some(noted) = memory.latest.get(&device.measure) {
-                                    (noted.value) " " (known.map_or("", |known| known.unit))
-                                } @else { (none) }
-                            }
-                            td.number {
-                                @if let Some(charge) = memory.health.battery { (charge) " %" } @else { (none) }
-                            }
-                            td {
-                                @if let Some(at) = memory.health.seen_at { (age(console, visit, at)) }
-                                @else { span.muted { (t(Text::Never)) } }
-                            }
-                            td {
-                                @if let Some(camera) = &device.camera {
-                                    a href={ "/cameras/" (camera) } { (camera) }
-                                    @if let Some(zone) = &device.zone { " · " (zone) }
-                                } @else { (none) }
-                            }
-                        }
+    let columns = [
+        Column::Text(Text::Sensor),
+        Column::Text(Text::State),
+        Column::Text(Text::Since),
+        Column::Text(Text::Measure),
+        Column::Number(Text::Value),
+        Column::Number(Text::Battery),
+        Column::Text(Text::LastSpoke),
+        Column::Text(Text::Camera),
+    ];
+    let rows = html! {
+        @for DeviceView { device, memory } in devices {
+            @let known = measure(&device.measure);
+            tr {
+                th scope="row" {
+                    (device.display_name())
+                    @if !device.name.is_empty() { " " code { (device.id) } }
+                    @if let Some(place) = &device.place { div.muted { (place_line(place)) } }
+                }
+                td { (state_badge(memory.health.state, lang)) }
+                td { @if let Some(at) = memory.health.since { (age(at, visit.now, &console.time_zone, lang)) } @else { (none) } }
+                td {
+                    @match (known, lang) {
+                        (Some(known), Lang::Zh) => (known.zh),
+                        (Some(known), Lang::En) => (known.en),
+                        (None, _) => code { (device.measure) },
                     }
+                }
+                td.number {
+                    @if let Some(noted) = memory.latest.get(&device.measure) {
+                        (noted.value) " " (known.map_or("", |known| known.unit))
+                    } @else { (none) }
+                }
+                td.number {
+                    @if let Some(charge) = memory.health.battery { (charge) " %" } @else { (none) }
+                }
+                td {
+                    @if let Some(at) = memory.health.seen_at { (age(at, visit.now, &console.time_zone, lang)) }
+                    @else { span.muted { (t(Text::Never)) } }
+                }
+                td {
+                    @if let Some(camera) = &device.camera {
+                        a href={ "/cameras/" (camera) } { (camera) }
+                        @if let Some(zone) = &device.zone { " · " (zone) }
+                    } @else { (none) }
                 }
             }
         }
-    }
+    };
+    table(lang, None, t(Text::Sensors), &columns, &rows)
 }
 
 fn source_table(visit: &Visit, sources: &[SourceView]) -> Markup {
@@ -150,66 +138,58 @@ fn source_table(visit: &Visit, sources: &[SourceView]) -> Markup {
     let t = |text: Text| text.of(lang);
     // What fits no source has no broker of its own to tell of.
     let shown = sources.iter().filter(|source| !source.name.is_empty() || !source.problems.is_empty());
-    html! {
-        div.scroll tabindex="0" role="region" aria-label=(t(Text::Sources)) {
-            table {
-                thead { tr {
-                    th scope="col" { (t(Text::Source)) }
-                    th scope="col" { (t(Text::TopicFilter)) }
-                    th scope="col" { (t(Text::State)) }
-                    th.number scope="col" { (t(Text::Readings)) }
-                    th scope="col" { (t(Text::Problems)) }
-                } }
-                tbody {
-                    @for source in shown {
-                        tr {
-                            th scope="row" {
-                                @if source.name.is_empty() { (t(Text::NoSource)) } @else { (source.name) }
-                            }
-                            td { code { (source.filter) } }
-                            td { @if !source.name.is_empty() { (hearing_badge(&source.hearing, lang)) } }
-                            td.number { (source.readings) }
-                            td {
-                                @for (problem, n) in &source.problems { code { (problem.label()) } " " (n) " " }
-                            }
-                        }
-                    }
+    let columns = [
+        Column::Text(Text::Source),
+        Column::Text(Text::TopicFilter),
+        Column::Text(Text::State),
+        Column::Number(Text::Readings),
+        Column::Text(Text::Problems),
+    ];
+    let rows = html! {
+        @for source in shown {
+            tr {
+                th scope="row" {
+                    @if source.name.is_empty() { (t(Text::NoSource)) } @else { (source.name) }
+                }
+                td { code { (source.filter) } }
+                td { @if !source.name.is_empty() { (hearing_badge(&source.hearing, lang)) } }
+                td.number { (source.readings) }
+                td {
+                    @for (problem, n) in &source.problems { code { (problem.label()) } " " (n) " " }
                 }
             }
         }
-    }
+    };
+    table(lang, None, t(Text::Sources), &columns, &rows)
 }
 
 fn problem_table(console: &Console, visit: &Visit, sources: &[SourceView]) -> Markup {
     let lang = visit.lang;
     let t = |text: Text| text.of(lang);
+    let columns = [
+        Column::Text(Text::When),
+        Column::Text(Text::Source),
+        Column::Text(Text::TopicFilter),
+        Column::Text(Text::Reason),
+        Column::Text(Text::Payload),
+    ];
+    let rows = html! {
+        @for source in sources {
+            @for (at, topic, problem, payload) in &source.last_problems {
+                tr {
+                    td { (age(*at, visit.now, &console.time_zone, lang)) }
+                    td { (source.name) }
+                    td { code { (topic) } }
+                    td { code { (problem.label()) } }
+                    td { code { (payload) } }
+                }
+            }
+        }
+    };
     html! {
         @if sources.iter().any(|source| !source.last_problems.is_empty()) {
             h2 { (t(Text::LastProblems)) }
-            div.scroll tabindex="0" role="region" aria-label=(t(Text::LastProblems)) {
-                table {
-                    thead { tr {
-                        th scope="col" { (t(Text::When)) }
-                        th scope="col" { (t(Text::Source)) }
-                        th scope="col" { (t(Text::TopicFilter)) }
-                        th scope="col" { (t(Text::Reason)) }
-                        th scope="col" { (t(Text::Payload)) }
-                    } }
-                    tbody {
-                        @for source in sources {
-                            @for (at, topic, problem, payload) in &source.last_problems {
-                                tr {
-                                    td { (age(console, visit, *at)) }
-                                    td { (source.name) }
-                                    td { code { (topic) } }
-                                    td { code { (problem.label()) } }
-                                    td { code { (payload) } }
-                                }
-                            }
-                        }
-                    }
-                }
-            }
+            (table(lang, None, t(Text::LastProblems), &columns, &rows))
         }
     }
 }

@@ -24,7 +24,7 @@ use crate::{
     case,
     console::{Console, Desk},
     i18n::{Lang, Text},
-    layout::{Frame, Section, fact, page, place_facts},
+    layout::{Column, Frame, Section, fact, page, place_facts, table},
     tickets::{camera_title, delivery, is_seen, kind_name, light_badge, place_line, state_badge, zone_title},
     times::{length, moment, rfc3339, wall},
     visit::Visit,
@@ -104,25 +104,19 @@ fn readings(console: &Console, visit: &Visit, sensed: &Sensed) -> Markup {
         (Some(known), Lang::En) => known.en,
         (None, _) => sensed.measure.as_str(),
     };
+    let columns = [Column::Text(Text::When), Column::Number(Text::Value)];
+    let rows = html! {
+        @for noted in &sensed.readings {
+            tr {
+                td { time datetime=(rfc3339(noted.at, &console.time_zone)) { (wall(noted.at, &console.time_zone)) } }
+                td.number { (noted.value) " " (sensed.unit) }
+            }
+        }
+    };
     html! {
         section {
             h2 { (Text::Readings.of(lang)) " · " (sensed.name) " · " (name) }
-            div.scroll tabindex="0" role="region" aria-label=(Text::Readings.of(lang)) {
-                table {
-                    thead { tr {
-                        th scope="col" { (Text::When.of(lang)) }
-                        th.number scope="col" { (Text::Value.of(lang)) }
-                    } }
-                    tbody {
-                        @for noted in &sensed.readings {
-                            tr {
-                                td { time datetime=(rfc3339(noted.at, &console.time_zone)) { (wall(noted.at, &console.time_zone)) } }
-                                td.number { (noted.value) " " (sensed.unit) }
-                            }
-                        }
-                    }
-                }
-            }
+            (table(lang, None, Text::Readings.of(lang), &columns, &rows))
         }
     }
 }
@@ -343,36 +337,33 @@ fn legal_holds(console: &Console, visit: &Visit, holds: &[Hold]) -> Markup {
 fn files(console: &Console, visit: &Visit, ticket: &Ticket) -> Markup {
     let lang = visit.lang;
     let t = |text: Text| text.of(lang);
+    let columns = [
+        Column::Text(Text::Moment),
+        Column::Text(Text::Rendition),
+        Column::Text(Text::CapturedAt),
+        Column::Text(Text::PictureSize),
+        Column::Number(Text::SizeBytes),
+        Column::Text(Text::File),
+        Column::Named("SHA-256"),
+    ];
+    let rows = html! {
+        @for e in &ticket.evidence {
+            tr {
+                td { (Text::from(e.role).of(lang)) }
+                td { (Text::from(e.rendition).of(lang)) }
+                td { time datetime=(rfc3339(e.captured_at, &console.time_zone)) { (wall(e.captured_at, &console.time_zone)) } }
+                td { (e.width) "×" (e.height) }
+                td.number { (bytes(e.bytes)) }
+                td { a href={ "/evidence/" (e.sha256) } { (e.media_type) } }
+                td { code.hash { (e.sha256) } }
+            }
+        }
+    };
     html! {
         section {
             h2 { (t(Text::EvidenceFiles)) }
             p.muted { (t(Text::EvidenceHint)) }
-            div.scroll tabindex="0" role="region" aria-label=(t(Text::EvidenceFiles)) {
-                table {
-                    thead { tr {
-                        th scope="col" { (t(Text::Moment)) }
-                        th scope="col" { (t(Text::Rendition)) }
-                        th scope="col" { (t(Text::CapturedAt)) }
-                        th scope="col" { (t(Text::PictureSize)) }
-                        th.number scope="col" { (t(Text::SizeBytes)) }
-                        th scope="col" { (t(Text::File)) }
-                        th scope="col" { "SHA-256" }
-                    } }
-                    tbody {
-                        @for e in &ticket.evidence {
-                            tr {
-                                td { (Text::from(e.role).of(lang)) }
-                                td { (Text::from(e.rendition).of(lang)) }
-                                td { time datetime=(rfc3339(e.captured_at, &console.time_zone)) { (wall(e.captured_at, &console.time_zone)) } }
-                                td { (e.width) "×" (e.height) }
-                                td.number { (bytes(e.bytes)) }
-                                td { a href={ "/evidence/" (e.sha256) } { (e.media_type) } }
-                                td { code.hash { (e.sha256) } }
-                            }
-                        }
-                    }
-                }
-            }
+            (table(lang, None, t(Text::EvidenceFiles), &columns, &rows))
         }
     }
 }

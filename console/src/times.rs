@@ -34,6 +34,13 @@ pub(crate) fn moment(at: Timestamp, now: Timestamp, zone: &TimeZone, lang: Lang)
     }
 }
 
+/// A `<time>` that says how long ago the moment was, with the moment itself for who points at it.
+pub(crate) fn age(at: Timestamp, now: Timestamp, zone: &TimeZone, lang: Lang) -> Markup {
+    html! {
+        time datetime=(rfc3339(at, zone)) title=(wall(at, zone)) { (ago(at, now, lang)) }
+    }
+}
+
 /// How long ago, in the largest unit that fits.
 pub(crate) fn ago(at: Timestamp, now: Timestamp, lang: Lang) -> String {
     let seconds = now.since(at).0 / 1_000;

@@ -12,7 +12,7 @@ use crate::{
     answer::{Fault, json},
     console::{Console, Desk},
     i18n::{Lang, Text},
-    layout::{Frame, Section, page},
+    layout::{Column, Frame, Section, page, table},
     times::{rfc3339, wall},
     visit::Visit,
 };
@@ -74,6 +74,16 @@ fn station(console: &Console, lang: Lang, report: &ZeroReport) -> Markup {
         Lang::Zh => report.name.zh(),
         Lang::En => report.name.en(),
     };
+    let columns = [
+        Column::Text(Text::ReportItem),
+        Column::Text(Text::State),
+        Column::Number(Text::LooksDoneDue),
+        Column::Number(Text::Cameras),
+        Column::Text(Text::CamerasUnfit),
+    ];
+    let rows = html! {
+        @for item in &report.items { (row(lang, item)) }
+    };
     html! {
         section {
             h2 {
@@ -84,18 +94,7 @@ fn station(console: &Console, lang: Lang, report: &ZeroReport) -> Markup {
                 (wall(report.from, &console.time_zone)) " – " (wall(report.to, &console.time_zone)) " · "
                 (Text::ReportMadeAt.with(lang, wall(report.made_at, &console.time_zone)))
             }
-            div.scroll tabindex="0" role="region" aria-label=(report.station) {
-                table {
-                    thead { tr {
-                        th scope="col" { (t(Text::ReportItem)) }
-                        th scope="col" { (t(Text::State)) }
-                        th.number scope="col" { (t(Text::LooksDoneDue)) }
-                        th.number scope="col" { (t(Text::Cameras)) }
-                        th scope="col" { (t(Text::CamerasUnfit)) }
-                    } }
-                    tbody { @for item in &report.items { (row(lang, item)) } }
-                }
-            }
+            (table(lang, None, &report.station.to_string(), &columns, &rows))
         }
     }
 }
