@@ -174,6 +174,8 @@ struct Check {
     fault: Option<CameraFault>,
     /// Whether its stream was lost since the last look.
     lost: bool,
+    /// Whether a reading since it began showed the problem.
+    held: bool,
 }
 
 /// All checks that are under way.
@@ -206,6 +208,7 @@ impl Rechecks {
             clear_in_row: 0,
             fault,
             lost: false,
+            held: false,
         };
         self.open.insert(ticket, check);
     }
@@ -272,6 +275,20 @@ impl Rechecks {
         Some(outcome)
     }
 
+    /// A reading shows that the problem stands: where no look can tell, it does.
+    pub fn holds(&mut self, ticket: TicketId, at: Timestamp) {
+        if let Some(check) = self.open.get_mut(&ticket).filter(|check| at >= check.began_at) {
+            check.held = true;
+        }
+    }
+
+    /// Readings show that the problem is gone, whatever looks could tell: the check is over, if there is one.
+    pub fn over(&mut self, ticket: TicketId, at: Timestamp) -> Option<Outcome> {
+        let Check { looks, clear, began_at, .. } = self.open.remove(&ticket)?;
+        let checked_at = at.max(began_at);
+        Some(Outcome { result: Found::Cleared, why: Why::Clear, looks, clear_looks: clear, began_at, checked_at })
+    }
+
     /// The camera lost its stream: it may come back to another view, so the looks before prove nothing with those after.
     pub fn lost(&mut self, camera: &CameraId) {
         for check in self.open.values_mut().filter(|check| check.camera == *camera) {
@@ -308,6 +325,8 @@ impl Check {
         let (result, why) = if self.clear_in_row >= config.min_clear {
             (Found::Cleared, Why::Clear)
         } else if self.standing >= 2.min(config.looks) && self.standing >= self.clear {
+            (Found::StillThere, Why::Seen)
+        } else if self.held {
             (Found::StillThere, Why::Seen)
         } else if self.looks < config.min_clear || self.lost {
             // One that gave no look at all may have been unfit before it went away.
@@ -430,6 +449,31 @@ mod tests {
         check("cbccc-", Found::Cleared, Why::Clear);
         check("bxsss-", Found::StillThere, Why::Seen);
         check("bccxcc", Found::Unclear, Why::CameraBlind);
+    }
+
+    #[test]
+    fn readings_tell_what_looks_cannot() {
+        let begin = || {
+            let mut checks = Rechecks::new(RecheckConfig::default());
+            checks.begin(ticket(), camera(), None, T0);
+            checks
+        };
+        let at_the_end = |checks: &mut Rechecks| {
+            let over = checks.tick(T0 + Millis::mins(10));
+            (over[0].1.result, over[0].1.why)
+        };
+        // One of before the check tells nothing.
+        let mut checks = begin();
+        checks.holds(ticket(), T0 - Millis(1));
+        assert_eq!(at_the_end(&mut checks), (Found::Unclear, Why::CameraLost));
+        checks = begin();
+        checks.holds(ticket(), T0 + Millis(1));
+        assert_eq!(at_the_end(&mut checks), (Found::StillThere, Why::Seen));
+        checks = begin();
+        checks.holds(ticket(), T0 + Millis(1));
+        let outcome = checks.over(ticket(), T0 + Millis::secs(20)).expect("a check");
+        assert_eq!((outcome.result, outcome.checked_at), (Found::Cleared, T0 + Millis::secs(20)));
+        assert_eq!((checks.is_empty(), checks.over(ticket(), T0 + Millis::secs(30))), (true, None));
     }
 
     #[test]

@@ -110,6 +110,8 @@ pub(super) enum Step {
         /// By which readings.
         noted: Vec<Noted>,
     },
+    /// The problem of an open ticket still stands.
+    Holds(TicketId),
     /// The ticket is to be cleared.
     Clear {
         /// Which.
@@ -144,7 +146,7 @@ impl Condition {
             (Self::Rising { since, noted }, Event::Time(_)) => Self::risen(since, noted, now, rule, name),
             (Self::Standing { ticket, last_held, over_since }, Event::Reading(new)) => {
                 if rule.conditions.holds(new.value) {
-                    (Self::Standing { ticket, last_held: now, over_since: None }, None)
+                    (Self::Standing { ticket, last_held: now, over_since: None }, Some(Step::Holds(ticket)))
                 } else if rule.conditions.is_over(new.value) {
                     let since = over_since.map_or(now, |since| since.min(now));
                     Self::ebbed(ticket, last_held, since, now, rule)

@@ -84,6 +84,13 @@ pub struct Word {
 pub enum Effect {
     /// Open a ticket.
     Open(Box<Case>),
+    /// A reading shows that its problem still stands.
+    Holds {
+        /// Which.
+        ticket: TicketId,
+        /// When it was read.
+        at: Timestamp,
+    },
     /// Its problem is gone.
     Clear {
         /// Which.
@@ -280,6 +287,7 @@ impl Core {
             Some(Step::Open { since, noted }) => {
                 out.effects.push(Effect::Open(Box::new(case(of_device, device, rule, name(since), since, now, noted))));
             }
+            Some(Step::Holds(ticket)) => out.effects.push(Effect::Holds { ticket, at: now }),
             Some(Step::Clear { ticket, last_held }) => {
                 out.effects.push(Effect::Clear { ticket, last_seen: last_held, cleared_at: now });
             }

@@ -367,6 +367,7 @@ impl SensorService {
                     self.batch.opened.push(opening.clone());
                     self.due.push(Sensing::Open(Box::new(opening)));
                 }
+                Effect::Holds { ticket, at } => self.due.push(Sensing::Holds { ticket, at }),
                 Effect::Clear { ticket, last_seen, cleared_at } => {
                     self.batch.cleared.push((ticket, cleared_at, last_seen));
                     self.due.push(Sensing::Clear { ticket, last_seen, cleared_at });

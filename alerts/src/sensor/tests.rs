@@ -428,6 +428,7 @@ proptest! {
                         open = Some(case.ticket);
                     }
                     Effect::Clear { ticket, .. } => prop_assert_eq!(open.take().or(over.take()), Some(ticket)),
+                    Effect::Holds { ticket, .. } => prop_assert_eq!(open, Some(ticket)),
                     Effect::Health(_) | Effect::Word(_) => {}
                 }
             }

@@ -170,6 +170,18 @@ impl SecondLooks {
         ended
     }
 
+    /// A reading shows that the problem of a sensor's ticket stands.
+    pub(super) fn holds(&mut self, ticket: TicketId, at: Timestamp) {
+        self.checks.holds(ticket, at);
+    }
+
+    /// Readings show that the problem of a sensor's ticket is gone: a check of it is over.
+    pub(super) fn over(&mut self, ticket: TicketId, at: Timestamp) -> Option<Overdue> {
+        let outcome = self.checks.over(ticket, at)?;
+        let camera = self.camera(ticket).cloned();
+        Some(Overdue { ticket, outcome, camera, last: self.let_go(ticket) })
+    }
+
     /// The camera that checks a ticket's place.
     pub(super) fn camera(&self, ticket: TicketId) -> Option<&CameraId> {
         self.places.get(&ticket).map(|place| &place.ticket.camera)

@@ -27,6 +27,13 @@ const LOOK_WAIT: Duration = Duration::from_secs(15);
 pub enum Sensing {
     /// Readings show a problem.
     Open(Box<SensedCase>),
+    /// A reading shows that it still stands.
+    Holds {
+        /// Which.
+        ticket: TicketId,
+        /// When it was read.
+        at: Timestamp,
+    },
     /// Readings show that it is gone.
     Clear {
         /// Which.
@@ -78,6 +85,10 @@ impl Watch {
                     vec![self.sensed(*case, None, heard)]
                 }
             }
+            Sensing::Holds { ticket, at } => {
+                self.second_looks.holds(ticket, at);
+                Vec::new()
+            }
             Sensing::Clear { ticket, last_seen, cleared_at } => {
                 // What is over before its look came must be opened before it can be cleared.
                 let mut cases = self.release(|awaited| awaited.case.incident.ticket == ticket, None);
@@ -88,6 +99,8 @@ impl Watch {
                     look: None,
                     angle: None,
                 }))));
+                let over = self.second_looks.over(ticket, cleared_at);
+                cases.extend(over.map(|over| self.overdue_check(over)));
                 cases
             }
             Sensing::Word(word) => {

@@ -17,10 +17,11 @@ use zune_jpeg::{
 use super::*;
 use crate::{
     case::{self, State, Verdict, VerdictKind},
-    incident::ZonePurpose,
+    incident::{Sensed, ZonePurpose},
     jpeg,
     recheck::RecheckConfig,
     rules::RulesConfig,
+    sensor::Noted,
     store::{Ruled, Ruling, TicketFilter},
     ticket::{Body, Evidence, EvidenceRole, Rendition, Ticket, TicketState},
     wire::CaseMessages,
@@ -383,6 +384,41 @@ async fn what_is_said_to_be_handled_is_looked_at_again() {
     }
     let states: Vec<_> = told(&site, "/state").await.iter().map(|(s, _)| s["data"]["to"].to_string()).collect();
     assert_eq!(states, ["verifying", "still_there", "verifying", "cleared"].map(|state| format!("\"{state}\"")));
+}
+
+#[tokio::test]
+async fn of_a_sensor_s_ticket_its_readings_tell_what_no_look_can() {
+    let site = Site::new().await;
+    site.run(MainStream::None, looks(Some(CAR), 0..20)).await;
+    let seen = site.tickets().await.remove(0).incident;
+    let id = TicketId::derive(Timestamp(NOON), b"a bin");
+    let sensed = Sensed {
+        device: "bin-7".parse().expect("id"),
+        name: "斜土路 7 号桶".to_owned(),
+        measure: "bin_fill".to_owned(),
+        unit: "%".to_owned(),
+        readings: vec![Noted { at: Timestamp(NOON), value: 95.0 }],
+    };
+    let incident = Incident { ticket: id, sensed: Some(Box::new(sensed)), things: Vec::new(), ..seen };
+    let camera = CameraInfo { name: "斜土路".to_owned(), place: None };
+    let case = SensedCase { incident, camera, zone: zone(), look_at: None, review: None };
+    site.run(MainStream::None, [Event::Sensed(Sensing::Open(Box::new(case)))]).await;
+    let at = |second: i64| Timestamp(NOON + second * 1_000);
+    let holds = Sensing::Holds { ticket: id, at: at(61) };
+    let clear = Sensing::Clear { ticket: id, last_seen: at(61), cleared_at: at(92) };
+    for (second, word, result) in [(60, holds, "still_there"), (90, clear, "cleared")] {
+        say(&site, id, VerdictKind::Handled, second).await;
+        let tickets = site.tickets().await;
+        let ticket = tickets.into_iter().find(|ticket| ticket.id() == id).expect("it is open");
+        let again = Event::LookAgain(Box::new(ticket), at(second));
+        let events =
+            [again, look(None, second), Event::Sensed(word)].into_iter().chain(looks(None, second + 2..second + 8));
+        site.run(MainStream::None, events).await;
+        let checked = told(&site, "/checked").await;
+        let data = &checked.last().expect("a result").0["data"];
+        assert_eq!(data["result"].as_str(), Some(result), "{data:#}");
+        assert!(!data["after"].as_array().expect("pictures").is_empty(), "{data:#}");
+    }
 }
 
 #[tokio::test]
