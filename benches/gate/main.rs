@@ -2,7 +2,7 @@
 //! things told to stand, and CPU time against the decode of the same pictures.
 //!
 //! - real footage, a look each second of it, to and fro;
-//! - quiet streets made of real footage: the clip without its people (the median of its pictures) with the clip's own
+//! - quiet streets made of real footage: the clip without its people (the median of its pictures) with a sensor's
 //!   noise, a drift of exposure and what H.264 does to it; in one look of ten somebody of the clip walks by; in the
 //!   second third something lies there.
 //!
@@ -79,7 +79,7 @@ fn main() {
          | told after | ended after | outcomes |\n|---|---|---|---|---|---|---|---|---|"
     );
     for (name, _, pictures, found) in footage.iter().filter(|(name, ..)| QUIET.contains(&name.as_str())) {
-        for (light, gain, noise) in [("day", 1.0, 1.0), ("dusk", 0.5, 2.0)] {
+        for (light, gain, noise) in [("day", 1.0, 2.0), ("dusk", 0.5, 5.0)] {
             let mut street = Street::new(pictures, found, gain, noise);
             let mut run = Run::default();
             for n in 0..looks {

@@ -1,12 +1,8 @@
-//! Quiet streets of real footage: the clip without its people, with its own noise, and now and then somebody of it.
+//! Quiet streets of real footage: the clip without its people, with a sensor's noise, and now and then somebody of it.
 
 use domain::{AccessUnit, Detection, Picture, PixelFormat, Rect, Timestamp};
 use ingest::Encoder;
 
-/// Levels by which a picture of the clip may differ from its median and be noise.
-const NOISE: i32 = 10;
-/// Side of the blocks, in samples, in which noise is told from people and light.
-const BLOCK: usize = 8;
 /// In so many looks somebody is there for `VISIT` of them, a second of the clip each.
 const EVERY: usize = 20;
 const VISIT: usize = 2;
@@ -61,7 +57,8 @@ fn median(clip: &[Picture], plane: usize) -> Vec<u8> {
 }
 
 impl<'a> Street<'a> {
-    /// The street of a clip with what was found in each picture, in `gain` of its light and with `noise` times its noise.
+    /// The street of a clip with what was found in each picture, in `gain` of its light and with noise of
+    /// `noise` levels.
     pub(crate) fn new(clip: &'a [Picture], found: &'a [Vec<Detection>], gain: f32, noise: f32) -> Self {
         assert!(clip.iter().all(|p| p.format == PixelFormat::I420), "the decoder gives planes");
         let encoder = Encoder::new(clip[0].width, clip[0].height, 26).unwrap();
@@ -144,47 +141,31 @@ impl<'a> Street<'a> {
         }
     }
 
-    /// The light of look `n`, and the noise of some picture of the clip, moved by any distance.
+    /// The light and the noise of look `n`.
     fn expose(&mut self, planes: &mut [Vec<u8>; 3], n: usize) {
         let turn = n as f32 / DRIFT_LOOKS * std::f32::consts::TAU;
         let gain = self.gain * (1.0 + DRIFT * turn.sin());
-        let second = self.below(self.clip.len());
-        let (width, height) = sides(&self.clip[0], 0);
-        let moved = (self.below(width), self.below(height));
         for (plane, samples) in planes.iter_mut().enumerate() {
             let (width, height) = sides(&self.clip[0], plane);
             let black = if plane == 0 { 16.0 } else { 128.0 };
-            let noise = self.noise_of(plane, second);
-            for y in 0..height {
-                let from_y = (y + moved.1) % height;
-                for x in 0..width {
-                    let from_x = (x + moved.0) % width;
-                    let sample = &mut samples[y * width + x];
-                    let level = (f32::from(*sample) - black) * gain + black + noise[from_y * width + from_x];
-                    *sample = level.round().clamp(0.0, 255.0) as u8;
-                }
+            let noise = self.noise(width, height, if plane == 0 { self.noise } else { self.noise / 2.0 });
+            for (sample, noise) in samples.iter_mut().zip(noise) {
+                let level = (f32::from(*sample) - black) * gain + black + noise;
+                *sample = level.round().clamp(0.0, 255.0) as u8;
             }
         }
     }
 
-    /// By how much a picture of the clip differs from the empty street, without what is no noise: blocks with somebody in
-    /// them, and the level of each block, which is light.
-    fn noise_of(&self, plane: usize, second: usize) -> Vec<f32> {
-        let (width, height) = sides(&self.clip[0], plane);
-        let mut noise = vec![0.0; width * height];
-        for (top, left) in
-            (0..height).step_by(BLOCK).flat_map(|top| (0..width).step_by(BLOCK).map(move |left| (top, left)))
-        {
-            let block =
-                (top..(top + BLOCK).min(height)).flat_map(|y| (left..(left + BLOCK).min(width)).map(move |x| (x, y)));
-            let rest = |(x, y): (usize, usize)| {
-                i32::from(sample(&self.clip[second], plane, x, y)) - i32::from(self.empty[plane][y * width + x])
-            };
-            if block.clone().all(|at| rest(at).abs() <= NOISE) {
-                let level = block.clone().map(rest).sum::<i32>() as f32 / block.clone().count() as f32;
-                block.for_each(|at| noise[at.1 * width + at.0] = (rest(at) as f32 - level) * self.noise);
-            }
-        }
-        noise
+    /// What the sensor adds to a plane: as much as `noise` levels of luma (standard deviation) and half of it of colour, in
+    /// grains of two pixels, as pictures have it whose pixels see one colour each.
+    fn noise(&mut self, width: usize, height: usize, sigma: f32) -> Vec<f32> {
+        // Four uniform numbers make a bell of a variance of a third each.
+        let scale = sigma * 3.0_f32.sqrt() / 2.0 / 32_768.0;
+        let mut bell = || (0..4).map(|_| self.below(65_536) as f32 - 32_767.5).sum::<f32>() * scale;
+        let grains: Vec<f32> = (0..(width + 1) * (height + 1)).map(|_| bell()).collect();
+        let row = width + 1;
+        let around = |x: usize, y: usize| [y * row + x, y * row + x + 1, (y + 1) * row + x, (y + 1) * row + x + 1];
+        let at = |i: usize| around(i % width, i / width).map(|grain| grains[grain]).iter().sum::<f32>() / 2.0;
+        (0..width * height).map(at).collect()
     }
 }
