@@ -40,16 +40,30 @@ struct Region {
 pub(super) struct Left {
     nameless: Vec<bool>,
     named: Vec<bool>,
+    /// Those that are no thing by themselves.
+    parts: Vec<bool>,
+}
+
+/// What a region comes to.
+enum Judged {
+    Thing(Detection),
+    /// Too little, or too unlike a thing, to be one by itself.
+    Part(Region),
+    /// No thing, nor part of one.
+    Nothing,
 }
 
 /// What stands in the view, best first. Marks the cells that must not fade into the scene, and lets those fade where
 /// something of the learnt scene has left.
 ///
 /// What the detector has mostly had a name for (a parked car) must not fade either; it is told apart from the rest, so that
-/// a bag beside a car is no part of it.
+/// a bag beside a car is no part of it. Where neither is a thing by itself (half of a bag has a name, now this, now that) they are
+/// one together.
 pub(super) fn find(size: Size, cells: &mut [Cell], left: &mut Left, moment: Moment) -> Vec<Detection> {
     left.nameless.clear();
     left.named.clear();
+    left.parts.clear();
+    left.parts.resize(cells.len(), false);
     for cell in &mut *cells {
         let stands = cell.stands(moment);
         cell.held = stands && cell.is_known();
@@ -57,16 +71,36 @@ pub(super) fn find(size: Size, cells: &mut [Cell], left: &mut Left, moment: Mome
         left.named.push(cell.held);
     }
     let mut things = Vec::new();
-    for (left, class) in [(&mut left.nameless, STANDING), (&mut left.named, OCCUPIED)] {
-        let mut next = 0;
-        while let Some(start) = left[next..].iter().position(|left| *left).map(|ahead| next + ahead) {
-            things.extend(Region::grow(size, left, start).judge(size, cells, class));
-            next = start + 1;
-        }
+    let Left { nameless, named, parts } = left;
+    for (left, class) in [(nameless, STANDING), (named, OCCUPIED)] {
+        each_region(size, left, |region| match region.judge(size, cells, class) {
+            Judged::Thing(thing) => things.push(thing),
+            Judged::Part(part) => part.cells.iter().for_each(|&(c, r)| parts[r * size.columns + c] = true),
+            Judged::Nothing => {}
+        });
     }
+    each_region(size, parts, |region| {
+        let known = region.cells.iter().filter(|&&(c, r)| cells[r * size.columns + c].is_known()).count();
+        // Of one sort only, it has been judged.
+        if known > 0 && known < region.cells.len() {
+            let class = if 3 * known > 2 * region.cells.len() { OCCUPIED } else { STANDING };
+            if let Judged::Thing(thing) = region.judge(size, cells, class) {
+                things.push(thing);
+            }
+        }
+    });
     things.sort_by(|a, b| b.score.total_cmp(&a.score));
     things.truncate(MOST_THINGS);
     things
+}
+
+/// Takes all cells out of `left` and gives those that hang together to `each`.
+fn each_region(size: Size, left: &mut [bool], mut each: impl FnMut(Region)) {
+    let mut next = 0;
+    while let Some(start) = left[next..].iter().position(|left| *left).map(|ahead| next + ahead) {
+        each(Region::grow(size, left, start));
+        next = start + 1;
+    }
 }
 
 impl Region {
@@ -116,25 +150,28 @@ impl Region {
     }
 
     /// The thing that stands there, if it is one, as a detection of `class`.
-    fn judge(&self, size: Size, cells: &mut [Cell], class: &str) -> Option<Detection> {
+    fn judge(self, size: Size, cells: &mut [Cell], class: &str) -> Judged {
         let (width, height) = (self.columns.len(), self.rows.len());
         let fill = self.cells.len() as f32 / (width * height) as f32;
         let share = self.cells.len() as f32 / size.cells() as f32;
         let fits = self.cells.len() >= LEAST_CELLS && width.min(height) >= LEAST_SIDE;
-        if !fits || fill < LEAST_FILL || share > LARGEST_SHARE {
-            return None;
+        if share > LARGEST_SHARE {
+            return Judged::Nothing;
+        }
+        if !fits || fill < LEAST_FILL {
+            return Judged::Part(self);
         }
         let solidity = self.solidity(size, cells);
         if solidity.share < LEAST_SOLID {
-            return None;
+            return Judged::Part(self);
         }
         let come = self.come(size, cells);
         if come < COME && class == OCCUPIED {
-            return None;
+            return Judged::Nothing;
         }
         if come < COME {
             self.cells.iter().for_each(|&(c, r)| cells[r * size.columns + c].absorb());
-            return None;
+            return Judged::Nothing;
         }
         let mut ages = Vec::with_capacity(self.cells.len());
         for &(c, r) in &self.cells {
@@ -156,7 +193,7 @@ impl Region {
             x1: at(self.columns.end, size.columns),
             y1: at(self.rows.end, size.rows),
         };
-        Some(Detection {
+        Judged::Thing(Detection {
             class: Label::new(class),
             group: Label::new(class),
             score,
