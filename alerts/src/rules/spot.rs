@@ -165,17 +165,29 @@ impl Spots {
             }
         };
         let mut shown: Vec<Detection> = detections.iter().filter(|d| holds(d)).cloned().collect();
+        let mut beside = Vec::new();
         for region in shown.iter_mut().filter(|d| is(d, OCCUPIED)) {
-            let mut within = verdicts.iter().filter(|(spot, _)| {
+            let within = verdicts.iter().filter(|(spot, _)| {
                 let common = spot.place.intersection(region.bbox).map_or(0.0, Rect::area);
                 common >= PART * spot.place.area()
             });
-            if within.clone().any(|(_, verdict)| *verdict == Verdict::Nameless)
-                && within.all(|(_, verdict)| *verdict == Verdict::Nameless)
-            {
-                (region.class, region.group) = (Label::new(STANDING), Label::new(STANDING));
+            if within.clone().any(|(_, verdict)| *verdict == Verdict::Nameless) {
+                if within.clone().all(|(_, verdict)| *verdict == Verdict::Nameless) {
+                    (region.class, region.group) = (Label::new(STANDING), Label::new(STANDING));
+                } else {
+                    // Somebody beside a nameless thing: it stands where it was named.
+                    let places = within.filter(|(_, verdict)| *verdict == Verdict::Nameless);
+                    beside.extend(places.map(|(spot, _)| Detection {
+                        class: Label::new(STANDING),
+                        group: Label::new(STANDING),
+                        bbox: spot.place,
+                        mask: None,
+                        ..region.clone()
+                    }));
+                }
             }
         }
+        shown.extend(beside);
         let missed = verdicts.iter().filter_map(|(spot, verdict)| match verdict {
             Verdict::Thing(call) if !call.now && !is_displaced(spot.place, &call.group, detections) => {
                 Some(Detection {
@@ -288,6 +300,27 @@ mod tests {
         check(|_| vec!["person"], &[OCCUPIED, "person"]);
         check(|n| if n % 5 == 0 { vec!["seat"] } else { vec!["person"] }, &[OCCUPIED, "person"]);
         check(|n| if n % 2 == 1 { vec!["person"] } else { vec![] }, &[OCCUPIED, "person"]);
+    }
+
+    #[test]
+    fn a_nameless_thing_beside_somebody_is_one() {
+        let (mut spots, mut ground) = (Spots::default(), Ground::default());
+        let is_of_rules = |label: &Label| ["goods", STANDING].contains(&label.as_str());
+        let mut last = Vec::new();
+        for n in 0..40 {
+            // A tricycle that is taken for a skateboard, and its owner: one region of the scene.
+            let look = [
+                seen(OCCUPIED, [0.3, 0.48, 0.5, 0.6]),
+                seen("skateboard", HEAP),
+                seen("person", [0.31, 0.48, 0.39, 0.6]),
+            ];
+            ground.look(&look);
+            spots.look(Millis::secs(3 * n), &look, &ground);
+            last = spots.name(&look, is_of_rules);
+        }
+        let places = |label: &str| last.iter().filter(|d| is(d, label)).map(|d| d.bbox).collect::<Vec<_>>();
+        assert_eq!(places(STANDING), [Rect::from(HEAP)]);
+        assert_eq!((places("person").len(), places("skateboard").len(), places(OCCUPIED).len()), (1, 0, 1));
     }
 
     #[test]
