@@ -5,7 +5,7 @@ use domain::{Detection, Kind, Label, LookSource, Millis, Rect, TicketId, ZoneId}
 use super::{
     book::{Armed, BACKED_MIN, sound_box},
     cluster::{around, belongs, clusters, gap, one_is_far_behind},
-    config::{PersonNeed, Rule},
+    config::{Footing, PersonNeed, Rule},
     elsewhere::Abroad,
     evidence::{CROWD, CROWD_FROM, VENDOR},
     ground::Ground,
@@ -100,6 +100,7 @@ pub(super) fn candidates<'a>(
     if !zones.iter().any(|zone| rule.zones.contains(&zone.purpose)) {
         return Vec::new();
     }
+    let umbrella = Label::new("umbrella");
     let standing = sightings.all().iter().filter_map(|sighting| {
         let is_any_of = |labels: &[Label]| labels.iter().any(|label| sighting.is_a(label));
         let role = match () {
@@ -118,13 +119,14 @@ pub(super) fn candidates<'a>(
         if !fits {
             return None;
         }
-        let footing = rule.stands_on.part_of(place);
-        let (zone, share) = zones
-            .iter()
-            .enumerate()
-            .filter(|(_, zone)| rule.zones.contains(&zone.purpose))
-            .map(|(index, zone)| (index, zone.polygon.share_of(footing)))
-            .min_by(|a, b| b.1.total_cmp(&a.1))?;
+        // A parasol is mostly seen as its canopy, which hangs over other ground than its pole stands on.
+        let under = (rule.stands_on == Footing::LowerThird && sighting.is_a(&umbrella)).then(|| below(place));
+        let footings = std::iter::once(rule.stands_on.part_of(place)).chain(under);
+        let shares = footings.flat_map(|footing| {
+            let asked = zones.iter().enumerate().filter(|(_, zone)| rule.zones.contains(&zone.purpose));
+            asked.map(move |(index, zone)| (index, zone.polygon.share_of(footing), footing))
+        });
+        let (zone, share, footing) = shares.min_by(|a, b| b.1.total_cmp(&a.1))?;
         let outside = |z: &Zone| rule.outside.contains(&z.purpose) && z.polygon.share_of(footing) >= STANDS_OUTSIDE;
         let in_place = share > 0.0
             && share >= rule.min_overlap
@@ -153,6 +155,17 @@ pub(super) fn candidates<'a>(
         });
     }
     standing
+}
+
+/// Where the pole of a canopy stands: its middle, one to two of its heights down.
+fn below(canopy: Rect) -> Rect {
+    let (width, height) = (canopy.width(), canopy.height());
+    Rect {
+        x0: canopy.x0 + width / 4.0,
+        y0: canopy.y1 + height / 2.0,
+        x1: canopy.x1 - width / 4.0,
+        y1: canopy.y1 + 1.5 * height,
+    }
 }
 
 /// One look, one rule, one camera.

@@ -45,6 +45,16 @@ fn a_stall_with_its_vendor_is_one_ticket_that_says_why() {
 }
 
 #[test]
+fn the_canopy_over_a_stall_may_hang_beyond_the_zone_that_it_stands_in() {
+    // The zone is the ground; a low camera sees the canopy above it.
+    let scene = || Scene::new("", &[zone("p", ZonePurpose::NoVending, [0.0, 0.5, 1.0, 1.0])]);
+    let stall = |canopy: fn(f32) -> Detection| move |n: u32| vec![table(0.4), canopy(0.38), vendor(n)];
+    scene().play(Millis::mins(15), stall(umbrella)).check(&["vendor.stall"]);
+    // Too high up to stand there: a balcony's.
+    scene().play(Millis::mins(15), stall(|x| thing("umbrella", 0.6, x, 0.25, 0.15, 0.1))).check(&[]);
+}
+
+#[test]
 fn a_stall_without_anybody_is_none() {
     pavement().play(Millis::mins(10), |_| vec![table(0.4), umbrella(0.38)]).check(&[]);
 }
