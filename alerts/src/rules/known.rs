@@ -24,8 +24,10 @@ const POINTS: u16 = 8;
 const KNOWN_SCORE: f32 = 0.25;
 /// Share of the picture from which an unsure detection is no thing, and the score from which it is sure.
 const BACKDROP: (f32, f32) = (0.25, 0.5);
-/// Widest that a carried umbrella is, in widths of whoever is under it: a parasol spans five of them.
+/// Widest that a carried umbrella is, in widths of whoever is under it: a parasol spans five of them; and in his heights, as
+/// shares of the picture's sides, in pictures of all usual shapes: a parasol is wider than a man is tall.
 const CARRIED: f32 = 3.2;
+const CARRIED_TALL: f32 = 0.5;
 
 /// The known things of one look and of those before it.
 pub(super) struct Known {
@@ -81,6 +83,7 @@ pub(super) fn is_carried(thing: &Detection, people: &People) -> bool {
             && umbrella.y1 >= person.y0 - 0.2 * person.height()
             && umbrella.y1 <= person.center().y
             && umbrella.width() <= CARRIED * person.width()
+            && umbrella.width() <= CARRIED_TALL * person.height()
     };
     is(thing, "umbrella") && people.places().any(under)
 }
@@ -147,9 +150,13 @@ mod tests {
     fn an_umbrella_over_a_head_is_carried_and_a_parasol_is_not() {
         let mut people = People::default();
         people.look(Millis::ZERO, &[seen("person", [0.5, 0.4, 0.55, 0.6])]);
-        assert!(is_carried(&seen("umbrella", [0.46, 0.33, 0.6, 0.42]), &people));
+        assert!(is_carried(&seen("umbrella", [0.47, 0.33, 0.56, 0.42]), &people));
         assert!(!is_carried(&seen("umbrella", [0.4, 0.33, 0.66, 0.42]), &people));
-        assert!(!is_carried(&seen("umbrella", [0.6, 0.33, 0.74, 0.42]), &people));
-        assert!(!is_carried(&seen("table", [0.46, 0.33, 0.6, 0.42]), &people));
+        assert!(!is_carried(&seen("umbrella", [0.6, 0.33, 0.71, 0.42]), &people));
+        assert!(!is_carried(&seen("table", [0.47, 0.33, 0.58, 0.42]), &people));
+        // A customer with his bags is as wide as a small parasol needs, and not as tall.
+        people.clear();
+        people.look(Millis::ZERO, &[seen("person", [0.5, 0.4, 0.6, 0.6])]);
+        assert!(!is_carried(&seen("umbrella", [0.43, 0.33, 0.6, 0.42]), &people));
     }
 }
