@@ -463,13 +463,15 @@ impl Watch {
         let mut cases = Vec::new();
         for effect in effects {
             match effect {
-                Effect::Suspected { suspect, kind, .. } => {
+                Effect::Suspected { suspect, camera, kind } => {
+                    tracing::debug!(%camera, %kind, ?suspect, "something is suspected");
                     metrics::counter!("gridwatch_suspects_total", "kind" => kind.to_string()).increment(1);
                     if let Some(look) = look {
                         self.keep(suspect, look);
                     }
                 }
                 Effect::Dropped { suspect, kind, reason } => {
+                    tracing::debug!(%kind, ?suspect, reason, "what was suspected is no case");
                     metrics::counter!("gridwatch_suspects_dropped_total", "kind" => kind.to_string(), "reason" => reason)
                         .increment(1);
                     self.let_go(suspect);
