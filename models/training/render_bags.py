@@ -10,24 +10,28 @@ again: the run can be stopped and started.
 """
 
 import argparse
+import colorsys
 import json
 import math
 import pathlib
 import random
 
 import bpy
+import numpy as np
 from bpy_extras.object_utils import world_to_camera_view
 from mathutils import Vector, noise
 
+import film
+
 # What a street shows beside bags, of about their size: the head must not learn "a thing that stands on the ground".
 OTHERS = ["stone", "carton", "bin", "planter", "suitcase", "bollard", "cone", "manhole", "ball", "car", "car", "person", "person", "seat"]
-BAGS = ["black", "black", "grey", "clear", "clear", "white", "coloured"]
+BAGS = ["black", "black", "grey", "clear", "clear", "clear", "white", "white", "coloured"]
 # Panoramas that come with Blender (CC0): what a glossy surface mirrors on a real street.
 PANORAMAS = ["city", "courtyard", "forest", "interior", "sunrise", "sunset", "night"]
 
 
-def material(rng, colour, roughness, coat=0.0, crumple=0.0, scale=6.0, contents=None):
-    """A plastic or matt surface; `contents` are colours that shine through, `crumple` is the height of the folds."""
+def material(rng, colour, roughness, coat=0.0, crumple=0.0, scale=6.0):
+    """A plastic or matt surface; `crumple` is the height of the folds."""
     made = bpy.data.materials.new("surface")
     made.use_nodes = True
     nodes, links = made.node_tree.nodes, made.node_tree.links
@@ -45,30 +49,6 @@ def material(rng, colour, roughness, coat=0.0, crumple=0.0, scale=6.0, contents=
     links.new(place.outputs["Object"], bend.inputs["Vector"])
     links.new(bend.outputs["Color"], mix.inputs[0])
     links.new(place.outputs["Object"], mix.inputs[2])
-    if contents:
-        cells = nodes.new("ShaderNodeTexVoronoi")
-        cells.inputs["Scale"].default_value = rng.uniform(2.0, 5.0)
-        ramp = nodes.new("ShaderNodeValToRGB")
-        ramp.color_ramp.interpolation = "CONSTANT"
-        for i, c in enumerate(contents):
-            stop = ramp.color_ramp.elements[0] if i == 0 else ramp.color_ramp.elements.new(i / len(contents))
-            stop.color = (*c, 1)
-        haze = nodes.new("ShaderNodeMix")
-        haze.data_type = "RGBA"
-        fog = nodes.new("ShaderNodeTexNoise")
-        fog.inputs["Scale"].default_value = rng.uniform(1.5, 4.0)
-        level = nodes.new("ShaderNodeMapRange")
-        low = rng.uniform(0.25, 0.6)
-        level.inputs["To Min"].default_value = low
-        level.inputs["To Max"].default_value = min(1.0, low + 0.5)
-        links.new(mix.outputs[0], cells.inputs["Vector"])
-        links.new(cells.outputs["Color"], ramp.inputs["Fac"])
-        links.new(place.outputs["Object"], fog.inputs["Vector"])
-        links.new(fog.outputs["Fac"], level.inputs["Value"])
-        links.new(level.outputs[0], haze.inputs[0])
-        links.new(ramp.outputs["Color"], haze.inputs[6])
-        haze.inputs[7].default_value = (*colour, 1)
-        links.new(haze.outputs[2], surface.inputs["Base Color"])
     if crumple:
         folds = nodes.new("ShaderNodeTexNoise")  # sharp ridges between smooth faces, as in crumpled film
         folds.noise_type = "RIDGED_MULTIFRACTAL"
@@ -90,27 +70,6 @@ def material(rng, colour, roughness, coat=0.0, crumple=0.0, scale=6.0, contents=
     return made
 
 
-def bag_surface(rng, kind):
-    any_colour = lambda top=0.8: tuple(rng.uniform(0.02, top) for _ in range(3))
-    rough, coat, folds, scale = rng.uniform(0.15, 0.4), rng.uniform(0.4, 1.0), rng.uniform(0.25, 0.8), rng.uniform(2.0, 6.0)
-    if kind == "black":
-        v = rng.uniform(0.004, 0.03)
-        return material(rng, (v, v, v * rng.uniform(0.9, 1.3)), rough, coat, folds, scale)
-    if kind == "grey":
-        v = rng.uniform(0.05, 0.25)
-        inside = [tuple(c * 0.4 for c in any_colour()) for _ in range(rng.randint(2, 6))]
-        return material(rng, (v, v, v), rough, coat, folds, scale, inside)
-    if kind == "clear":
-        v = rng.uniform(0.45, 0.8)
-        inside = [any_colour() if rng.random() < 0.5 else (rng.uniform(0.3, 0.9),) * 3 for _ in range(rng.randint(4, 9))]
-        return material(rng, (v, v, v * rng.uniform(0.9, 1.08)), rough, coat, folds, scale, inside)
-    if kind == "white":
-        v = rng.uniform(0.35, 0.75)
-        return material(rng, (v, v, v * rng.uniform(0.85, 1.05)), rough, coat, folds, scale)
-    base = rng.choice([(0.02, 0.08, 0.4), (0.02, 0.25, 0.05), (0.5, 0.02, 0.02), (0.7, 0.5, 0.03), (0.1, 0.3, 0.6), (0.3, 0.1, 0.02)])
-    return material(rng, tuple(c * rng.uniform(0.6, 1.5) for c in base), rough, coat, folds, scale)
-
-
 def sphere(levels=5):
     bpy.ops.mesh.primitive_ico_sphere_add(subdivisions=levels, radius=1.0)
     made = bpy.context.object
@@ -118,43 +77,119 @@ def sphere(levels=5):
     return made
 
 
-def shape_bag(rng, thing):
-    """A sphere becomes a sack: sagging, lumpy from what is in it, drawn together to a neck with a tuft, folds from the neck."""
-    seed = Vector((rng.uniform(-99, 99), rng.uniform(-99, 99), rng.uniform(-99, 99)))
-    tied, flat = rng.random() < 0.75, rng.random() < 0.2
-    height = rng.uniform(0.25, 0.45) if flat else rng.uniform(0.65, 1.15)
-    broad, deep = rng.uniform(0.85, 1.25), rng.uniform(0.75, 1.1)
-    neck, tuft, lean = rng.uniform(0.2, 0.5), rng.uniform(0.15, 0.55), (rng.uniform(-0.4, 0.4), rng.uniform(-0.4, 0.4))
-    lumps, dents, pleats, count = rng.uniform(0.05, 0.2), rng.uniform(0.01, 0.04), rng.uniform(0.02, 0.09), rng.randint(7, 17)
-    two_ears = rng.random() < 0.4
-    for vertex in thing.data.vertices:
-        p = vertex.co.copy()
-        polar, around = math.acos(max(-1, min(1, p.z))), math.atan2(p.y, p.x)
-        r = 1 + lumps * noise.noise(p * 1.3 + seed) + lumps * 0.6 * noise.noise(p * 2.9 + seed)
-        crease = noise.voronoi(p * 3.0 + seed)[0]
-        r += dents * 2 * (crease[1] - crease[0]) - dents
-        r += pleats * (abs(math.sin(count / 2 * around + 2 * noise.noise(p * 2 + seed))) - 0.6) * math.exp(-polar * 0.8)
-        x, y, z = p.x * r * broad, p.y * r * deep, p.z * r
-        if tied and polar < 0.55:
-            pull = 1 - polar / 0.55
-            wide = (1 - pull) ** 0.6 + (neck * 0.3 if pull < 0.6 else neck * (0.3 + 1.6 * (pull - 0.6)))
-            ear = 1 + (0.9 * abs(math.cos(around)) if two_ears and pull > 0.6 else 0)
-            x, y = x * min(1.0, wide) * ear, y * min(1.0, wide)
-            z = z + tuft * pull ** 1.5 + 0.08 * noise.noise(p * 9 + seed) * pull
-            x, y = x + lean[0] * pull**2 * tuft, y + lean[1] * pull**2 * tuft
-        z = z * height
-        floor = -0.62 * height
-        if z < floor:
-            z = floor + (z - floor) * 0.08
-            spread = 1.06 + 0.05 * noise.noise(p * 3 + seed)
-            x, y = x * spread, y * spread
-        vertex.co = (x, y, z)
-    lowest = min(v.co.z for v in thing.data.vertices)
-    for vertex in thing.data.vertices:
-        vertex.co.z -= lowest
-    if tied and rng.random() < 0.25:
-        thing.rotation_euler = (rng.uniform(0.8, 1.6), 0, rng.uniform(0, 6.3))
-        thing.location.z = 0.45
+def skin(rng, kind):
+    """Film that is seen through more or less: clear where it is faced, milky in folds and at the rim; crumpled and glossy."""
+    made = bpy.data.materials.new("film")
+    made.use_nodes = True
+    nodes, links = made.node_tree.nodes, made.node_tree.links
+    surface = nodes["Principled BSDF"]
+    any_colour = rng.choice([
+        (0.02, 0.10, 0.5), (0.02, 0.3, 0.08), (0.6, 0.03, 0.03), (0.8, 0.6, 0.03), (0.15, 0.4, 0.7), (0.85, 0.25, 0.02), (0.8, 0.25, 0.4),
+        (0.1, 0.5, 0.3), (0.35, 0.15, 0.04),
+    ])
+    dim = rng.uniform(0.004, 0.04)
+    colour, clear = {
+        "black": ((dim, dim, dim * rng.uniform(0.9, 1.3)), rng.choice([0.0, 0.0, 0.08, 0.2])),
+        "grey": ((dim * 3,) * 3, rng.uniform(0.25, 0.65)),
+        "clear": ((rng.uniform(0.75, 0.95),) * 3, rng.uniform(0.6, 0.93)),
+        "white": ((rng.uniform(0.7, 0.95),) * 3, rng.uniform(0.05, 0.55)),
+        "coloured": (tuple(min(1.0, c * rng.uniform(0.6, 1.4)) for c in any_colour), rng.uniform(0.0, 0.6)),
+    }[kind]
+    surface.inputs["Base Color"].default_value = (*colour, 1)
+    surface.inputs["Roughness"].default_value = rng.uniform(0.12, 0.4)
+    surface.inputs["Specular IOR Level"].default_value = rng.uniform(0.4, 0.9)
+    surface.inputs["Coat Weight"].default_value = rng.uniform(0.0, 0.8) if kind in ("black", "grey") else rng.uniform(0, 0.4)
+    surface.inputs["Coat Roughness"].default_value = rng.uniform(0.05, 0.25)
+    place, rim, fog = nodes.new("ShaderNodeTexCoord"), nodes.new("ShaderNodeLayerWeight"), nodes.new("ShaderNodeTexNoise")
+    rim.inputs["Blend"].default_value = rng.uniform(0.2, 0.5)
+    fog.inputs["Scale"].default_value = rng.uniform(1.0, 3.0)
+    links.new(place.outputs["Object"], fog.inputs["Vector"])
+    spread, milk = nodes.new("ShaderNodeMath"), nodes.new("ShaderNodeMath")
+    spread.operation = milk.operation = "MULTIPLY_ADD"
+    spread.inputs[1].default_value = rng.uniform(0.3, 0.8)
+    spread.inputs[2].default_value = 1 - clear - 0.25
+    milk.inputs[1].default_value = rng.uniform(0.2, 0.6)
+    milk.use_clamp = True
+    links.new(fog.outputs["Fac"], spread.inputs[0])
+    links.new(rim.outputs["Facing"], milk.inputs[0])
+    links.new(spread.outputs[0], milk.inputs[2])
+    if clear:
+        links.new(milk.outputs[0], surface.inputs["Alpha"])
+    folds, fine, both, bump = (nodes.new(n) for n in ("ShaderNodeTexNoise", "ShaderNodeTexVoronoi", "ShaderNodeMath", "ShaderNodeBump"))
+    folds.noise_type = "RIDGED_MULTIFRACTAL"
+    folds.inputs["Scale"].default_value = rng.uniform(1.0, 3.5)
+    folds.inputs["Distortion"].default_value = rng.uniform(0.2, 1.5)
+    fine.inputs["Scale"].default_value = rng.uniform(4, 12)
+    both.operation = "MULTIPLY_ADD"
+    both.inputs[1].default_value = rng.uniform(0.1, 0.5)
+    bump.inputs["Strength"].default_value = rng.uniform(0.15, 0.6)
+    bump.inputs["Distance"].default_value = 0.08
+    links.new(place.outputs["Object"], folds.inputs["Vector"])
+    links.new(place.outputs["Object"], fine.inputs["Vector"])
+    links.new(fine.outputs["Distance"], both.inputs[0])
+    links.new(folds.outputs[0], both.inputs[2])
+    links.new(both.outputs[0], bump.inputs["Height"])
+    links.new(bump.outputs["Normal"], surface.inputs["Normal"])
+    return made
+
+
+def inside(rng):
+    """What is thrown away: paper, cartons, wrappers with print, dark and bright things."""
+    pick = rng.random()
+    if pick < 0.35:
+        v = rng.uniform(0.55, 0.9)
+        colour = (v, v * rng.uniform(0.93, 1), v * rng.uniform(0.85, 1))
+    elif pick < 0.5:
+        colour = (rng.uniform(0.3, 0.5), rng.uniform(0.2, 0.3), rng.uniform(0.08, 0.15))
+    elif pick < 0.65:
+        colour = (rng.uniform(0.01, 0.1),) * 3
+    else:
+        colour = colorsys.hsv_to_rgb(rng.random(), rng.uniform(0.4, 0.95), rng.uniform(0.15, 0.9))
+    made = material(rng, colour, rng.uniform(0.3, 0.9), 0, rng.uniform(0, 0.3), rng.uniform(3, 9))
+    if rng.random() < 0.5:
+        nodes, links = made.node_tree.nodes, made.node_tree.links
+        print_of, place = nodes.new("ShaderNodeTexBrick"), nodes.new("ShaderNodeTexCoord")
+        print_of.inputs["Color1"].default_value = (*colour, 1)
+        print_of.inputs["Color2"].default_value = (*colorsys.hsv_to_rgb(rng.random(), rng.uniform(0, 0.9), rng.uniform(0.05, 0.95)), 1)
+        print_of.inputs["Mortar"].default_value = (*(rng.uniform(0, 1),) * 3, 1)
+        print_of.inputs["Mortar Size"].default_value = rng.uniform(0, 0.05)
+        print_of.inputs["Scale"].default_value = rng.uniform(1, 6)
+        links.new(place.outputs["Generated"], print_of.inputs["Vector"])
+        links.new(print_of.outputs["Color"], nodes["Principled BSDF"].inputs["Base Color"])
+    return made
+
+
+def bag(rng, kind):
+    """The film as one part, and what is in it as others."""
+    chance = np.random.default_rng(rng.getrandbits(32))
+    points, neck, things = film.bag(chance)
+    things += film.stuffing(chance, points[:neck], rng.randint(6, 34))
+    rows, columns = points.shape[:2]
+    faces = [
+        (r * columns + c, r * columns + (c + 1) % columns, (r + 1) * columns + (c + 1) % columns, (r + 1) * columns + c)
+        for r in range(rows - 1) for c in range(columns)
+    ]
+    mesh = bpy.data.meshes.new("film")
+    mesh.from_pydata(points.reshape(-1, 3).tolist(), [], faces)
+    mesh.polygons.foreach_set("use_smooth", [True] * len(mesh.polygons))
+    thing = bpy.data.objects.new("film", mesh)
+    bpy.context.scene.collection.objects.link(thing)
+    thing.modifiers.new("fine", "SUBSURF").render_levels = 1
+    mesh.materials.append(skin(rng, kind))
+    parts = [thing]
+    for inner in things if kind != "black" else []:
+        bpy.ops.mesh.primitive_ico_sphere_add(subdivisions=3, radius=1.0)
+        part = bpy.context.object
+        corners = np.array([v.co for v in part.data.vertices])
+        corners = corners if inner.round else corners / np.abs(corners).max(1, keepdims=True)
+        corners = film.held(corners * inner.half @ inner.axes + inner.middle, points[:neck])
+        corners[:, 2] = np.maximum(corners[:, 2], 0.01)
+        part.data.vertices.foreach_set("co", corners.ravel().tolist())
+        if inner.round:
+            bpy.ops.object.shade_smooth()
+        part.data.materials.append(inside(rng))
+        parts.append(part)
+    return parts
 
 
 def boxed(rng, size, bevel):
@@ -335,25 +370,22 @@ def render(number, kind, garbage, arguments):
     scene.cycles.samples = arguments.samples
     scene.cycles.use_denoising = True
     scene.cycles.max_bounces = 3
+    scene.cycles.caustics_reflective = scene.cycles.caustics_refractive = False
+    scene.cycles.sample_clamp_indirect = 2.0
     scene.cycles.seed = number
     scene.render.threads_mode, scene.render.threads = "FIXED", arguments.threads
     scene.render.resolution_x = scene.render.resolution_y = arguments.size
     scene.render.film_transparent = True
     scene.view_settings.view_transform = "Standard"
     if garbage:
-        thing = sphere()
-        shape_bag(rng, thing)
-        thing.data.materials.append(bag_surface(rng, kind))
-        thing.rotation_euler.z = rng.uniform(0, 6.3)
-        parts = [thing]
+        parts = bag(rng, kind)
     else:
         parts = other(rng, kind)
-        turn = rng.uniform(0, 6.3)
-        pivot = bpy.data.objects.new("pivot", None)
-        scene.collection.objects.link(pivot)
-        for part in parts:
-            part.parent = pivot
-        pivot.rotation_euler.z = turn
+    pivot = bpy.data.objects.new("pivot", None)
+    scene.collection.objects.link(pivot)
+    for part in parts:
+        part.parent = pivot
+    pivot.rotation_euler.z = rng.uniform(0, 6.3)
     light(rng)
     bpy.ops.mesh.primitive_plane_add(size=40)
     ground = bpy.context.object
@@ -367,7 +399,7 @@ def render(number, kind, garbage, arguments):
     bpy.ops.object.camera_add()
     camera = bpy.context.object
     camera.data.angle = math.radians(rng.uniform(18, 40))
-    away = reach * 1.5 / math.tan(camera.data.angle / 2)
+    away = reach * 1.3 / math.tan(camera.data.angle / 2)
     camera.location = middle + Vector((0, -math.cos(above), math.sin(above))) * away
     camera.rotation_euler = (middle - camera.location).to_track_quat("-Z", "Y").to_euler()
     scene.camera = camera
