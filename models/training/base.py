@@ -72,10 +72,8 @@ class Base:
         feed = {self.input["name"]: self.tensor(picture)[0]}
         if self.manifest["output"]["decoder"] == "detr":
             feed[self.manifest["output"].get("sizes", "orig_target_sizes")] = np.array([[64, 64]], np.int64)
-        levels = []
-        for names in self.taps:
-            levels.append(np.concatenate([found[0] for found in self.session.run(names, feed)]))
-        return levels
+        found = iter(self.session.run([name for level in self.taps for name in level], feed))
+        return [np.concatenate([next(found)[0] for _ in level]) for level in self.taps]
 
     def cached(self, folder, sample, copy, seed):
         """Features (one flat float16 array) and boxes in pixels of the input, from `folder` where they were made before."""

@@ -1,6 +1,6 @@
 """Puts rendered cut-outs on streets: drawn ones (ground and wall with textures, in perspective) and free photographs.
 
-    python compose.py CUTS OUT [--count 1500] [--photographs DIR] [--textures DIR] [--size 416] [--seed 1] [--scraps 3]
+    python compose.py CUTS OUT [--count 1500] [--photographs DIR] [--textures DIR] [--size 416] [--seed 1] [--scraps 2]
 
 CUTS is what render_bags.py made; OUT becomes a labelled set in YOLO form (class 0, garbage). A part of the pictures has no bag,
 only other things; up to --scraps pieces of photographs stand in it. DIR: any pictures whose licence allows it; the ones that we used are in README.md. A picture depends on the
@@ -139,6 +139,7 @@ class Cuts:
             if share[0] <= int(facts.stem.split("-")[0]) * 7 % 10 < share[1]:
                 fact = json.loads(facts.read_text())
                 picture = cv2.imread(str(facts.with_suffix(".png")), cv2.IMREAD_UNCHANGED).astype(np.float32)
+                picture[..., 3] = np.clip((picture[..., 3] - 10) * (255 / 245), 0, 255)  # a renderer's shadows have specks
                 (self.bags if fact["garbage"] else self.others).append((picture, fact["box"]))
 
 
@@ -187,8 +188,11 @@ def place(rng, picture, cut, at, side, tone):
         return None
     part = image[y0 - y : y1 - y, x0 - x : x1 - x]
     alpha = part[..., 3:] / 255
-    # Blender saves straight colours: the shadow is black with some alpha.
-    picture[y0:y1, x0:x1] = picture[y0:y1, x0:x1] * (1 - alpha) + np.clip(part[..., :3] * tone, 0, 255) * alpha
+    # Blender saves straight colours: the shadow is black with some alpha. Each time it is another bag: darker, duller, of another tint.
+    colour = 255 * (np.clip(part[..., :3], 0, 255) / 255) ** rng.uniform(0.75, 1.3) * rng.uniform(0.93, 1.07, 3)
+    grey = colour.mean(2, keepdims=True)
+    colour = grey + (colour - grey) * rng.uniform(0.4, 1.2)
+    picture[y0:y1, x0:x1] = picture[y0:y1, x0:x1] * (1 - alpha) + np.clip(colour * tone, 0, 255) * alpha
     return np.array([box[0] + x, box[1] + y, box[2] + x, box[3] + y])
 
 
@@ -240,28 +244,28 @@ def weather(rng, picture):
     if rng.random() < 0.5:
         picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.3, 1.6))
     picture = picture + rng.normal(0, rng.uniform(0, 8), picture.shape)
-    if rng.random() < 0.3:
-        small = cv2.resize(picture, None, fx=(f := rng.uniform(0.4, 0.9)), fy=f, interpolation=cv2.INTER_AREA)
+    if rng.random() < 0.4:
+        small = cv2.resize(picture, None, fx=(f := rng.uniform(0.25, 0.9)), fy=f, interpolation=cv2.INTER_AREA)
         picture = cv2.resize(small, (size, size), interpolation=cv2.INTER_LINEAR)
     return np.clip(picture, 0, 255).astype(np.uint8)
 
 
 def scene(rng, cuts, photographs, textures, size, scraps):
-    drawn = not photographs or rng.random() < 0.6
+    drawn = not photographs or rng.random() < 0.45
     picture, _, mask = street(rng, size, textures) if drawn else photograph(rng, size, photographs)
     things = []
     for _ in range(rng.integers(0, 3)):
         things.append((cuts.others, spot(rng, mask)))
     for _ in range(rng.integers(0, scraps + 1) if photographs else 0):
         things.append(([scrap(rng, photographs)], spot(rng, mask)))
-    if rng.random() < 0.75:
+    if rng.random() < 0.82:
         first = spot(rng, mask)
         things.append((cuts.bags, first))
         heap = rng.random() < 0.35
-        for _ in range(rng.integers(1, 6) if heap else rng.poisson(0.3)):
+        for _ in range(rng.integers(1, 6) if heap else rng.poisson(0.7)):
             things.append((cuts.bags, spot(rng, mask, first if heap else None)))
     unit = np.exp(rng.uniform(np.log(26), np.log(210))) * size / 416
-    tone = np.clip(picture.mean() / 120, 0.5, 1.3) * rng.uniform(0.8, 1.2) * (0.8 + 0.2 * picture.mean((0, 1)) / picture.mean())
+    tone = np.clip(picture.mean() / 110, 0.6, 1.4) * rng.uniform(0.8, 1.2) * (0.85 + 0.15 * picture.mean((0, 1)) / picture.mean())
     boxes = []
     for kind, at in sorted(things, key=lambda thing: thing[1][1]):  # the near ones hide the far ones
         if not kind:
@@ -289,7 +293,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("cuts", type=pathlib.Path)
     parser.add_argument("out", type=pathlib.Path)
-    for name, default in [("count", 1500), ("size", 416), ("seed", 1), ("first", 0), ("last", 10), ("scraps", 3)]:
+    for name, default in [("count", 1500), ("size", 416), ("seed", 1), ("first", 0), ("last", 10), ("scraps", 2)]:
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--photographs", type=pathlib.Path)
     parser.add_argument("--textures", type=pathlib.Path)

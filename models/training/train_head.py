@@ -41,6 +41,9 @@ def arguments():
     for name, default in [("epochs", 12), ("batch", 8), ("width", 64), ("blocks", 2), ("seed", 1), ("threads", 2)]:
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--shake", type=float, default=0.0, help="how much channels are scaled and shifted at random: for drawn pictures, whose maps are unlike real ones")
+    parser.add_argument("--average", type=float, default=0.0, help="the weights that ship are a running mean: 0.998 keeps that share each step")
+    parser.add_argument("--window", type=int, default=0, help="rows and columns of the finest map that a step is taught with, at a place of chance: 26 of 52 halve the time")
     parser.add_argument("--threshold", type=float, default=0.5, help="the score that the report works at")
     return parser.parse_args()
 
@@ -61,12 +64,15 @@ class Set:
             if (i + 1) % 100 == 0 or i + 1 == len(jobs):
                 print(f"{name}: features of {i + 1} of {len(jobs)} pictures, {time.monotonic() - began:.0f} s", flush=True)
 
-    def levels(self, numbers, base):
+    def levels(self, numbers, base, part=None):
+        """Feature maps by cell size; of the finest only the rows and columns of `part`."""
         batch, at, found = np.stack([self.flat[i] for i in numbers]), 0, []
         for channels, (rows, columns) in zip(base.channels, base.shapes):
             end = at + channels * rows * columns
             found.append(batch[:, at:end].reshape(-1, channels, rows, columns))
             at = end
+        if part:
+            found[0] = np.ascontiguousarray(found[0][:, :, part[0], part[1]])
         return found
 
     def true_boxes(self, number, names):
@@ -88,37 +94,65 @@ def taught(data, base, grid, names, options):
     rate = optax.warmup_cosine_decay_schedule(0, options.rate, min(100, steps), steps * options.epochs, options.rate / 50)
     learner = optax.chain(optax.clip_by_global_norm(5.0), optax.adamw(rate, weight_decay=1e-3))
     weights = head.fresh(jax.random.key(options.seed), base.channels, options.width, options.blocks, len(names))
-    state, start = learner.init(weights), 0
-    kept = ["labels", "classes", "called", "held_out", "taps", "copies", "epochs", "batch", "width", "blocks", "seed", "rate"]
+    state, start, mean = learner.init(weights), 0, weights
+    kept = ["labels", "classes", "called", "held_out", "taps", "copies", "epochs", "batch", "width", "blocks", "seed", "rate", "shake", "average", "window"]
     same = hashlib.sha256(repr(([getattr(options, k) for k in kept], base.digest, len(data.flat))).encode()).hexdigest()
     saved = options.out / "work" / "state.pickle"
     if saved.exists():
         found = pickle.loads(saved.read_bytes())  # written by this program in its own folder
         if found["same"] == same:
-            weights, state, start = found["weights"], found["state"], found["epoch"]
+            weights, state, start, mean = found["weights"], found["state"], found["epoch"], found["mean"]
             print(f"goes on after epoch {start}")
 
     @jax.jit
-    def step(weights, state, levels, kind, box):
+    def step(weights, mean, state, levels, grid, kind, box, key, keep):
+        if options.shake:
+            levels = shaken(levels, norm, key, options.shake)
         value, slope = jax.value_and_grad(head.loss)(weights, norm, grid, levels, kind, box)
         change, state = learner.update(slope, state, weights)
-        return optax.apply_updates(weights, change), state, value
+        weights = optax.apply_updates(weights, change)
+        return weights, jax.tree.map(lambda a, b: keep * a + (1 - keep) * b, mean, weights), state, value
 
     for epoch in range(start, options.epochs):
         began, total = time.monotonic(), 0.0
         order = np.random.default_rng([options.seed, epoch]).permutation(len(data.flat))
         order = np.resize(order, steps * options.batch)
-        for numbers in order.reshape(steps, options.batch):
-            kind, box = (np.stack([answers[i][part] for i in numbers]) for part in (0, 1))
-            weights, state, value = step(weights, state, data.levels(numbers, base), kind, box)
+        for turn, numbers in enumerate(order.reshape(steps, options.batch)):
+            # Early on the mean follows fast, so that it holds nothing of the random start.
+            done, key = epoch * steps + turn, jax.random.fold_in(jax.random.key(options.seed), epoch * steps + turn)
+            keep = min(options.average, done / (done + 10))
+            part, shown = windowed(np.random.default_rng([options.seed, epoch, turn]), base.shapes, options.window, len(grid))
+            kind, box = (np.stack([answers[i][which][shown] for i in numbers]) for which in (0, 1))
+            levels = data.levels(numbers, base, part)
+            weights, mean, state, value = step(weights, mean, state, levels, grid[shown], kind, box, key, keep)
             total += float(value)
         if not np.isfinite(total):
             sys.exit("the loss is not finite: lower --rate")
         print(f"epoch {epoch + 1} of {options.epochs}: loss {total / steps:.3f}, {time.monotonic() - began:.0f} s", flush=True)
         partial = saved.with_suffix(".part")
-        partial.write_bytes(pickle.dumps({"same": same, "weights": weights, "state": state, "epoch": epoch + 1}))
+        partial.write_bytes(pickle.dumps({"same": same, "weights": weights, "state": state, "epoch": epoch + 1, "mean": mean}))
         partial.replace(saved)
-    return weights, norm
+    return mean, norm
+
+
+def windowed(rng, shapes, window, total):
+    """Rows and columns of the finest map, and which of all cells are then seen."""
+    rows, columns = shapes[0]
+    if not 0 < window < min(rows, columns):
+        return None, np.arange(total)
+    top, left = rng.integers(0, rows - window + 1), rng.integers(0, columns - window + 1)
+    part = np.s_[top : top + window], np.s_[left : left + window]
+    finest = np.arange(rows * columns).reshape(rows, columns)[part].ravel()
+    return part, np.concatenate([finest, np.arange(rows * columns, total)])
+
+
+def shaken(levels, norm, key, much):
+    """Feature maps with each picture's channels scaled and shifted at random, as another camera or light would."""
+    found = []
+    for number, (level, (_, spread)) in enumerate(zip(levels, norm)):
+        scale, shift = jax.random.normal(jax.random.fold_in(key, number), (2, *level.shape[:2], 1, 1)) * much
+        found.append(level.astype(jnp.float32) * (1 + scale) + shift * spread[:, None, None])
+    return found
 
 
 def found_in(data, base, grid, weights, norm, names, calibration=(1.0, 0.0)):

@@ -42,7 +42,7 @@ def main():
         panorama = np.array(image.pixels[:], np.float32).reshape(rows, columns, -1)[::-1, :, :3]
         for number in range(options.each):
             rng = np.random.default_rng([options.seed, PLACES.index(place), number])
-            found = view(panorama, rng.uniform(0, 6.3), rng.uniform(0.0, 0.5), rng.uniform(1.0, 1.7), options.size)
+            found = view(panorama, rng.uniform(0, 6.3), rng.uniform(0.0, 0.8), rng.uniform(0.8, 1.6), options.size)
             found = np.clip(found * 0.35 / (np.median(found) + 1e-6), 0, None)
             found = np.clip(found / (1 + 0.5 * found), 0, 1) ** (1 / 2.2)
             made = bpy.data.images.new("view", options.size, options.size)
