@@ -176,3 +176,20 @@ def grafted(model, weights, norm, taps, grid, shapes, name, calibration):
     shape = [1, weights["out"]["b"].size, len(grid)]
     graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
     return model
+
+
+def alone(model, name):
+    """`model` with the output `name` only, and what it needs."""
+    graph, needed, kept = model.graph, {name}, []
+    for node in reversed(graph.node):
+        if needed.intersection(node.output):
+            needed.update(node.input)
+            kept.append(node)
+    for field, wanted in (
+        (graph.node, kept[::-1]), (graph.output, [o for o in graph.output if o.name == name]),
+        (graph.initializer, [i for i in graph.initializer if i.name in needed]), (graph.value_info, []),
+    ):
+        wanted = list(wanted)
+        del field[:]
+        field.extend(wanted)
+    return model

@@ -92,6 +92,7 @@ def main():
         command = [
             sys.executable, HERE / "train_head.py", "--labels", scratch / "data", "--classes", "disc", "--out", out,
             "--test", f"unseen={scratch / 'test'}", "--epochs", "12", "--batch", "4", "--width", "16", "--blocks", "1", "--rate", "0.01",
+            "--window", "40", "--shake", "0.05", "--average", "0.9",
         ]
         subprocess.run(command, check=True)
         report = json.loads((out / "report.json").read_text())["sets"]["unseen"]
@@ -115,6 +116,11 @@ def main():
             pictures.append((truth, boxes[stand], found[stand, 4]))
         graph = judge.judge(pictures, 0.5)
         assert abs(graph["ap50"] - report["ap50"]) < 0.02, (graph["ap50"], report["ap50"])
+        subprocess.run([*command, "--alone"], check=True, capture_output=True)
+        small = onnxruntime.InferenceSession(out / manifest["weights"], providers=["CPUExecutionProvider"])
+        blank = {"input_1": base.tensor(Image.new("RGB", (64, 64), "red"))[0]}
+        assert [o.name for o in small.get_outputs()] == [manifest["output"]["name"]]
+        assert np.allclose(small.run(None, blank)[0], session.run([manifest["output"]["name"]], blank)[0], atol=1e-4)
         labels_are_checked(scratch / "data")
     print(f"smoke test passed: AP50 {report['ap50']} on unseen drawings, the ONNX finds the same")
 

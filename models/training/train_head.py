@@ -44,6 +44,7 @@ def arguments():
     parser.add_argument("--shake", type=float, default=0.0, help="how much channels are scaled and shifted at random: for drawn pictures, whose maps are unlike real ones")
     parser.add_argument("--average", type=float, default=0.0, help="the weights that ship are a running mean: 0.998 keeps that share each step")
     parser.add_argument("--window", type=int, default=0, help="rows and columns of the finest map that a step is taught with, at a place of chance: 26 of 52 halve the time")
+    parser.add_argument("--alone", action="store_true", help="the ONNX has the head's output only, not the base's: smaller and faster")
     parser.add_argument("--threshold", type=float, default=0.5, help="the score that the report works at")
     return parser.parse_args()
 
@@ -244,6 +245,8 @@ def main():
     calibration = judge.calibrated(scores, right)
 
     model = head.grafted(base.model, weights, norm, base.taps, grid, base.shapes, tensor_name(options), calibration)
+    if options.alone:
+        model = head.alone(model, tensor_name(options))
     onnx.checker.check_model(model)
     file = options.out / f"{options.out.name}.onnx"
     onnx.save(model, file)
