@@ -150,7 +150,7 @@ fn cameras_are_probed_all_at_once() {
 fn models_are_listed_and_verified() {
     let list = run(&["models", "list"]);
     assert!(text(&list).contains("nanodet-g") && text(&list).contains("deimv2-femto"), "{}", text(&list));
-    for name in ["nanodet-g", "nanodet-g-int8"] {
+    for name in ["nanodet-g", "nanodet-g-int8", "garbage"] {
         let verify = run(&["models", "verify", name]);
         assert!(verify.status.success(), "{}", text(&verify));
     }
