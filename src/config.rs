@@ -133,7 +133,7 @@ pub struct CameraConfig {
     /// The ground that it sees, by points of the picture whose place is known.
     #[serde(default)]
     pub ground: Option<Ground>,
-    /// The models that look at its pictures; `detect.model` where absent.
+    /// The models that look at its pictures; `detect.model` where absent, and `detect.garbage_model` if it has a zone for garbage.
     #[serde(default)]
     pub models: Option<Vec<String>>,
     /// By zone: how it is looked at by itself, for what is too small in the whole picture.
@@ -543,13 +543,13 @@ impl Config {
     /// What is said of a model that no camera has is said of a misspelt one.
     fn check_models(&self, path: &Path) -> Result<(), ConfigError> {
         let named = self.cameras.iter().filter_map(|camera| camera.models.as_ref()).flatten();
-        let models: BTreeSet<_> = named.chain([&self.detect.model]).collect();
+        let models: BTreeSet<_> = named.chain([&self.detect.model, &self.detect.garbage_model]).collect();
         match self.detect.only.keys().find(|model| !models.contains(model)) {
             None => Ok(()),
             Some(model) => Err(ConfigError::Invalid {
                 path: path.into(),
                 key: format!("detect.only.{model}"),
-                message: "neither detect.model nor a camera names this model".into(),
+                message: "neither detect.model, detect.garbage_model nor a camera names this model".into(),
             }),
         }
     }

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
 };
 
-use alerts::incident::Zone;
+use alerts::incident::{Zone, ZonePurpose};
 use detect::{
     CloseUps, DetectConfig, DetectError, Detectors, Gauge, Health, HealthConfig, Manner, Scene, SceneConfig, Scratch,
     scene::{Need, Outcome, Seen},
@@ -19,8 +19,14 @@ use tracing::info;
 use crate::config::CameraConfig;
 
 /// The models that look at the pictures of `camera`, the first of them leading.
-fn models_of<'a>(config: &'a DetectConfig, camera: &'a CameraConfig) -> &'a [String] {
-    camera.models.as_deref().filter(|models| !models.is_empty()).unwrap_or(std::slice::from_ref(&config.model))
+fn models_of<'a>(config: &'a DetectConfig, camera: &'a CameraConfig) -> Vec<&'a String> {
+    if let Some(models) = camera.models.as_ref().filter(|models| !models.is_empty()) {
+        return models.iter().collect();
+    }
+    let for_garbage = |zone: &Zone| matches!(zone.purpose, ZonePurpose::GarbagePoint | ZonePurpose::Bin);
+    let garbage = Some(&config.garbage_model)
+        .filter(|model| !model.is_empty() && **model != config.model && camera.zones.iter().any(for_garbage));
+    std::iter::once(&config.model).chain(garbage).collect()
 }
 
 /// Every model that some camera needs, and the one for those that are still to come.
@@ -48,7 +54,7 @@ pub struct Sights {
 
 /// A camera that needs a model which is not open.
 #[derive(Debug, thiserror::Error)]
-#[error("cameras.{camera}.models: the running gridwatch has not opened \"{model}\"; restart it to take that model in")]
+#[error("cameras.{camera}: the running gridwatch has not opened \"{model}\"; restart it to take that model in")]
 pub struct ModelNotOpen {
     camera: CameraId,
     model: String,
@@ -61,7 +67,7 @@ impl Sights {
     /// Names the first that cannot.
     pub fn check(&self, cameras: &[CameraConfig]) -> Result<(), ModelNotOpen> {
         let missing = cameras.iter().find_map(|camera| {
-            let model = models_of(&self.config, camera).iter().find(|model| !self.models.contains(*model))?;
+            let model = models_of(&self.config, camera).into_iter().find(|model| !self.models.contains(*model))?;
             Some(ModelNotOpen { camera: camera.id.clone(), model: model.clone() })
         });
         missing.map_or(Ok(()), Err)
@@ -167,7 +173,7 @@ impl Sight {
         let view = View { close_ups, scene, health };
         Self {
             stream: camera.stream.clone(),
-            models: models_of(config, camera).to_vec(),
+            models: models_of(config, camera).into_iter().cloned().collect(),
             close_ups: zones,
             scene: config.scene(),
             health: config.health.clone(),
@@ -298,5 +304,30 @@ impl Looker {
         };
         let reference = if takes { ReferenceOf::ThisLook } else { ReferenceOf::Another };
         Ok(Looked { look, ailments, reference })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(garbage_model: &str, camera: &str, expect: &[&str]) {
+        let config = DetectConfig { garbage_model: garbage_model.to_owned(), ..DetectConfig::default() };
+        let text = format!("id = \"a\"\nstream = {{ main = \"rtsp://127.0.0.1/a\" }}\n{camera}");
+        assert_eq!(models_of(&config, &toml::from_str(&text).expect("a camera")), expect);
+    }
+
+    #[test]
+    fn a_camera_with_a_zone_for_garbage_has_the_model_for_it() {
+        let zone = |purpose| {
+            format!("zones = [{{ id = \"z\", purpose = \"{purpose}\", polygon = [[0, 0], [1, 0], [1, 1]] }}]")
+        };
+        check("garbage", &zone("no_stopping"), &["nanodet-g-int8"]);
+        check("garbage", &zone("garbage_point"), &["nanodet-g-int8", "garbage"]);
+        check("garbage", &zone("bin"), &["nanodet-g-int8", "garbage"]);
+        check("", &zone("bin"), &["nanodet-g-int8"]);
+        check("nanodet-g-int8", &zone("bin"), &["nanodet-g-int8"]);
+        check("garbage", &format!("models = [\"x\"]\n{}", zone("bin")), &["x"]);
     }
 }

@@ -12,6 +12,9 @@ pub struct DetectConfig {
     /// The model of all cameras that name none: a folder in `models_dir`. Default `"nanodet-g-int8"`, which ships with
     /// gridwatch.
     pub model: String,
+    /// The model that looks as well at cameras that name none and have a zone for garbage (a garbage point, a bin); empty is
+    /// none. Default `"garbage"`, which ships with gridwatch.
+    pub garbage_model: String,
     /// By model: the groups or classes that are taken from it. Default: all.
     pub only: BTreeMap<String, Vec<String>>,
     /// Folder of models. A relative path is looked for in the working directory, then beside and above the
@@ -109,6 +112,7 @@ impl Default for DetectConfig {
     fn default() -> Self {
         Self {
             model: "nanodet-g-int8".to_owned(),
+            garbage_model: "garbage".to_owned(),
             only: BTreeMap::new(),
             models_dir: PathBuf::from("models"),
             onnxruntime: None,

@@ -77,7 +77,7 @@ fn models_of_cameras_are_checked() {
     check(&format!("{CAMERA}models = []\n"), &["cameras.a.models", "at least one", "detect.model"]);
     check(&format!("{CAMERA}models = [\"x\", \"x\"]\n"), &["cameras.a.models", "none twice"]);
     let only = "[detect]\nonly = { garbage-net = [\"garbage\"] }\n";
-    check(only, &["detect.only.garbage-net", "neither detect.model nor a camera"]);
+    check(only, &["detect.only.garbage-net", "nor a camera names this model"]);
     let used = format!("{only}{CAMERA}models = [\"nanodet-g\", \"garbage-net\"]\n");
     Config::parse(Path::new("gridwatch.toml"), &used).expect("a camera has that model");
 }
