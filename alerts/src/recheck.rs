@@ -324,9 +324,7 @@ impl Check {
     fn outcome(&self, config: &RecheckConfig, checked_at: Timestamp) -> Outcome {
         let (result, why) = if self.clear_in_row >= config.min_clear {
             (Found::Cleared, Why::Clear)
-        } else if self.standing >= 2.min(config.looks) && self.standing >= self.clear {
-            (Found::StillThere, Why::Seen)
-        } else if self.held {
+        } else if self.held || (self.standing >= 2.min(config.looks) && self.standing >= self.clear) {
             (Found::StillThere, Why::Seen)
         } else if self.looks < config.min_clear || self.lost {
             // One that gave no look at all may have been unfit before it went away.
