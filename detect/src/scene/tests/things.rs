@@ -96,6 +96,19 @@ fn somebody_who_stands_is_no_thing_and_the_bag_beside_him_is() {
 }
 
 #[test]
+fn a_bag_of_which_half_has_a_name_is_one_thing() {
+    // A small one: neither half is enough of a thing by itself.
+    let (bag, top) = ([150, 195, 11, 11], [150, 195, 11, 5]);
+    let mut camera = Camera::learnt(&Canvas::street());
+    let mut last = Vec::new();
+    for _ in 0..30 {
+        last = standing(&camera.look_with(Canvas::street().bag(bag), &[detection("fire hydrant", top)]));
+    }
+    let [thing] = &last[..] else { panic!("{last:?}") };
+    assert!(thing.bbox.iou(bbox(bag)) > 0.35, "{:?} is not at {:?}, in whole cells", thing.bbox, bbox(bag));
+}
+
+#[test]
 fn traffic_never_stands() {
     let mut camera = Camera::learnt(&Canvas::street());
     for n in 0..120_usize {
