@@ -146,6 +146,7 @@ async fn what_was_on_its_way_comes_again_after_a_kill_and_only_then() {
     listening(&running).await;
     publish(broker.port, &topic("smoke-2", "smoke"), "1").await;
     publish(broker.port, &topic("smoke-2", "smoke"), "0").await;
+    assert!(matches!(running.next().await, Sensing::Holds { ticket: still, .. } if still == ticket.id()));
     let Sensing::Clear { ticket: cleared, .. } = running.next().await else { panic!("a clearing") };
     assert_eq!(cleared, ticket.id(), "the same smoke, no second ticket");
     running.kill().await;
