@@ -27,6 +27,7 @@
 mod book;
 mod builtin;
 mod calendar;
+mod candidate;
 mod cluster;
 mod config;
 mod elsewhere;

@@ -3,13 +3,13 @@
 use domain::{Detection, Kind, Label, LookSource, Millis, Rect, TicketId, ZoneId};
 
 use super::{
-    book::{Armed, BACKED_MIN, sound_box},
+    book::{Armed, sound_box},
+    candidate::{Candidate, Leave, Role},
     cluster::{around, belongs, clusters, gap, one_is_far_behind},
-    config::{Footing, PersonNeed, Rule},
+    config::PersonNeed,
     elsewhere::Abroad,
     evidence::{CROWD, CROWD_FROM, VENDOR},
-    ground::Ground,
-    known::{self, Known, STANDING},
+    known::{self, Known},
     lane::blocked_share,
     people::People,
     permit::AtHand,
@@ -36,11 +36,14 @@ const NEW_THERE: f32 = 0.5;
 const LEFT_OVER: f32 = 0.1;
 /// IoU with a ticket's place from which a thing is at it, where its zone is no more.
 const AT_PLACE: f32 = 0.3;
-/// Share of a thing's footing that makes a zone outside the rule the one that it stands in.
-const STANDS_OUTSIDE: f32 = 0.5;
 /// For how many more misses a look counts that shows something else half over the place: a detector that misses a parked
 /// car shows nothing, traffic shows other cars.
 const DISPLACED_COUNTS: u32 = 2;
+/// Mean IoU of its boxes from which a thing stands still, and how much more of the looks must show it for each part of that it
+/// has less, up to nearly all: traffic that the looks keep step with scatters *and* is often missed.
+const STILL: f32 = 0.8;
+const UNREST_COUNTS: f32 = 5.0;
+const NEARLY_ALL: f32 = 0.9;
 /// Share of a dwell's looks in which the scene must show something new in a thing's place to vouch for it, and what of
 /// `open_score` is enough then.
 const BACKED_SHARE: f32 = 0.5;
@@ -48,124 +51,12 @@ const BACKED_OPEN: f32 = 0.55;
 /// What vendors set up beside what they sell, and how far from it, in sizes of the larger box.
 const GEAR: [&str; 3] = ["umbrella", "table", "seat"];
 const GEAR_REACH: f32 = 0.3;
-/// Share of its looks that make a thing one of those that a rule excepts: detectors waver between car and bus.
-const CALLED_SO: f32 = 0.2;
-
-/// A thing that one rule is about, standing in one of its zones.
-#[derive(Debug)]
-pub(super) struct Candidate<'a> {
-    sighting: &'a Sighting,
-    /// Index of the zone that most of it stands in.
-    zone: usize,
-    /// How much of it stands there.
-    share: f32,
-    /// The present look's score; none where that look does not show it well enough.
-    score: Option<f32>,
-    /// Whether it can be a case rather than only add to one.
-    role: Role,
-    /// Whether a permit excuses it.
-    leave: Leave,
-    /// Whether the scene shows something new in its place.
-    backed: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Leave {
-    Given,
-    None,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Role {
-    Core,
-    Beside,
-}
 
 /// Whether the rule's calendar holds now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum InForce {
     Now,
     NotNow,
-}
-
-/// The things among the sightings that `rule` is about.
-pub(super) fn candidates<'a>(
-    rule: &Rule,
-    zones: &[Zone],
-    sightings: &'a Sightings,
-    ground: &Ground,
-    permits: &AtHand<'_>,
-    clock: Millis,
-) -> Vec<Candidate<'a>> {
-    if !zones.iter().any(|zone| rule.zones.contains(&zone.purpose)) {
-        return Vec::new();
-    }
-    let umbrella = Label::new("umbrella");
-    let standing = sightings.all().iter().filter_map(|sighting| {
-        let is_any_of = |labels: &[Label]| labels.iter().any(|label| sighting.is_a(label));
-        let role = match () {
-            () if is_any_of(&rule.things) => Role::Core,
-            () if is_any_of(&rule.with) => Role::Beside,
-            () => return None,
-        };
-        if rule.except.iter().any(|label| sighting.called(label) >= CALLED_SO) {
-            return None;
-        }
-        let place = sighting.reference;
-        let fits = (sighting.current.is_some() || sighting.unseen_for(clock) <= rule.max_gap)
-            && place.area() >= rule.min_area
-            && place.area() <= rule.max_area
-            && place.width().min(place.height()) >= rule.min_side;
-        if !fits {
-            return None;
-        }
-        // A parasol is mostly seen as its canopy, which hangs over other ground than its pole stands on.
-        let under = (rule.stands_on == Footing::LowerThird && sighting.is_a(&umbrella)).then(|| below(place));
-        let footings = std::iter::once(rule.stands_on.part_of(place)).chain(under);
-        let shares = footings.flat_map(|footing| {
-            let asked = zones.iter().enumerate().filter(|(_, zone)| rule.zones.contains(&zone.purpose));
-            asked.map(move |(index, zone)| (index, zone.polygon.share_of(footing), footing))
-        });
-        let (zone, share, footing) = shares.min_by(|a, b| b.1.total_cmp(&a.1))?;
-        let outside = |z: &Zone| rule.outside.contains(&z.purpose) && z.polygon.share_of(footing) >= STANDS_OUTSIDE;
-        let in_place = share > 0.0
-            && share >= rule.min_overlap
-            && (rule.min_blocked <= 0.0 || blocked_share(&zones[zone].polygon, &[footing]) >= rule.min_blocked)
-            && !zones.iter().any(outside);
-        let backed = sighting.group.as_str() != STANDING && ground.backs(place);
-        let least = if backed { rule.min_score * BACKED_MIN } else { rule.min_score };
-        let score = sighting.current.as_ref().map(|d| d.score).filter(|score| *score >= least);
-        // What may stand there as a stall is no goods left on the pavement either.
-        let mut kinds = std::iter::once(&rule.kind).chain(&rule.yields_to);
-        let mut leave = || if kinds.any(|kind| permits.excuse(kind, footing)) { Leave::Given } else { Leave::None };
-        in_place.then(|| Candidate { sighting, zone, share, score, role, leave: leave(), backed })
-    });
-    let mut standing: Vec<Candidate<'_>> = standing.collect();
-    if rule.is_of_clusters() {
-        // What has a name and stands there as well is one thing, not two.
-        let named: Vec<Rect> = standing
-            .iter()
-            .filter(|c| c.sighting.group.as_str() != STANDING && c.score.is_some())
-            .map(|c| c.sighting.reference)
-            .collect();
-        standing.retain(|c| {
-            let place = c.sighting.reference;
-            let covers = |named: &Rect| named.intersection(place).map_or(0.0, Rect::area) >= 0.5 * place.area();
-            c.sighting.group.as_str() != STANDING || !named.iter().any(covers)
-        });
-    }
-    standing
-}
-
-/// Where the pole of a canopy stands: its middle, one to two of its heights down.
-fn below(canopy: Rect) -> Rect {
-    let (width, height) = (canopy.width(), canopy.height());
-    Rect {
-        x0: canopy.x0 + width / 4.0,
-        y0: canopy.y1 + height / 2.0,
-        x1: canopy.x1 - width / 4.0,
-        y1: canopy.y1 + 1.5 * height,
-    }
 }
 
 /// One look, one rule, one camera.
@@ -436,7 +327,7 @@ impl<'a> Round<'a> {
         finding.score?;
         let looks = suspicion.window.summary()?;
         let enough = looks.hits as f32
-            >= rule.min_hit_ratio * (looks.looks + DISPLACED_COUNTS * looks.displaced) as f32
+            >= self.needed_share(finding) * (looks.looks + DISPLACED_COUNTS * looks.displaced) as f32
             && looks.detector_hits >= rule.min_looks
             && (rule.person.need == PersonNeed::Any || looks.people_share >= rule.person.share);
         if !enough || suspicion.may_move_off(at) {
@@ -522,6 +413,14 @@ impl<'a> Round<'a> {
             sensed: None,
             ground: self.plane.and_then(|plane| plane.foot(bbox)),
         })
+    }
+
+    /// Share of the dwell's looks that must show these things.
+    fn needed_share(&self, finding: &Finding<'_>) -> f32 {
+        let rule = self.at.rule;
+        let single = finding.home.filter(|_| !rule.is_of_clusters());
+        let unrest = single.map_or(0.0, |home| (STILL - home.sighting.stillness).max(0.0));
+        (rule.min_hit_ratio + UNREST_COUNTS * unrest).min(rule.min_hit_ratio.max(NEARLY_ALL))
     }
 
     /// What the parking sensors of a zone say about this kind: one that reports it taken outweighs those that report it

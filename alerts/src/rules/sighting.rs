@@ -76,7 +76,7 @@ pub(super) struct Sighting {
     /// Whether the present look shows something else half over its place.
     pub(super) displaced: bool,
     /// Mean IoU of its boxes with the reference, of late.
-    stillness: f32,
+    pub(super) stillness: f32,
     /// Mean deviation from that.
     spread: f32,
     hit_weight: f32,

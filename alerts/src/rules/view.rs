@@ -4,6 +4,7 @@ use domain::{CameraId, Detection, Millis, Rect, TicketId, Timestamp, ZoneId};
 
 use super::{
     book::Book,
+    candidate::candidates,
     cluster::gap,
     config::Footing,
     elsewhere::{Abroad, News, Overlaps, Reach, Vantage},
@@ -12,7 +13,7 @@ use super::{
     people::People,
     permit::AtHand,
     problem::{At, Event, Problem, Stage, Watch},
-    round::{InForce, Round, candidates},
+    round::{InForce, Round},
     sighting::Sightings,
     spot::Spots,
 };

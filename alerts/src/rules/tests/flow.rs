@@ -63,6 +63,17 @@ fn slow_and_dense_traffic_is_no_blocked_lane() {
     }
 }
 
+#[test]
+fn a_crawl_that_the_looks_keep_step_with_is_no_blocked_lane() {
+    // Each second or third look shows cars at nearly the same places as before.
+    for seed in (0..12).chain([1573]) {
+        for every in [5124, 6736, 7000] {
+            let dwell = format!("\"lane.motor\" = {{ dwell = \"{}ms\", max_gap = \"{}ms\" }}", every * 10, every * 8);
+            check_flow(&Traffic { speed: 0.02, spacing: 0.20494793, seed }, Millis(every), &dwell);
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
