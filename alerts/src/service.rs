@@ -43,6 +43,7 @@ mod router;
 mod second_look;
 mod sensed;
 mod shots;
+mod studio;
 #[cfg(test)]
 mod tests;
 mod whereabouts;
@@ -616,5 +617,13 @@ impl Watch {
             let touched = self.touched.drain().map(|((ticket, _), touch)| (ticket, touch));
             place.send(Case::Change(Change::StillThere(touched.collect())));
         }
+    }
+}
+
+/// Runs `work` where it may block. Its panic is this task's panic.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }

@@ -1,6 +1,5 @@
-//! The desk: makes each case's pictures, stores them, and writes the ticket with its messages; one case after the other,
-//! in the order in which they came about, each for as long as it takes. Only the pictures of tickets to open are made
-//! ahead, on the other cores: they are most of the work and need nothing of what is written before them.
+//! The desk: writes each case with its messages, once its pictures are stored; one case after the other, in the order in
+//! which they came about, each for as long as it takes. Pictures come from the studio, most of them ahead.
 
 use std::{
     mem::{self, Discriminant},
@@ -10,33 +9,30 @@ use std::{
     time::{Duration, Instant},
 };
 
-use domain::{AccessUnit, CameraId, Detection, Look, Picture, Rect, TicketId, Timestamp};
+use domain::{AccessUnit, CameraId, Detection, Look, Rect, TicketId, Timestamp};
 use futures::{StreamExt as _, stream};
-use tokio::{
-    sync::mpsc,
-    task::{JoinError, JoinSet},
-    time::error::Elapsed,
-};
+use tokio::{sync::mpsc, task::JoinSet, time::error::Elapsed};
 
 use super::{
-    FirstSeen, StillDecoder,
+    FirstSeen, StillDecoder, blocking,
     router::Router,
     second_look::Kept,
-    shots::{Piece, count_missing, count_stored, pieces},
+    shots::count_stored,
+    studio::{Made, Pictured, Prepared, Studio, grabbed_for},
 };
 use crate::{
     AlertsError,
-    annotate::{Annotator, Scene},
+    annotate::Annotator,
     case,
     evidence::EvidenceStore,
     incident::{Incident, Zone},
     recheck::{Found, Outcome},
     store::{Opened, Ruled, Ruling, SeenFrom, Store, Touch},
-    ticket::{CameraInfo, EvidenceRole, Ticket, TicketState},
+    ticket::{CameraInfo, EvidenceRole, Ticket},
     wire::{self, Further, Node},
 };
 
-/// Tickets whose pictures are made ahead, at most: each holds some megabytes meanwhile.
+/// Cases whose pictures are made ahead, at most: each holds some megabytes meanwhile.
 const MOST_AHEAD: usize = 8;
 /// Pauses between attempts to write, before jitter.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
@@ -66,21 +62,6 @@ pub(super) enum Change {
     Checked(Box<Checking>),
     /// Write down what was seen again. Not worth a retry: it is seen again soon.
     StillThere(Vec<(TicketId, Touch)>),
-}
-
-/// A case as it is when its turn comes.
-enum Prepared {
-    Open(Box<Pictured>),
-    /// Its pictures depend on what is written before.
-    Change(Change),
-}
-
-/// A ticket to open, with its pictures.
-struct Pictured {
-    ticket: Ticket,
-    pieces: Vec<Piece>,
-    /// When the rule was satisfied.
-    satisfied: Instant,
 }
 
 /// A ticket to open.
@@ -157,16 +138,8 @@ pub(super) struct Checking {
     pub(super) full_resolution: JoinSet<Result<Result<AccessUnit, String>, Elapsed>>,
 }
 
-/// Makes pictures; shared with the threads that do.
-struct Studio {
-    annotator: Annotator,
-    stills: Arc<dyn StillDecoder>,
-    quality: u8,
-}
-
 pub(super) struct Desk {
     store: Store,
-    evidence: EvidenceStore,
     node: Node,
     router: Router,
     studio: Arc<Studio>,
@@ -184,8 +157,8 @@ impl Desk {
         annotator: Annotator,
         quality: u8,
     ) -> Self {
-        let studio = Arc::new(Studio { annotator, stills, quality });
-        Self { store, evidence, node, router, studio, trouble: None }
+        let studio = Arc::new(Studio { store: store.clone(), evidence, annotator, stills, quality });
+        Self { store, node, router, studio, trouble: None }
     }
 
     /// Works until the last sender of `cases` is gone.
@@ -197,6 +170,7 @@ impl Desk {
         while let Some(prepared) = prepared.next().await {
             match prepared {
                 Prepared::Open(pictured) => self.open(*pictured).await,
+                Prepared::Clear(clearing, made) => self.clear(&clearing, made).await,
                 Prepared::Change(change) => self.change(change).await,
             }
         }
@@ -205,7 +179,7 @@ impl Desk {
     async fn change(&mut self, change: Change) {
         match change {
             Change::Joined(joining) => self.joined(*joining).await,
-            Change::Clear(clearing) => self.clear(*clearing).await,
+            Change::Clear(clearing) => self.clear(&clearing, None).await,
             Change::Again(sight) => self.again(*sight, Standing::Still).await,
             Change::CameBack(sight) => self.again(*sight, Standing::Reopened).await,
             Change::RecheckBegan(ticket, at) => self.recheck_began(ticket, at).await,
@@ -215,7 +189,7 @@ impl Desk {
     }
 
     async fn open(&mut self, pictured: Pictured) {
-        let Pictured { mut ticket, pieces, satisfied } = pictured;
+        let Pictured { mut ticket, mut made, satisfied } = pictured;
         let mut attempts = Attempts::default();
         ticket.route = loop {
             match self.router.route(&ticket, &self.node, &self.store).await {
@@ -229,7 +203,7 @@ impl Desk {
         let messages = wire::case_messages(&ticket, &begun, &self.node);
         let messages = [messages.opening, messages.following].concat();
         let opened = loop {
-            let written = match put(&self.evidence, &pieces).await {
+            let written = match self.studio.keep(&mut made).await {
                 Ok(()) => self.store.open_ticket(&ticket, &messages).await,
                 Err(error) => Err(error),
             };
@@ -240,11 +214,11 @@ impl Desk {
         };
         self.after_success();
         if opened == Opened::New {
-            count_stored(&pieces);
+            count_stored(&made.pieces);
             let (id, incident) = (ticket.id(), &ticket.incident);
             tracing::info!(
                 ticket = %id, camera = %incident.camera, kind = %incident.kind, zone = %incident.zone,
-                reason = %incident.reason, pictures = pieces.len(), "ticket opened"
+                reason = %incident.reason, pictures = made.pieces.len(), "ticket opened"
             );
             let decided_by = ticket.route.as_ref().map_or("nobody", |route| route.decided_by());
             metrics::counter!("gridwatch_tickets_routed_total", "by" => decided_by).increment(1);
@@ -285,7 +259,7 @@ impl Desk {
             [full, look.map_or_else(Vec::new, |look| studio.look(&about, role, &look, angle))].concat()
         })
         .await;
-        put(&self.evidence, &pieces).await?;
+        self.studio.put(&pieces).await?;
         let evidence: Vec<_> = pieces.iter().map(|(evidence, _)| evidence.clone()).collect();
         let messages = if ticket.case.is_filed() {
             let only_new = Ticket { evidence: evidence.clone(), ..ticket };
@@ -308,10 +282,10 @@ impl Desk {
         Ok(())
     }
 
-    async fn clear(&mut self, clearing: Clearing) {
+    async fn clear(&mut self, clearing: &Clearing, mut made: Option<Made>) {
         let mut attempts = Attempts::default();
         loop {
-            match self.cleared(&clearing).await {
+            match self.cleared(clearing, &mut made).await {
                 Ok(Some(ticket)) => {
                     let (incident, state) = (&ticket.incident, ticket.case.state());
                     tracing::info!(
@@ -334,22 +308,18 @@ impl Desk {
         self.after_success();
     }
 
-    /// One attempt to clear a ticket; none where it was cleared before.
-    async fn cleared(&self, clearing: &Clearing) -> Result<Option<Ticket>, AlertsError> {
-        let found = self.store.ticket(clearing.ticket).await?;
-        let mut ticket = found.ok_or(AlertsError::UnknownTicket(clearing.ticket))?;
-        let pieces = match clearing.look.clone() {
-            // Of what is over or was never filed nobody wants to see that it is gone.
-            Some(look) if ticket.case.holds() && ticket.case.is_filed() => {
-                ticket.cleared_at = Some(clearing.cleared_at);
-                let (studio, about) = (Arc::clone(&self.studio), ticket);
-                let angle = clearing.angle.clone();
-                blocking(move || studio.look(&about, EvidenceRole::After, &look, angle.as_ref())).await
+    /// One attempt to clear a ticket; none where it was cleared before. What is `made` stays so for the next attempt.
+    async fn cleared(&self, clearing: &Clearing, made: &mut Option<Made>) -> Result<Option<Ticket>, AlertsError> {
+        let made = match made {
+            Some(made) => made,
+            None => {
+                let found = self.store.ticket(clearing.ticket).await?;
+                let ticket = found.ok_or(AlertsError::UnknownTicket(clearing.ticket))?;
+                made.insert(self.studio.after(&ticket, clearing).await)
             }
-            Some(_) | None => Vec::new(),
         };
-        put(&self.evidence, &pieces).await?;
-        let evidence: Vec<_> = pieces.iter().map(|(evidence, _)| evidence.clone()).collect();
+        self.studio.keep(made).await?;
+        let evidence = made.evidence();
         let ruling = Ruling {
             evidence: &evidence,
             last_seen: Some(clearing.last_seen),
@@ -365,7 +335,7 @@ impl Desk {
         });
         match ruled.await? {
             Ruled::Applied { ticket, .. } => {
-                count_stored(&pieces);
+                count_stored(&made.pieces);
                 Ok(Some(*ticket))
             }
             Ruled::Unknown => Err(AlertsError::UnknownTicket(clearing.ticket)),
@@ -432,7 +402,7 @@ impl Desk {
             [full, last, look].concat()
         })
         .await;
-        put(&self.evidence, &pieces).await?;
+        self.studio.put(&pieces).await?;
         let evidence: Vec<_> = pieces.iter().map(|(evidence, _)| evidence.clone()).collect();
         let result = match outcome.result {
             Found::Cleared => case::CheckResult::Cleared,
@@ -489,7 +459,7 @@ impl Desk {
             }
             None => Vec::new(),
         };
-        put(&self.evidence, &pieces).await?;
+        self.studio.put(&pieces).await?;
         let evidence: Vec<_> = pieces.iter().map(|(evidence, _)| evidence.clone()).collect();
         let node = &self.node;
         let told = |ticket: &Ticket| {
@@ -604,170 +574,5 @@ impl Attempts {
         let pause = FIRST_PAUSE.saturating_mul(1 << self.0.min(10)).min(LONGEST_PAUSE);
         self.0 += 1;
         pause.mul_f64(rand::random_range(0.5..=1.0))
-    }
-}
-
-impl Studio {
-    async fn prepare(self: &Arc<Self>, case: Case) -> Prepared {
-        match case {
-            Case::Open(opening) => Prepared::Open(Box::new(self.pictured(*opening).await)),
-            Case::Change(change) => Prepared::Change(change),
-        }
-    }
-
-    /// The ticket to open with its pictures.
-    async fn pictured(self: &Arc<Self>, opening: Opening) -> Pictured {
-        let Opening { incident, camera, zone, look, first_seen, review_until, mut full_resolution, satisfied } =
-            opening;
-        let mut ticket = Ticket {
-            state: TicketState::Open,
-            case: case::Case::begin(incident.confirmed_at, review_until).0,
-            last_seen: incident.last_seen,
-            cleared_at: None,
-            delivered_at: None,
-            route: None,
-            clocks: None,
-            evidence: Vec::new(),
-            incident,
-            camera,
-            zone,
-        };
-        // Each shot takes tens of milliseconds in full resolution; the two need not wait for one another.
-        let (studio, about) = (Arc::clone(self), ticket.clone());
-        let first = blocking(move || first_seen.map_or_else(Vec::new, |first| studio.first_seen(&about, &first)));
-        let (studio, about) = (Arc::clone(self), ticket.clone());
-        let confirming = blocking(move || {
-            look.map_or_else(Vec::new, |look| studio.look(&about, EvidenceRole::Confirming, &look, None))
-        });
-        let (first, confirming, full) = tokio::join!(first, confirming, full_resolution.join_next());
-        let mut pieces = [first, confirming].concat();
-        if let Some(access_unit) = full.and_then(|grabbed| grabbed_for(&ticket, grabbed)) {
-            let studio = Arc::clone(self);
-            let about = ticket.clone();
-            let full = move || studio.full_resolution(&about, EvidenceRole::Confirming, &access_unit, None);
-            pieces.extend(blocking(full).await);
-        }
-        ticket.evidence = pieces.iter().map(|(evidence, _)| evidence.clone()).collect();
-        ticket.sort_evidence();
-        Pictured { ticket, pieces, satisfied }
-    }
-
-    fn scene<'a>(ticket: &'a Ticket, role: EvidenceRole, captured_at: Timestamp) -> Scene<'a> {
-        let incident = &ticket.incident;
-        Scene {
-            role,
-            ticket: ticket.id(),
-            kind: &incident.kind,
-            camera: &incident.camera,
-            camera_name: &ticket.camera.name,
-            zone: &ticket.zone,
-            things: if matches!(role, EvidenceRole::After | EvidenceRole::Unclear) { &[] } else { &incident.things },
-            bbox: incident.bbox,
-            captured_at,
-        }
-    }
-
-    /// The scene as another camera than the ticket's sees it, where that is the angle.
-    fn seen_from<'a>(scene: Scene<'a>, angle: Option<&'a Angle>) -> Scene<'a> {
-        let Some(Angle { camera, name, zone, bbox, things }) = angle.filter(|angle| angle.camera != *scene.camera)
-        else {
-            return scene;
-        };
-        Scene { camera, camera_name: name, zone, bbox: *bbox, things, ..scene }
-    }
-
-    fn look(&self, ticket: &Ticket, role: EvidenceRole, look: &Look, angle: Option<&Angle>) -> Vec<Piece> {
-        let scene = Self::seen_from(Self::scene(ticket, role, look.sampled_at), angle);
-        let frame = &look.frame;
-        let made = pieces(&self.annotator, self.quality, &scene, &frame.access_unit, Some(&frame.picture));
-        whose(made, ticket, scene.camera)
-    }
-
-    fn first_seen(&self, ticket: &Ticket, first: &FirstSeen) -> Vec<Piece> {
-        let incident = &ticket.incident;
-        // Of what that look showed, the things of the same sort at the same place.
-        let things: Vec<_> = first
-            .detections
-            .iter()
-            .filter(|d| incident.things.iter().any(|t| t.group == d.group))
-            .filter(|d| d.bbox.intersection(incident.bbox).is_some())
-            .cloned()
-            .collect();
-        let scene = Scene { things: &things, ..Self::scene(ticket, EvidenceRole::FirstSeen, first.sampled_at) };
-        let picture = self.decode(&scene, &first.access_unit);
-        pieces(&self.annotator, self.quality, &scene, &first.access_unit, picture.as_ref())
-    }
-
-    fn kept(&self, ticket: &Ticket, role: EvidenceRole, kept: &Kept, angle: Option<&Angle>) -> Vec<Piece> {
-        let scene = Self::seen_from(Self::scene(ticket, role, kept.sampled_at), angle);
-        let picture = self.decode(&scene, &kept.access_unit);
-        whose(pieces(&self.annotator, self.quality, &scene, &kept.access_unit, picture.as_ref()), ticket, scene.camera)
-    }
-
-    fn full_resolution(
-        &self,
-        ticket: &Ticket,
-        role: EvidenceRole,
-        access_unit: &AccessUnit,
-        angle: Option<&Angle>,
-    ) -> Vec<Piece> {
-        let scene = Self::seen_from(Self::scene(ticket, role, access_unit.received_at), angle);
-        let picture = self.decode(&scene, access_unit);
-        whose(pieces(&self.annotator, self.quality, &scene, access_unit, picture.as_ref()), ticket, scene.camera)
-    }
-
-    fn decode(&self, scene: &Scene<'_>, access_unit: &AccessUnit) -> Option<Picture> {
-        match self.stills.decode(access_unit) {
-            Ok(picture) => Some(picture),
-            Err(error) => {
-                count_missing(scene.role, "decode");
-                tracing::warn!(ticket = %scene.ticket, camera = %scene.camera, error, "a picture of a ticket cannot be decoded");
-                None
-            }
-        }
-    }
-}
-
-/// The pieces, with the camera that took them where that is not the ticket's.
-fn whose(mut pieces: Vec<Piece>, ticket: &Ticket, camera: &CameraId) -> Vec<Piece> {
-    if *camera != ticket.incident.camera {
-        pieces.iter_mut().for_each(|(evidence, _)| evidence.camera = Some(camera.clone()));
-    }
-    pieces
-}
-
-/// What came of taking a picture in full resolution; without one the ticket has that of the look.
-fn grabbed_for(
-    ticket: &Ticket,
-    grabbed: Result<Result<Result<AccessUnit, String>, Elapsed>, JoinError>,
-) -> Option<AccessUnit> {
-    let (reason, error) = match grabbed {
-        Ok(Ok(Ok(access_unit))) => return Some(access_unit),
-        Ok(Ok(Err(error))) => ("grab", error),
-        Ok(Err(_)) => ("late", "it did not come in time".to_owned()),
-        Err(error) => ("grab", error.to_string()),
-    };
-    count_missing(EvidenceRole::Confirming, reason);
-    tracing::debug!(ticket = %ticket.id(), camera = %ticket.incident.camera, error, "no picture in full resolution");
-    None
-}
-
-/// Stores all pieces; what is stored already costs a read.
-async fn put(evidence: &EvidenceStore, pieces: &[Piece]) -> Result<(), AlertsError> {
-    let (evidence, pieces) = (evidence.clone(), pieces.to_vec());
-    blocking(move || {
-        for (_, bytes) in &pieces {
-            evidence.put(bytes)?;
-        }
-        Ok(())
-    })
-    .await
-}
-
-/// Runs `work` where it may block. Its panic is this task's panic.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }

@@ -1,0 +1,278 @@
+//! The studio: makes a case's pictures and stores them, on the other cores and ahead of the case's turn where they need
+//! nothing of what is written before it. They are most of the work, and each file waits for the disk several times.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use domain::{AccessUnit, CameraId, Look, Picture, Timestamp};
+use tokio::{task::JoinError, time::error::Elapsed};
+
+use super::{
+    FirstSeen, StillDecoder, blocking,
+    desk::{Angle, Case, Change, Clearing, Opening},
+    second_look::Kept,
+    shots::{Piece, count_missing, pieces},
+};
+use crate::{
+    AlertsError,
+    annotate::{Annotator, Scene},
+    case,
+    evidence::EvidenceStore,
+    store::Store,
+    ticket::{Evidence, EvidenceRole, Ticket, TicketState},
+};
+
+/// For how long what was stored needs no second look before the row that names it is written: far less than the least age
+/// at which a file that no row names is removed.
+const FRESH: Duration = Duration::from_secs(60);
+
+/// A case as it is when its turn comes.
+pub(super) enum Prepared {
+    Open(Box<Pictured>),
+    /// With the picture of the place without its problem, if that could be made.
+    Clear(Box<Clearing>, Option<Made>),
+    /// Its pictures depend on what is written before.
+    Change(Change),
+}
+
+/// A ticket to open, with its pictures.
+pub(super) struct Pictured {
+    pub(super) ticket: Ticket,
+    pub(super) made: Made,
+    /// When the rule was satisfied.
+    pub(super) satisfied: Instant,
+}
+
+/// Pictures.
+#[derive(Clone)]
+pub(super) struct Made {
+    pub(super) pieces: Vec<Piece>,
+    /// When all of them were on disk.
+    stored: Option<Instant>,
+}
+
+impl Made {
+    pub(super) fn none() -> Self {
+        Self { pieces: Vec::new(), stored: Some(Instant::now()) }
+    }
+
+    pub(super) fn evidence(&self) -> Vec<Evidence> {
+        self.pieces.iter().map(|(evidence, _)| evidence.clone()).collect()
+    }
+}
+
+/// Makes and stores pictures; shared with the threads that do.
+pub(super) struct Studio {
+    pub(super) store: Store,
+    pub(super) evidence: EvidenceStore,
+    pub(super) annotator: Annotator,
+    pub(super) stills: Arc<dyn StillDecoder>,
+    pub(super) quality: u8,
+}
+
+impl Studio {
+    /// Does ahead what can be done ahead.
+    pub(super) async fn prepare(self: &Arc<Self>, case: Case) -> Prepared {
+        match case {
+            Case::Open(opening) => Prepared::Open(Box::new(self.pictured(*opening).await)),
+            Case::Change(Change::Clear(clearing)) => {
+                let made = match self.store.ticket(clearing.ticket).await {
+                    Ok(Some(ticket)) if wants_after(&ticket) => Some(self.after(&ticket, &clearing).await),
+                    // It may be just about to be written or filed, and a database in trouble is told by who writes.
+                    Ok(_) | Err(_) => None,
+                };
+                Prepared::Clear(clearing, made)
+            }
+            Case::Change(change) => Prepared::Change(change),
+        }
+    }
+
+    /// What shows that a ticket's problem is gone, if anybody wants to see it.
+    pub(super) async fn after(self: &Arc<Self>, ticket: &Ticket, clearing: &Clearing) -> Made {
+        let Some(look) = clearing.look.clone().filter(|_| wants_after(ticket)) else {
+            return Made::none();
+        };
+        let about = Ticket { cleared_at: Some(clearing.cleared_at), ..ticket.clone() };
+        let (studio, angle) = (Arc::clone(self), clearing.angle.clone());
+        self.stored(blocking(move || studio.look(&about, EvidenceRole::After, &look, angle.as_ref())).await).await
+    }
+
+    /// The ticket to open with its pictures.
+    async fn pictured(self: &Arc<Self>, opening: Opening) -> Pictured {
+        let Opening { incident, camera, zone, look, first_seen, review_until, mut full_resolution, satisfied } =
+            opening;
+        let mut ticket = Ticket {
+            state: TicketState::Open,
+            case: case::Case::begin(incident.confirmed_at, review_until).0,
+            last_seen: incident.last_seen,
+            cleared_at: None,
+            delivered_at: None,
+            route: None,
+            clocks: None,
+            evidence: Vec::new(),
+            incident,
+            camera,
+            zone,
+        };
+        // Each shot takes tens of milliseconds in full resolution; the two need not wait for one another.
+        let (studio, about) = (Arc::clone(self), ticket.clone());
+        let first = blocking(move || first_seen.map_or_else(Vec::new, |first| studio.first_seen(&about, &first)));
+        let (studio, about) = (Arc::clone(self), ticket.clone());
+        let confirming = blocking(move || {
+            look.map_or_else(Vec::new, |look| studio.look(&about, EvidenceRole::Confirming, &look, None))
+        });
+        let (first, confirming, full) = tokio::join!(first, confirming, full_resolution.join_next());
+        let mut pieces = [first, confirming].concat();
+        if let Some(access_unit) = full.and_then(|grabbed| grabbed_for(&ticket, grabbed)) {
+            let studio = Arc::clone(self);
+            let about = ticket.clone();
+            let full = move || studio.full_resolution(&about, EvidenceRole::Confirming, &access_unit, None);
+            pieces.extend(blocking(full).await);
+        }
+        let made = self.stored(pieces).await;
+        ticket.evidence = made.evidence();
+        ticket.sort_evidence();
+        Pictured { ticket, made, satisfied }
+    }
+
+    /// Tries to store them; who writes the ticket tries again.
+    async fn stored(&self, pieces: Vec<Piece>) -> Made {
+        let mut made = Made { pieces, stored: None };
+        // The error is the desk's to tell: it meets the same one.
+        let _ = self.keep(&mut made).await;
+        made
+    }
+
+    /// Has all of them on disk, which costs nothing where they are there since a moment ago.
+    ///
+    /// # Errors
+    /// When the disk is full or fails.
+    pub(super) async fn keep(&self, made: &mut Made) -> Result<(), AlertsError> {
+        if made.stored.is_none_or(|stored| stored.elapsed() > FRESH) {
+            self.put(&made.pieces).await?;
+            made.stored = Some(Instant::now());
+        }
+        Ok(())
+    }
+
+    /// Stores all pieces; what is stored already costs a read.
+    ///
+    /// # Errors
+    /// When the disk is full or fails.
+    pub(super) async fn put(&self, pieces: &[Piece]) -> Result<(), AlertsError> {
+        let (evidence, pieces) = (self.evidence.clone(), pieces.to_vec());
+        blocking(move || {
+            for (_, bytes) in &pieces {
+                evidence.put(bytes)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    fn scene<'a>(ticket: &'a Ticket, role: EvidenceRole, captured_at: Timestamp) -> Scene<'a> {
+        let incident = &ticket.incident;
+        Scene {
+            role,
+            ticket: ticket.id(),
+            kind: &incident.kind,
+            camera: &incident.camera,
+            camera_name: &ticket.camera.name,
+            zone: &ticket.zone,
+            things: if matches!(role, EvidenceRole::After | EvidenceRole::Unclear) { &[] } else { &incident.things },
+            bbox: incident.bbox,
+            captured_at,
+        }
+    }
+
+    /// The scene as another camera than the ticket's sees it, where that is the angle.
+    fn seen_from<'a>(scene: Scene<'a>, angle: Option<&'a Angle>) -> Scene<'a> {
+        let Some(Angle { camera, name, zone, bbox, things }) = angle.filter(|angle| angle.camera != *scene.camera)
+        else {
+            return scene;
+        };
+        Scene { camera, camera_name: name, zone, bbox: *bbox, things, ..scene }
+    }
+
+    pub(super) fn look(&self, ticket: &Ticket, role: EvidenceRole, look: &Look, angle: Option<&Angle>) -> Vec<Piece> {
+        let scene = Self::seen_from(Self::scene(ticket, role, look.sampled_at), angle);
+        let frame = &look.frame;
+        let made = pieces(&self.annotator, self.quality, &scene, &frame.access_unit, Some(&frame.picture));
+        whose(made, ticket, scene.camera)
+    }
+
+    fn first_seen(&self, ticket: &Ticket, first: &FirstSeen) -> Vec<Piece> {
+        let incident = &ticket.incident;
+        // Of what that look showed, the things of the same sort at the same place.
+        let things: Vec<_> = first
+            .detections
+            .iter()
+            .filter(|d| incident.things.iter().any(|t| t.group == d.group))
+            .filter(|d| d.bbox.intersection(incident.bbox).is_some())
+            .cloned()
+            .collect();
+        let scene = Scene { things: &things, ..Self::scene(ticket, EvidenceRole::FirstSeen, first.sampled_at) };
+        let picture = self.decode(&scene, &first.access_unit);
+        pieces(&self.annotator, self.quality, &scene, &first.access_unit, picture.as_ref())
+    }
+
+    pub(super) fn kept(&self, ticket: &Ticket, role: EvidenceRole, kept: &Kept, angle: Option<&Angle>) -> Vec<Piece> {
+        let scene = Self::seen_from(Self::scene(ticket, role, kept.sampled_at), angle);
+        let picture = self.decode(&scene, &kept.access_unit);
+        whose(pieces(&self.annotator, self.quality, &scene, &kept.access_unit, picture.as_ref()), ticket, scene.camera)
+    }
+
+    pub(super) fn full_resolution(
+        &self,
+        ticket: &Ticket,
+        role: EvidenceRole,
+        access_unit: &AccessUnit,
+        angle: Option<&Angle>,
+    ) -> Vec<Piece> {
+        let scene = Self::seen_from(Self::scene(ticket, role, access_unit.received_at), angle);
+        let picture = self.decode(&scene, access_unit);
+        whose(pieces(&self.annotator, self.quality, &scene, access_unit, picture.as_ref()), ticket, scene.camera)
+    }
+
+    fn decode(&self, scene: &Scene<'_>, access_unit: &AccessUnit) -> Option<Picture> {
+        match self.stills.decode(access_unit) {
+            Ok(picture) => Some(picture),
+            Err(error) => {
+                count_missing(scene.role, "decode");
+                tracing::warn!(ticket = %scene.ticket, camera = %scene.camera, error, "a picture of a ticket cannot be decoded");
+                None
+            }
+        }
+    }
+}
+
+/// Of what is over or was never filed nobody wants to see that it is gone.
+fn wants_after(ticket: &Ticket) -> bool {
+    ticket.case.holds() && ticket.case.is_filed()
+}
+
+/// The pieces, with the camera that took them where that is not the ticket's.
+fn whose(mut pieces: Vec<Piece>, ticket: &Ticket, camera: &CameraId) -> Vec<Piece> {
+    if *camera != ticket.incident.camera {
+        pieces.iter_mut().for_each(|(evidence, _)| evidence.camera = Some(camera.clone()));
+    }
+    pieces
+}
+
+/// What came of taking a picture in full resolution; without one the ticket has that of the look.
+pub(super) fn grabbed_for(
+    ticket: &Ticket,
+    grabbed: Result<Result<Result<AccessUnit, String>, Elapsed>, JoinError>,
+) -> Option<AccessUnit> {
+    let (reason, error) = match grabbed {
+        Ok(Ok(Ok(access_unit))) => return Some(access_unit),
+        Ok(Ok(Err(error))) => ("grab", error),
+        Ok(Err(_)) => ("late", "it did not come in time".to_owned()),
+        Err(error) => ("grab", error.to_string()),
+    };
+    count_missing(EvidenceRole::Confirming, reason);
+    tracing::debug!(ticket = %ticket.id(), camera = %ticket.incident.camera, error, "no picture in full resolution");
+    None
+}
