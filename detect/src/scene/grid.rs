@@ -108,12 +108,12 @@ impl Sampler {
         self.luma(picture, columns, rows);
         match picture.format {
             PixelFormat::I420 => {
-                self.chroma(picture, 1, [1, 0], columns, rows, |cell| &mut cell.u);
-                self.chroma(picture, 2, [1, 0], columns, rows, |cell| &mut cell.v);
+                self.chroma::<1, 0>(picture, 1, columns, rows, |cell| &mut cell.u);
+                self.chroma::<1, 0>(picture, 2, columns, rows, |cell| &mut cell.v);
             }
             PixelFormat::Nv12 => {
-                self.chroma(picture, 1, [2, 0], columns, rows, |cell| &mut cell.u);
-                self.chroma(picture, 1, [2, 1], columns, rows, |cell| &mut cell.v);
+                self.chroma::<2, 0>(picture, 1, columns, rows, |cell| &mut cell.u);
+                self.chroma::<2, 1>(picture, 1, columns, rows, |cell| &mut cell.v);
             }
         }
     }
@@ -159,16 +159,16 @@ impl Sampler {
         }
     }
 
-    fn chroma(
+    /// Reads one colour difference: of every `EVERY`th sample of the plane, from the `FIRST` on.
+    fn chroma<const EVERY: usize, const FIRST: usize>(
         &mut self,
         picture: &Picture,
         plane: usize,
-        [every, first]: [usize; 2],
         columns: Axis,
         rows: Axis,
-        value: fn(&mut Look) -> &mut f32,
+        value: impl Fn(&mut Look) -> &mut f32,
     ) {
-        let (width, stride) = (columns.length.div_ceil(2) * every, picture.strides[plane]);
+        let (width, stride) = (columns.length.div_ceil(2) * EVERY, picture.strides[plane]);
         let plane = &picture.planes[plane];
         for row in 0..rows.n {
             self.sums.clear();
@@ -182,7 +182,7 @@ impl Sampler {
             }
             for column in 0..columns.n {
                 let (from, to) = columns.half_span(column);
-                let sums = self.sums[from * every + first..(to - 1) * every + first + 1].iter().step_by(every);
+                let sums = self.sums[from * EVERY + FIRST..(to - 1) * EVERY + FIRST + 1].iter().step_by(EVERY);
                 let mean = sums.map(|&s| u32::from(s)).sum::<u32>() as f32 / (lines * (to - from) as u32) as f32;
                 *value(&mut self.cells[row * columns.n + column]) = mean - 128.0;
             }
