@@ -146,39 +146,66 @@ impl ImageBuffer for Source<'_> {
     }
 }
 
-/// Puts a row of premultiplied RGBA over a row of full-range BT.601.
-fn blend(rgba: &[u8], [luma, cb, cr]: [&mut [u8]; 3]) {
-    /// Fixed point with 16 bits after the point.
-    const ONE: i32 = 1 << 16;
-    const HALF: i32 = ONE / 2;
-    for (x, pixel) in rgba.chunks_exact(4).enumerate().filter(|(_, pixel)| pixel[3] != 0) {
-        let [r, g, b, a] = [pixel[0], pixel[1], pixel[2], pixel[3]].map(i32::from);
+/// Fixed point with 16 bits after the point.
+const ONE: i32 = 1 << 16;
+const HALF: i32 = ONE / 2;
+
+/// A colour to be put over others.
+#[derive(Clone, Copy)]
+struct Ink {
+    /// How much of what is below is seen through it.
+    through: i32,
+    luma: i32,
+    cb: i32,
+    cr: i32,
+}
+
+impl Ink {
+    /// Of premultiplied RGBA.
+    fn of(rgba: [u8; 4]) -> Self {
+        let [r, g, b, a] = rgba.map(i32::from);
         let through = (255 - a) * (ONE / 255);
         // ITU-T T.871, 7, times 65536; a colour of alpha 0 adds nothing to any of the three.
-        let over_luma = 19_595 * r + 38_470 * g + 7_471 * b;
-        let over_cb = -11_059 * r - 21_709 * g + 32_768 * b;
-        let over_cr = 32_768 * r - 27_439 * g - 5_329 * b;
-        let byte = |fixed: i32| ((fixed + HALF) >> 16).clamp(0, 255) as u8;
-        luma[x] = byte(i32::from(luma[x]) * through + over_luma);
-        cb[x] = byte((i32::from(cb[x]) - 128) * through + over_cb + 128 * ONE);
-        cr[x] = byte((i32::from(cr[x]) - 128) * through + over_cr + 128 * ONE);
+        let luma = 19_595 * r + 38_470 * g + 7_471 * b;
+        let (cb, cr) = (-11_059 * r - 21_709 * g + 32_768 * b, 32_768 * r - 27_439 * g - 5_329 * b);
+        // Colour differences are about 128.
+        let about = 128 * (ONE - through);
+        Self { through, luma: luma + HALF, cb: cb + about + HALF, cr: cr + about + HALF }
+    }
+}
+
+/// Puts a row of premultiplied RGBA over a row of full-range BT.601.
+fn blend(rgba: &[u8], [luma, cb, cr]: [&mut [u8]; 3]) {
+    let (pixels, _) = rgba.as_chunks::<4>();
+    // What is drawn is mostly of one colour for long.
+    let mut last = ([0; 4], Ink::of([0; 4]));
+    for (pixel, ((luma, cb), cr)) in pixels.iter().zip(luma.iter_mut().zip(cb).zip(cr)) {
+        if pixel[3] == 0 {
+            continue;
+        }
+        if *pixel != last.0 {
+            last = (*pixel, Ink::of(*pixel));
+        }
+        let ink = last.1;
+        let over = |below: u8, ink_of: i32| ((i32::from(below) * ink.through + ink_of) >> 16).clamp(0, 255) as u8;
+        (*luma, *cb, *cr) = (over(*luma, ink.luma), over(*cb, ink.cb), over(*cr, ink.cr));
     }
 }
 
 /// From a camera's range and matrix to full-range BT.601.
 struct Convert {
     luma: [u8; 256],
-    /// Chroma about zero, in full-range steps.
-    chroma: [f32; 256],
-    matrix: ColorMatrix,
+    /// A sample of either colour difference, where the matrix stays.
+    chroma: [u8; 256],
+    /// What samples of chroma add to luma and colour differences, where the matrix changes.
+    matrix: Option<Box<[Turned; 256]>>,
 }
 
-/// What the sample of chroma of four pixels comes to.
-struct Chroma {
-    cb: u8,
-    cr: u8,
-    /// What the change of matrix adds to the luma of the four.
-    luma: i16,
+/// What a sample of each colour difference, u and v, adds in another matrix, in fixed point.
+#[derive(Clone, Copy)]
+struct Turned {
+    u: [i32; 3],
+    v: [i32; 3],
 }
 
 impl Convert {
@@ -187,10 +214,14 @@ impl Convert {
             ColorRange::Full => (0.0, 255.0, 255.0),
             ColorRange::Limited => (16.0, 219.0, 224.0),
         };
+        // About zero, in full-range steps.
+        let chroma = |v: usize| (v as f32 - 128.0) * 255.0 / chroma_steps;
+        let turned = |v: usize| Turned { u: turn(chroma(v), 0.0), v: turn(0.0, chroma(v)) };
         Self {
             luma: std::array::from_fn(|v| ((v as f32 - base) * 255.0 / luma_steps).round() as u8),
-            chroma: std::array::from_fn(|v| (v as f32 - 128.0) * 255.0 / chroma_steps),
-            matrix,
+            // A cast saturates and cuts off, so that this rounds.
+            chroma: std::array::from_fn(|v| (chroma(v) + 128.5) as u8),
+            matrix: (matrix == ColorMatrix::Bt709).then(|| Box::new(std::array::from_fn(turned))),
         }
     }
 
@@ -201,38 +232,36 @@ impl Convert {
             buffer.resize(start + ys.len(), 0);
         }
         let pairs = luma[start..].chunks_mut(2).zip(cb[start..].chunks_mut(2)).zip(cr[start..].chunks_mut(2));
-        for (((luma, cb), cr), (u, v)) in pairs.zip(chroma) {
-            let c = self.chroma(u, v);
-            cb.fill(c.cb);
-            cr.fill(c.cr);
-            if c.luma != 0 {
-                for y in luma {
-                    *y = (i16::from(*y) + c.luma).clamp(0, 255) as u8;
-                }
-            }
+        let pairs = pairs.zip(chroma).map(|(pair, (u, v))| (pair, usize::from(u), usize::from(v)));
+        match &self.matrix {
+            None => pairs.for_each(|(((_, cb), cr), u, v)| {
+                cb.fill(self.chroma[u]);
+                cr.fill(self.chroma[v]);
+            }),
+            Some(turned) => pairs.for_each(|(((luma, cb), cr), u, v)| {
+                let (u, v) = (turned[u].u, turned[v].v);
+                let [add, new_cb, new_cr]: [i32; 3] = std::array::from_fn(|i| (u[i] + v[i] + HALF) >> 16);
+                let byte = |level: i32| level.clamp(0, 255) as u8;
+                cb.fill(byte(new_cb + 128));
+                cr.fill(byte(new_cr + 128));
+                luma.iter_mut().for_each(|y| *y = byte(i32::from(*y) + add));
+            }),
         }
     }
+}
 
-    fn chroma(&self, u: u8, v: u8) -> Chroma {
-        let (cb, cr) = (self.chroma[usize::from(u)], self.chroma[usize::from(v)]);
-        // A cast saturates and cuts off, so that this rounds.
-        let byte = |c: f32| (c + 128.5) as u8;
-        match self.matrix {
-            ColorMatrix::Bt601 => Chroma { cb: byte(cb), cr: byte(cr), luma: 0 },
-            ColorMatrix::Bt709 => {
-                // Both matrices are Y = Kr R + Kg G + Kb B, Cb = (B - Y) / (2 - 2 Kb), Cr = (R - Y) / (2 - 2 Kr);
-                // r, g and b are what BT.709's chroma adds to its luma, so that its luma itself drops out.
-                const KR: f32 = 0.2126;
-                const KB: f32 = 0.0722;
-                const KG: f32 = 1.0 - KR - KB;
-                let r = 2.0 * (1.0 - KR) * cr;
-                let b = 2.0 * (1.0 - KB) * cb;
-                let g = -(KR * r + KB * b) / KG;
-                let y = 0.299 * r + 0.587 * g + 0.114 * b;
-                Chroma { cb: byte((b - y) / 1.772), cr: byte((r - y) / 1.402), luma: (y + 128.5) as i16 - 128 }
-            }
-        }
-    }
+/// What a colour in BT.709's colour differences adds to luma, and its colour differences, in BT.601; in fixed point.
+fn turn(cb: f32, cr: f32) -> [i32; 3] {
+    // Both matrices are Y = Kr R + Kg G + Kb B, Cb = (B - Y) / (2 - 2 Kb), Cr = (R - Y) / (2 - 2 Kr);
+    // r, g and b are what BT.709's chroma adds to its luma, so that its luma itself drops out.
+    const KR: f32 = 0.2126;
+    const KB: f32 = 0.0722;
+    const KG: f32 = 1.0 - KR - KB;
+    let r = 2.0 * (1.0 - KR) * cr;
+    let b = 2.0 * (1.0 - KB) * cb;
+    let g = -(KR * r + KB * b) / KG;
+    let y = 0.299 * r + 0.587 * g + 0.114 * b;
+    [y, (b - y) / 1.772, (r - y) / 1.402].map(|x| (x * ONE as f32) as i32)
 }
 
 #[cfg(test)]
