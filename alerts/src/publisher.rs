@@ -13,6 +13,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use domain::{CameraId, Timestamp};
+use futures::future::join_all;
 use metrics::{Unit, counter, gauge, histogram};
 use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
@@ -394,18 +395,24 @@ impl Publisher {
     }
 
     async fn send_messages(&mut self, link: &mut Link<Token>) {
-        while link.room() > 0 {
-            let Some(queued) = self.queue.next(Instant::now()) else { return };
-            let queued = queued.clone();
-            let seq = queued.seq;
-            let payload = match self.payload(&queued).await {
+        let mut batch = Vec::new();
+        while batch.len() < link.room()
+            && let Some(queued) = self.queue.next(Instant::now()).cloned()
+        {
+            self.queue.sent(queued.seq);
+            batch.push(queued);
+        }
+        // Side by side: one picture after the other would be read more slowly than a broker takes them.
+        let payloads = join_all(batch.iter().map(|queued| self.payload(queued))).await;
+        for (queued, payload) in batch.into_iter().zip(payloads) {
+            let payload = match payload {
                 Ok(payload) => payload,
                 Err(error) => {
                     self.unreadable(&queued, &error);
                     continue;
                 }
             };
-            let message = queued.message;
+            let Queued { seq, message, .. } = queued;
             let outgoing = Outgoing {
                 topic: message.topic,
                 payload,
@@ -414,7 +421,6 @@ impl Publisher {
                 retain: Retain::Never,
                 expires_after: message.expires_after,
             };
-            self.queue.sent(seq);
             if let Err((verdict, token)) = link.publish(outgoing, Token::Message(seq)) {
                 self.settle(token, verdict);
             }
