@@ -39,6 +39,7 @@ use crate::{
 };
 
 mod desk;
+mod patience;
 mod router;
 mod second_look;
 mod sensed;
@@ -223,6 +224,7 @@ pub(crate) fn describe_metrics() {
     );
     describe_counter!("gridwatch_evidence_bytes_total", Unit::Bytes, "bytes given to the evidence store, by rendition");
     describe_counter!("gridwatch_write_failures_total", "writes of tickets or evidence that failed and are retried");
+    describe_gauge!("gridwatch_writes_hang", "1 while the database or the evidence folder does not answer, else 0");
     describe_histogram!(
         "gridwatch_ticket_write_seconds",
         Unit::Seconds,

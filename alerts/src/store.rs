@@ -43,7 +43,7 @@ mod fixture;
 #[cfg(test)]
 mod postgres_tests;
 #[cfg(test)]
-mod server;
+pub(crate) mod server;
 #[cfg(test)]
 mod sqlite_tests;
 // One suite, run on both databases: it looks at the name of its own module.

@@ -15,6 +15,7 @@ use tokio::{sync::mpsc, task::JoinSet, time::error::Elapsed};
 
 use super::{
     FirstSeen, StillDecoder, blocking,
+    patience::patiently,
     router::Router,
     second_look::Kept,
     shots::count_stored,
@@ -32,7 +33,9 @@ use crate::{
     wire::{self, Further, Node},
 };
 
-/// Cases whose pictures are made ahead, at most: each holds some megabytes meanwhile.
+/// Cases whose pictures are made ahead, for each core and at most: half of the time they wait for the disk, and each holds some
+/// megabytes meanwhile.
+const AHEAD_A_CORE: usize = 3;
 const MOST_AHEAD: usize = 8;
 /// Pauses between attempts to write, before jitter.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
@@ -164,16 +167,27 @@ impl Desk {
     /// Works until the last sender of `cases` is gone.
     pub(super) async fn run(mut self, cases: mpsc::Receiver<Case>) {
         let studio = &Arc::clone(&self.studio);
-        let ahead = thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, MOST_AHEAD));
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let ahead = (AHEAD_A_CORE * cores).min(MOST_AHEAD);
         let cases = stream::unfold(cases, async |mut cases| cases.recv().await.map(|case| (case, cases)));
         let mut prepared = pin!(cases.map(async |case| studio.prepare(case).await).buffered(ahead));
-        while let Some(prepared) = prepared.next().await {
-            match prepared {
-                Prepared::Open(pictured) => self.open(*pictured).await,
-                Prepared::Clear(clearing, made) => self.clear(&clearing, made).await,
-                Prepared::Change(change) => self.change(change).await,
+        let (ready, mut turns) = mpsc::channel(1);
+        // Side by side, so that pictures go on while a ticket waits for the database.
+        let prepare = async move {
+            while let Some(case) = prepared.next().await {
+                ready.send(case).await.expect("the desk works until this sender is gone");
             }
-        }
+        };
+        let write = async {
+            while let Some(case) = turns.recv().await {
+                match case {
+                    Prepared::Open(pictured) => self.open(*pictured).await,
+                    Prepared::Clear(clearing, made) => self.clear(&clearing, made).await,
+                    Prepared::Change(change) => self.change(change).await,
+                }
+            }
+        };
+        tokio::join!(prepare, write);
     }
 
     async fn change(&mut self, change: Change) {
@@ -192,7 +206,7 @@ impl Desk {
         let Pictured { mut ticket, mut made, satisfied } = pictured;
         let mut attempts = Attempts::default();
         ticket.route = loop {
-            match self.router.route(&ticket, &self.node, &self.store).await {
+            match patiently(self.router.route(&ticket, &self.node, &self.store)).await {
                 Ok(route) => break route.map(Box::new),
                 Err(error) => self.after_failure(&mut attempts, &error).await,
             }
@@ -203,11 +217,11 @@ impl Desk {
         let messages = wire::case_messages(&ticket, &begun, &self.node);
         let messages = [messages.opening, messages.following].concat();
         let opened = loop {
-            let written = match self.studio.keep(&mut made).await {
-                Ok(()) => self.store.open_ticket(&ticket, &messages).await,
-                Err(error) => Err(error),
+            let written = async {
+                self.studio.keep(&mut made).await?;
+                self.store.open_ticket(&ticket, &messages).await
             };
-            match written {
+            match patiently(written).await {
                 Ok(opened) => break opened,
                 Err(error) => self.after_failure(&mut attempts, &error).await,
             }
@@ -235,7 +249,7 @@ impl Desk {
             _ => None,
         };
         loop {
-            match self.seen_from(&joining, full.as_ref()).await {
+            match patiently(self.seen_from(&joining, full.as_ref())).await {
                 Ok(()) => break,
                 Err(error @ (AlertsError::UnknownTicket(_) | AlertsError::Row { .. })) => {
                     tracing::error!(ticket = %joining.ticket, %error, "a ticket goes without another camera's picture");
@@ -285,7 +299,7 @@ impl Desk {
     async fn clear(&mut self, clearing: &Clearing, mut made: Option<Made>) {
         let mut attempts = Attempts::default();
         loop {
-            match self.cleared(clearing, &mut made).await {
+            match patiently(self.cleared(clearing, &mut made)).await {
                 Ok(Some(ticket)) => {
                     let (incident, state) = (&ticket.incident, ticket.case.state());
                     tracing::info!(
@@ -348,7 +362,8 @@ impl Desk {
         let ruling = Ruling::plain(ticket, at, case::Event::RecheckBegan);
         let node = self.node.clone();
         loop {
-            match self.store.rule(&ruling, |ticket, effects| wire::case_messages(ticket, effects, &node)).await {
+            let ruled = self.store.rule(&ruling, |ticket, effects| wire::case_messages(ticket, effects, &node));
+            match patiently(ruled).await {
                 Ok(ruled) => break tell_ruled(ticket, &ruling.event, &ruled),
                 Err(error @ AlertsError::Row { .. }) => {
                     tracing::error!(%ticket, %error, "that a ticket is being checked cannot be written");
@@ -368,7 +383,7 @@ impl Desk {
             _ => None,
         };
         loop {
-            match self.found(&checking, full.as_ref()).await {
+            match patiently(self.found(&checking, full.as_ref())).await {
                 Ok(()) => break,
                 Err(error @ (AlertsError::UnknownTicket(_) | AlertsError::Row { .. })) => {
                     // No retry can mend this; the other cases must go on.
@@ -436,7 +451,7 @@ impl Desk {
     async fn again(&mut self, sight: Sight, standing: Standing) {
         let mut attempts = Attempts::default();
         loop {
-            match self.seen_again(&sight, standing).await {
+            match patiently(self.seen_again(&sight, standing)).await {
                 Ok(()) => break,
                 Err(error @ (AlertsError::UnknownTicket(_) | AlertsError::Row { .. })) => {
                     tracing::error!(ticket = %sight.ticket, %error, "a ticket goes without a later picture");
@@ -498,11 +513,11 @@ impl Desk {
     }
 
     async fn note(&mut self, touches: &[(TicketId, Touch)]) {
-        let noted = match self.store.touch(touches).await {
-            Ok(()) => self.store.counts().await,
-            Err(error) => Err(error),
+        let noted = async {
+            self.store.touch(touches).await?;
+            self.store.counts().await
         };
-        match noted {
+        match patiently(noted).await {
             Ok(counts) => {
                 self.after_success();
                 for (state, n) in [

@@ -12,6 +12,7 @@ use tokio::{task::JoinError, time::error::Elapsed};
 use super::{
     FirstSeen, StillDecoder, blocking,
     desk::{Angle, Case, Change, Clearing, Opening},
+    patience::patiently,
     second_look::Kept,
     shots::{Piece, count_missing, pieces},
 };
@@ -78,7 +79,7 @@ impl Studio {
         match case {
             Case::Open(opening) => Prepared::Open(Box::new(self.pictured(*opening).await)),
             Case::Change(Change::Clear(clearing)) => {
-                let made = match self.store.ticket(clearing.ticket).await {
+                let made = match patiently(self.store.ticket(clearing.ticket)).await {
                     Ok(Some(ticket)) if wants_after(&ticket) => Some(self.after(&ticket, &clearing).await),
                     // It may be just about to be written or filed, and a database in trouble is told by who writes.
                     Ok(_) | Err(_) => None,

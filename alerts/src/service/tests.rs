@@ -22,7 +22,7 @@ use crate::{
     recheck::RecheckConfig,
     rules::RulesConfig,
     sensor::Noted,
-    store::{Ruled, Ruling, TicketFilter},
+    store::{Database, Ruled, Ruling, TicketFilter, server::PostgresServer},
     ticket::{Body, Evidence, EvidenceRole, Rendition, Ticket, TicketState},
     wire::CaseMessages,
 };
@@ -616,6 +616,33 @@ async fn nothing_is_lost_while_the_disk_refuses() {
     ] {
         assert!(figures.contains(line), "{line} is not in\n{figures}");
     }
+}
+
+#[tokio::test]
+async fn a_database_that_hangs_is_told_and_then_nothing_is_lost() {
+    let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+    let figures = recorder.handle();
+    let _guard = metrics::set_default_local_recorder(&recorder);
+    let server = PostgresServer::start();
+    let store = Store::connect(Database::Server(server.database())).await.expect("connects");
+    let site = Site { store, ..Site::new().await };
+    let service = site.service(RealJpegs, MainStream::None).await;
+    let (sender, receiver) = mpsc::channel(1);
+    let hang = async {
+        let frozen = server.freeze();
+        send(sender, looks(Some(CAR), 0..20).chain(looks(None, 20..40))).await;
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !figures.render().contains("gridwatch_writes_hang 1") {
+            assert!(Instant::now() < deadline, "nobody says that it hangs");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        drop(frozen);
+    };
+    let (ran, ()) = tokio::join!(service.run(receiver), hang);
+    ran.expect("runs");
+    let [ticket] = &site.tickets().await[..] else { panic!("one ticket") };
+    assert_eq!((ticket.state, ticket.evidence.len()), (TicketState::Cleared, 9));
+    assert!(figures.render().contains("gridwatch_writes_hang 0"));
 }
 
 #[tokio::test]

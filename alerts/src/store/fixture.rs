@@ -132,12 +132,35 @@ impl Temp {
 }
 
 impl PostgresServer {
+    /// Stops all of its processes where they are, as a machine that hangs does, until what it gives is dropped.
+    pub(crate) fn freeze(&self) -> Frozen<'_> {
+        self.signal("-STOP");
+        Frozen(self)
+    }
+
+    fn signal(&self, signal: &str) {
+        let pid = self.pid();
+        for [program, to] in [["pkill", "-P"], ["kill", "--"]] {
+            let done = std::process::Command::new(program).args([signal, to, &pid]).status();
+            assert!(done.expect("it is installed").success(), "{program} {signal}");
+        }
+    }
+
     /// A new, empty database.
-    pub(super) fn database(&self) -> Server {
+    pub(crate) fn database(&self) -> Server {
         Server {
             url: self.create_database().parse().expect("a URL"),
             password: Some(domain::Secret::new(self.password())),
             statement_timeout: Millis::secs(30),
         }
+    }
+}
+
+/// A server that hangs.
+pub(crate) struct Frozen<'a>(&'a PostgresServer);
+
+impl Drop for Frozen<'_> {
+    fn drop(&mut self) {
+        self.0.signal("-CONT");
     }
 }

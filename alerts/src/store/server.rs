@@ -92,10 +92,15 @@ impl PostgresServer {
         command
     }
 
+    /// The process that the others are children of.
+    pub(crate) fn pid(&self) -> String {
+        let file = self.data().join("postmaster.pid");
+        fs::read_to_string(file).expect("a server that runs").lines().next().expect("a pid").to_owned()
+    }
+
     /// Ends the server as `kill -9` does; its data stays.
     pub(crate) fn kill(&self) {
-        let file = self.data().join("postmaster.pid");
-        let pid = fs::read_to_string(file).expect("a server that runs").lines().next().expect("a pid").to_owned();
+        let pid = self.pid();
         assert!(Command::new("kill").args(["-KILL", &pid]).status().expect("kill").success());
         let process = Path::new("/proc").join(pid);
         self.wait_until("the server to be gone", || !is_alive(&process));
