@@ -47,7 +47,6 @@ pub(super) struct Pictured {
 }
 
 /// Pictures.
-#[derive(Clone)]
 pub(super) struct Made {
     pub(super) pieces: Vec<Piece>,
     /// When all of them were on disk.
@@ -142,7 +141,7 @@ impl Studio {
     async fn stored(&self, pieces: Vec<Piece>) -> Made {
         let mut made = Made { pieces, stored: None };
         // The error is the desk's to tell: it meets the same one.
-        let _ = self.keep(&mut made).await;
+        let _ = patiently(self.keep(&mut made)).await;
         made
     }
 
