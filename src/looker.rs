@@ -323,11 +323,12 @@ mod tests {
         let zone = |purpose| {
             format!("zones = [{{ id = \"z\", purpose = \"{purpose}\", polygon = [[0, 0], [1, 0], [1, 1]] }}]")
         };
-        check("garbage", &zone("no_stopping"), &["nanodet-g-int8"]);
-        check("garbage", &zone("garbage_point"), &["nanodet-g-int8", "garbage"]);
-        check("garbage", &zone("bin"), &["nanodet-g-int8", "garbage"]);
-        check("", &zone("bin"), &["nanodet-g-int8"]);
-        check("nanodet-g-int8", &zone("bin"), &["nanodet-g-int8"]);
+        let usual = DetectConfig::default().model;
+        check("garbage", &zone("no_stopping"), &[&usual]);
+        check("garbage", &zone("garbage_point"), &[&usual, "garbage"]);
+        check("garbage", &zone("bin"), &[&usual, "garbage"]);
+        check("", &zone("bin"), &[&usual]);
+        check(&usual, &zone("bin"), &[&usual]);
         check("garbage", &format!("models = [\"x\"]\n{}", zone("bin")), &["x"]);
     }
 }
