@@ -273,7 +273,8 @@ impl Service {
     /// error: it is retried for as long as it takes.
     pub async fn run(self, events: mpsc::Receiver<Event>) -> Result<(), AlertsError> {
         let (cases, queue) = mpsc::channel(CASES);
-        let (watched, ()) = tokio::join!(self.watch.run(events, cases), self.desk.run(queue));
+        // What a desk has at hand is too much for a stack that others are nested in.
+        let (watched, ()) = tokio::join!(self.watch.run(events, cases), Box::pin(self.desk.run(queue)));
         watched
     }
 }
