@@ -3,6 +3,7 @@
 //! `incident` and `ticket` hold the words that the rule core and the world around it share; `rules` is the core without I/O.
 
 pub mod annotate;
+mod blocking;
 pub mod case;
 pub mod clocks;
 pub mod deadline;

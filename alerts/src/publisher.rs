@@ -21,6 +21,7 @@ use tracing::{debug, error, info, warn};
 
 use crate::{
     AlertsError,
+    blocking::blocking,
     evidence::EvidenceStore,
     mqtt::{Link, MqttConfig, MqttError, News, Outgoing, Retain, Verdict, jittered_pause},
     store::Store,
@@ -433,9 +434,7 @@ impl Publisher {
             Body::Evidence(sha256) => {
                 let (evidence, sha256) = (self.evidence.clone(), *sha256);
                 // Reading and hashing megabytes takes milliseconds: not on this thread.
-                tokio::task::spawn_blocking(move || evidence.get(&sha256))
-                    .await
-                    .expect("reading does not panic and is not aborted")
+                blocking(move || evidence.get(&sha256)).await
             }
         }
     }

@@ -20,6 +20,7 @@ use tracing::{debug, info, warn};
 
 use crate::{
     AlertsError,
+    blocking::blocking,
     evidence::{EvidenceStore, Shelf},
     store::{Expired, Kinds, Store},
 };
@@ -327,16 +328,6 @@ impl Retention {
             debug!(files, bytes, "pictures that no ticket names were removed");
         }
         Ok(())
-    }
-}
-
-/// Runs what blocks on a thread that may.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, AlertsError> + Send + 'static,
-) -> Result<T, AlertsError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }
 

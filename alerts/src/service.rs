@@ -622,11 +622,3 @@ impl Watch {
         }
     }
 }
-
-/// Runs `work` where it may block. Its panic is this task's panic.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
-    }
-}

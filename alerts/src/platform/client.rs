@@ -18,8 +18,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::{Goal, Heard, Misread, Platform, Say, outbound::CLOUDEVENTS, read};
-use crate::mqtt::{
-    Link, Message, MqttConfig, MqttError, News, Outgoing, Retain, Subscription, Verdict, jittered_pause,
+use crate::{
+    blocking::blocking,
+    mqtt::{Link, Message, MqttConfig, MqttError, News, Outgoing, Retain, Subscription, Verdict, jittered_pause},
 };
 
 /// The largest packet that is taken: a picture in full resolution, with room to spare.
@@ -236,10 +237,7 @@ impl Client {
             heard
         };
         // A digest over megabytes takes milliseconds: not on this thread.
-        match tokio::task::spawn_blocking(work).await {
-            Ok(heard) => heard,
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
-        }
+        blocking(work).await
     }
 
     /// Waits a moment for what is on its way, and leaves in order.

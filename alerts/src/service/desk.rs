@@ -14,7 +14,7 @@ use futures::{StreamExt as _, stream};
 use tokio::{sync::mpsc, task::JoinSet, time::error::Elapsed};
 
 use super::{
-    FirstSeen, StillDecoder, blocking,
+    FirstSeen, StillDecoder,
     patience::patiently,
     router::Router,
     second_look::Kept,
@@ -24,6 +24,7 @@ use super::{
 use crate::{
     AlertsError,
     annotate::Annotator,
+    blocking::blocking,
     case,
     evidence::EvidenceStore,
     incident::{Incident, Zone},

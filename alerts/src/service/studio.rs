@@ -10,7 +10,7 @@ use domain::{AccessUnit, CameraId, Look, Picture, Timestamp};
 use tokio::{task::JoinError, time::error::Elapsed};
 
 use super::{
-    FirstSeen, StillDecoder, blocking,
+    FirstSeen, StillDecoder,
     desk::{Angle, Case, Change, Clearing, Opening},
     patience::patiently,
     second_look::Kept,
@@ -19,6 +19,7 @@ use super::{
 use crate::{
     AlertsError,
     annotate::{Annotator, Scene},
+    blocking::blocking,
     case,
     evidence::EvidenceStore,
     store::Store,
