@@ -18,7 +18,7 @@ use super::{
     patience::patiently,
     router::Router,
     second_look::Kept,
-    shots::count_stored,
+    shots::{count_stored, described},
     studio::{Made, Pictured, Prepared, Studio, grabbed_for},
 };
 use crate::{
@@ -275,7 +275,7 @@ impl Desk {
         })
         .await;
         self.studio.put(&pieces).await?;
-        let evidence: Vec<_> = pieces.iter().map(|(evidence, _)| evidence.clone()).collect();
+        let evidence = described(&pieces);
         let messages = if ticket.case.is_filed() {
             let only_new = Ticket { evidence: evidence.clone(), ..ticket };
             wire::again_messages(&only_new, Further::OtherView, joining.last_seen, &self.node)
@@ -419,7 +419,7 @@ impl Desk {
         })
         .await;
         self.studio.put(&pieces).await?;
-        let evidence: Vec<_> = pieces.iter().map(|(evidence, _)| evidence.clone()).collect();
+        let evidence = described(&pieces);
         let result = match outcome.result {
             Found::Cleared => case::CheckResult::Cleared,
             Found::StillThere => case::CheckResult::StillThere,
@@ -476,7 +476,7 @@ impl Desk {
             None => Vec::new(),
         };
         self.studio.put(&pieces).await?;
-        let evidence: Vec<_> = pieces.iter().map(|(evidence, _)| evidence.clone()).collect();
+        let evidence = described(&pieces);
         let node = &self.node;
         let told = |ticket: &Ticket| {
             let only_new = Ticket { evidence: evidence.clone(), ..ticket.clone() };

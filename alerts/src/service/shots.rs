@@ -13,6 +13,11 @@ use crate::{
 /// A piece of evidence with its bytes, before it is stored.
 pub(super) type Piece = (Evidence, Bytes);
 
+/// What describes the pieces, without their bytes.
+pub(super) fn described(pieces: &[Piece]) -> Vec<Evidence> {
+    pieces.iter().map(|(evidence, _)| evidence.clone()).collect()
+}
+
 /// The media type of one access unit.
 fn media_type(codec: Codec) -> &'static str {
     match codec {

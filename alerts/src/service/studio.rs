@@ -14,7 +14,7 @@ use super::{
     desk::{Angle, Case, Change, Clearing, Opening},
     patience::patiently,
     second_look::Kept,
-    shots::{Piece, count_missing, pieces},
+    shots::{Piece, count_missing, described, pieces},
 };
 use crate::{
     AlertsError,
@@ -60,7 +60,7 @@ impl Made {
     }
 
     pub(super) fn evidence(&self) -> Vec<Evidence> {
-        self.pieces.iter().map(|(evidence, _)| evidence.clone()).collect()
+        described(&self.pieces)
     }
 }
 
@@ -77,16 +77,21 @@ impl Studio {
     /// Does ahead what can be done ahead.
     pub(super) async fn prepare(self: &Arc<Self>, case: Case) -> Prepared {
         match case {
-            Case::Open(opening) => Prepared::Open(Box::new(self.pictured(*opening).await)),
+            Case::Open(opening) => Prepared::Open(Box::new(patiently(self.pictured(*opening)).await)),
             Case::Change(Change::Clear(clearing)) => {
-                let made = match patiently(self.store.ticket(clearing.ticket)).await {
-                    Ok(Some(ticket)) if wants_after(&ticket) => Some(self.after(&ticket, &clearing).await),
-                    // It may be just about to be written or filed, and a database in trouble is told by who writes.
-                    Ok(_) | Err(_) => None,
-                };
+                let made = patiently(self.cleared(&clearing)).await;
                 Prepared::Clear(clearing, made)
             }
             Case::Change(change) => Prepared::Change(change),
+        }
+    }
+
+    /// The picture of a place without its problem; none where it is too early to say whether anybody wants it.
+    async fn cleared(self: &Arc<Self>, clearing: &Clearing) -> Option<Made> {
+        match self.store.ticket(clearing.ticket).await {
+            Ok(Some(ticket)) if wants_after(&ticket) => Some(self.after(&ticket, clearing).await),
+            // It may be just about to be written or filed, and a database in trouble is told by who writes.
+            Ok(_) | Err(_) => None,
         }
     }
 
@@ -142,7 +147,7 @@ impl Studio {
     async fn stored(&self, pieces: Vec<Piece>) -> Made {
         let mut made = Made { pieces, stored: None };
         // The error is the desk's to tell: it meets the same one.
-        let _ = patiently(self.keep(&mut made)).await;
+        let _ = self.keep(&mut made).await;
         made
     }
 
