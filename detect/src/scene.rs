@@ -23,7 +23,7 @@ use domain::{Detection, Millis, Picture, Timestamp};
 pub use self::{background::Relearn, gate::Outcome};
 use self::{
     background::{Background, Opened},
-    gate::Gate,
+    gate::{Compared, Gate},
     grid::{Profile, Sampler, Shift, Size},
 };
 use crate::{DetectError, config::SceneConfig, preprocess};
@@ -59,7 +59,7 @@ pub struct Seen {
 pub struct Scratch {
     profile: Profile,
     sampler: Sampler,
-    changed: Vec<bool>,
+    compared: Compared,
     opened: Opened,
 }
 
@@ -106,12 +106,12 @@ impl Scene {
         if other_size {
             self.gate = Gate::default();
         }
-        let Scratch { profile, sampler, changed, opened } = scratch;
+        let Scratch { profile, sampler, compared, opened } = scratch;
         profile.read(picture);
         let shift = if other_size { Shift::default() } else { self.background.shift(profile) };
         sampler.sample(picture, shift);
         let varies = |i| self.background.varies(i);
-        let outcome = self.gate.outcome(&self.config.gate, at, need, sampler, varies, changed);
+        let outcome = self.gate.outcome(&self.config.gate, at, need, sampler, varies, compared);
         if outcome != Outcome::Unchanged {
             self.gate.ran(at, sampler, detect(picture, outcome)?);
         }

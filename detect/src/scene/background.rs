@@ -31,8 +31,6 @@ const COLOUR: f32 = 2.5;
 const COLOURED: f32 = 0.25;
 const GREY: f32 = 0.02;
 const COLOUR_LOOKS: u32 = 2;
-/// The part of the way that the profiles go towards those of a picture that has not moved.
-const FOLLOW_PROFILE: i32 = 20;
 /// Score from which a detection says what something is, and the share of the picture above which it says nothing of a
 /// place.
 const KNOWN_SCORE: f32 = 0.3;
@@ -92,6 +90,7 @@ pub(super) struct Background {
 #[derive(Debug, Default)]
 pub(super) struct Opened {
     cells: Vec<Cell>,
+    pairs: Vec<(Look, Look)>,
     cover: Vec<Cover>,
     /// By how many levels each cell differs; and it or its neighbours in the row.
     levels: Vec<f32>,
@@ -140,7 +139,8 @@ impl Background {
             self.begin(sampler, profile, opened);
             return Some(Relearn::Colour);
         }
-        let light = Light::between(sampler.pairs(|i| opened.cells[i].scene));
+        sampler.pair(|i| opened.cells[i].scene, &mut opened.pairs);
+        let light = Light::between(&opened.pairs);
         if self.other_colour > 0 {
             return None;
         }
@@ -152,7 +152,7 @@ impl Background {
             return None;
         }
         if sampler.shift == Shift::default() {
-            self.anchor.follow(profile, FOLLOW_PROFILE);
+            self.anchor.follow(profile);
         }
         let moment = Moment::new(seconds, config.after.as_secs_f64() as f32);
         self.take_in(sampler, light, moment, known, opened);

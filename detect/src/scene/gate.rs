@@ -4,7 +4,7 @@ use domain::{Detection, Millis, Timestamp};
 
 use super::{
     Need,
-    grid::{Packed, Sampler},
+    grid::{Look, Packed, Sampler},
     light::{Cause, Difference, Light},
 };
 use crate::config::GateConfig;
@@ -41,6 +41,13 @@ impl Outcome {
     }
 }
 
+/// What is worked out of a picture beside the last run's; used for all cameras in turn.
+#[derive(Debug, Default)]
+pub(super) struct Compared {
+    changed: Vec<bool>,
+    pairs: Vec<(Look, Look)>,
+}
+
 /// What the last run of the detector saw.
 #[derive(Debug, Default)]
 pub(super) struct Gate {
@@ -53,7 +60,7 @@ pub(super) struct Gate {
 
 impl Gate {
     /// Whether the detector is to run on the picture that was sampled; `varies` says by how many levels a cell varies by
-    /// itself; `changed` is a buffer.
+    /// itself.
     pub(super) fn outcome(
         &self,
         config: &GateConfig,
@@ -61,7 +68,7 @@ impl Gate {
         need: Need,
         sampler: &Sampler,
         varies: impl Fn(usize) -> f32,
-        changed: &mut Vec<bool>,
+        compared: &mut Compared,
     ) -> Outcome {
         let Some(last) = self.last else { return Outcome::Due };
         if need == Need::Always || !config.enabled {
@@ -69,7 +76,7 @@ impl Gate {
         } else if at < last || at.since(last) >= self.patience(config.full_look_every, last) {
             // A clock that was set back does not tell how long ago it was.
             Outcome::Due
-        } else if self.has_changed(sampler, varies, changed) {
+        } else if self.has_changed(sampler, varies, compared) {
             Outcome::Changed
         } else if need == Need::Finish {
             Outcome::Unfinished
@@ -104,8 +111,10 @@ impl Gate {
     }
 
     /// Whether the picture differs from that of the last run by more than noise, light and what always moves.
-    fn has_changed(&self, sampler: &Sampler, varies: impl Fn(usize) -> f32, changed: &mut Vec<bool>) -> bool {
-        let light = Light::between(sampler.pairs(|i| self.cells[i].open()));
+    fn has_changed(&self, sampler: &Sampler, varies: impl Fn(usize) -> f32, compared: &mut Compared) -> bool {
+        let Compared { changed, pairs } = compared;
+        sampler.pair(|i| self.cells[i].open(), pairs);
+        let light = Light::between(pairs);
         let size = sampler.size;
         changed.clear();
         changed.resize(size.cells(), false);

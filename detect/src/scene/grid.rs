@@ -124,9 +124,10 @@ impl Sampler {
         rows.flat_map(move |row| row * n + columns.start..row * n + columns.end)
     }
 
-    /// This picture beside another, of every third cell.
-    pub(super) fn pairs(&self, other: impl Fn(usize) -> Look + Clone) -> impl Iterator<Item = (Look, Look)> + Clone {
-        self.inside().step_by(3).map(move |i| (self.cells[i], other(i)))
+    /// Writes into `pairs` this picture beside another, of every third cell.
+    pub(super) fn pair(&self, other: impl Fn(usize) -> Look, pairs: &mut Vec<(Look, Look)>) {
+        pairs.clear();
+        pairs.extend(self.inside().step_by(3).map(|i| (self.cells[i], other(i))));
     }
 
     fn luma(&mut self, picture: &Picture, columns: Axis, rows: Axis) {
@@ -221,12 +222,17 @@ impl Axis {
 
 /// Steps of a level in which profiles are kept.
 const PROFILE_STEPS: f32 = 64.0;
+/// The part of the way that a profile goes towards that of a picture that has not moved.
+const PROFILE_FOLLOWS: i32 = 20;
+/// Samples of which the sum has a place in 16 bits.
+const IN_16_BITS: usize = 257;
 
 /// The sums of luma along columns and rows, by bands: what a small movement of the whole picture is found by.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Profile {
     axes: [[Vec<i16>; BANDS]; 2],
-    sums: Vec<u32>,
+    column_sums: Vec<u16>,
+    row_sums: Vec<f32>,
 }
 
 impl Profile {
@@ -234,20 +240,23 @@ impl Profile {
     pub(super) fn read(&mut self, picture: &Picture) {
         let (w, h) = (picture.width as usize, picture.height as usize);
         let line = |y: usize| &picture.planes[0][y * picture.strides[0]..][..w];
-        let (sums, [columns, rows]) = (&mut self.sums, &mut self.axes);
+        let [columns, rows] = &mut self.axes;
         for (band, slopes) in columns.iter_mut().enumerate() {
+            let sums = &mut self.column_sums;
             sums.clear();
             sums.resize(w, 0);
             let rows = (h * band / BANDS)..(h * (band + 1) / BANDS);
-            let n = rows.len().div_ceil(4).max(1);
-            rows.step_by(4).for_each(|y| sums.iter_mut().zip(line(y)).for_each(|(s, &a)| *s += u32::from(a)));
+            let step = rows.len().div_ceil(IN_16_BITS).max(4);
+            let n = rows.len().div_ceil(step).max(1);
+            rows.step_by(step).for_each(|y| sums.iter_mut().zip(line(y)).for_each(|(s, &a)| *s += u16::from(a)));
             slope(sums, n, slopes);
         }
         for (band, slopes) in rows.iter_mut().enumerate() {
             let (from, to) = (w * band / BANDS, w * (band + 1) / BANDS);
-            sums.clear();
-            sums.extend((0..h).map(|y| line(y)[from..to].iter().map(|&a| u32::from(a)).sum::<u32>()));
-            slope(sums, (to - from).max(1), slopes);
+            // As floating point without loss: no row of a picture has 65,793 samples in a band.
+            self.row_sums.clear();
+            self.row_sums.extend((0..h).map(|y| sum(&line(y)[from..to]) as f32));
+            slope(&self.row_sums, (to - from).max(1), slopes);
         }
     }
 
@@ -262,23 +271,35 @@ impl Profile {
         Shift { x, y }
     }
 
-    /// Follows slow changes of light by a `share`th.
-    pub(super) fn follow(&mut self, other: &Self, share: i32) {
+    /// Follows slow changes of light.
+    pub(super) fn follow(&mut self, other: &Self) {
         for (axis, now) in self.axes.iter_mut().flatten().zip(other.axes.iter().flatten()) {
             axis.iter_mut().zip(now).for_each(|(a, b)| {
                 let way = i32::from(*b) - i32::from(*a);
-                *a += ((way + way.signum() * (share / 2)) / share) as i16;
+                *a += ((way + way.signum() * (PROFILE_FOLLOWS / 2)) / PROFILE_FOLLOWS) as i16;
             });
         }
     }
 }
 
+/// The sum of samples, first in 16 bits: processors add many such at a time.
+fn sum(samples: &[u8]) -> u32 {
+    const LANES: usize = 16;
+    let part = |samples: &[u8]| {
+        let (whole, rest) = samples.as_chunks::<LANES>();
+        let mut lanes = [0_u16; LANES];
+        whole.iter().for_each(|chunk| lanes.iter_mut().zip(chunk).for_each(|(lane, &a)| *lane += u16::from(a)));
+        lanes.iter().map(|&lane| u32::from(lane)).chain(rest.iter().map(|&a| u32::from(a))).sum::<u32>()
+    };
+    samples.chunks(LANES * IN_16_BITS).map(part).sum()
+}
+
 /// Differences over a few samples, each the sum of `n`: without the level that light moves.
-fn slope(sums: &[u32], n: usize, slopes: &mut Vec<i16>) {
+fn slope<S: Copy + Into<f32>>(sums: &[S], n: usize, slopes: &mut Vec<i16>) {
     let each = PROFILE_STEPS / n as f32;
     slopes.clear();
     // At most 255 levels: they have a place.
-    slopes.extend(sums.windows(4).map(|w| ((w[3] as f32 - w[0] as f32) * each) as i16));
+    slopes.extend(sums.windows(4).map(|w| ((w[3].into() - w[0].into()) * each) as i16));
 }
 
 fn best_shift(now: &[Vec<i16>; BANDS], anchor: &[Vec<i16>; BANDS]) -> i32 {
@@ -334,6 +355,16 @@ mod tests {
         fn with_t(self, t: f32) -> Self {
             Self { t, ..self }
         }
+    }
+
+    #[test]
+    fn sums_are_those_of_all_samples() {
+        let samples: Vec<u8> = (0..40_000_u32).map(|i| (i * 7 % 256) as u8).collect();
+        for n in [0, 1, 15, 16, 17, 4111, 4112, 4113, 40_000] {
+            let one_by_one: u32 = samples[..n].iter().map(|&a| u32::from(a)).sum();
+            assert_eq!(sum(&samples[..n]), one_by_one, "of {n}");
+        }
+        assert_eq!(sum(&[255; 10_000]), 2_550_000);
     }
 
     #[test]

@@ -27,19 +27,18 @@ impl Default for Light {
 impl Light {
     /// Fits pairs of looks (this picture's, the other's) by least squares, three times, the second and third without
     /// those that fit worst, so that what stands in one picture only has little say.
-    pub(super) fn between(pairs: impl Iterator<Item = (Look, Look)> + Clone) -> Self {
-        let mut light = Self::fit(pairs.clone()).unwrap_or_default();
+    pub(super) fn between(pairs: &[(Look, Look)]) -> Self {
+        let mut light = Self::fit(pairs.iter()).unwrap_or_default();
         for _ in 0..2 {
-            let miss = |(now, before): (Look, Look)| (now.y - light.gain * before.y - light.offset).abs();
-            let (n, sum) = pairs.clone().fold((0.0_f32, 0.0), |(n, sum), pair| (n + 1.0, sum + miss(pair)));
+            let miss = |(now, before): &(Look, Look)| (now.y - light.gain * before.y - light.offset).abs();
             // The mean is above the median where few cells differ by much.
-            let limit = (sum / n.max(1.0)).max(1.0);
-            light = Self::fit(pairs.clone().filter(|pair| miss(*pair) <= limit)).unwrap_or(light);
+            let limit = (pairs.iter().map(miss).sum::<f32>() / pairs.len().max(1) as f32).max(1.0);
+            light = Self::fit(pairs.iter().filter(|pair| miss(pair) <= limit)).unwrap_or(light);
         }
         light
     }
 
-    fn fit(pairs: impl Iterator<Item = (Look, Look)>) -> Option<Self> {
+    fn fit<'a>(pairs: impl Iterator<Item = &'a (Look, Look)>) -> Option<Self> {
         let (mut n, mut sx, mut sy, mut sxx, mut sxy) = (0.0_f32, 0.0, 0.0, 0.0, 0.0);
         let (mut cxx, mut cxy, mut now_t, mut before_t) = (0.0, 0.0, 0.0, 0.0);
         for (now, before) in pairs {
@@ -137,7 +136,7 @@ mod tests {
             |look: Look| Look { y: 0.7 * look.y + 6.0, u: 0.8 * look.u, v: 0.8 * look.v, t: 0.7 * look.t + 2.0 };
         let lorry = Look { y: 230.0, u: -30.0, v: 30.0, t: 1.0 };
         let pairs = (0..1000).map(|i| (if i < 250 { lorry } else { darker(street(i)) }, street(i)));
-        let light = Light::between(pairs);
+        let light = Light::between(&pairs.collect::<Vec<_>>());
         assert!((light.gain - 0.7).abs() < 0.08 && (light.offset - 6.0).abs() < 6.0, "{light:?}");
         let look = Look { y: 100.0, u: 12.0, v: -8.0, t: 14.0 };
         let back = light.undo(darker(look));
