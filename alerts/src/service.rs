@@ -224,7 +224,10 @@ pub(crate) fn describe_metrics() {
     );
     describe_counter!("gridwatch_evidence_bytes_total", Unit::Bytes, "bytes given to the evidence store, by rendition");
     describe_counter!("gridwatch_write_failures_total", "writes of tickets or evidence that failed and are retried");
-    describe_gauge!("gridwatch_writes_hang", "1 while the database or the evidence folder does not answer, else 0");
+    describe_gauge!(
+        "gridwatch_writes_hang",
+        "reads and writes of tickets that the database or the evidence folder does not answer"
+    );
     describe_histogram!(
         "gridwatch_ticket_write_seconds",
         Unit::Seconds,

@@ -15,7 +15,7 @@ use tokio::{sync::mpsc, task::JoinSet, time::error::Elapsed};
 
 use super::{
     FirstSeen, StillDecoder,
-    patience::patiently,
+    patience::Patience,
     router::Router,
     second_look::Kept,
     shots::{count_stored, described},
@@ -161,7 +161,14 @@ impl Desk {
         annotator: Annotator,
         quality: u8,
     ) -> Self {
-        let studio = Arc::new(Studio { store: store.clone(), evidence, annotator, stills, quality });
+        let studio = Arc::new(Studio {
+            store: store.clone(),
+            evidence,
+            annotator,
+            stills,
+            quality,
+            patience: Patience::default(),
+        });
         Self { store, node, router, studio, trouble: None }
     }
 
@@ -207,7 +214,7 @@ impl Desk {
         let Pictured { mut ticket, mut made, satisfied } = pictured;
         let mut attempts = Attempts::default();
         ticket.route = loop {
-            match patiently(self.router.route(&ticket, &self.node, &self.store)).await {
+            match self.studio.patience.wait(self.router.route(&ticket, &self.node, &self.store)).await {
                 Ok(route) => break route.map(Box::new),
                 Err(error) => self.after_failure(&mut attempts, &error).await,
             }
@@ -222,7 +229,7 @@ impl Desk {
                 self.studio.keep(&mut made).await?;
                 self.store.open_ticket(&ticket, &messages).await
             };
-            match patiently(written).await {
+            match self.studio.patience.wait(written).await {
                 Ok(opened) => break opened,
                 Err(error) => self.after_failure(&mut attempts, &error).await,
             }
@@ -250,7 +257,7 @@ impl Desk {
             _ => None,
         };
         loop {
-            match patiently(self.seen_from(&joining, full.as_ref())).await {
+            match self.studio.patience.wait(self.seen_from(&joining, full.as_ref())).await {
                 Ok(()) => break,
                 Err(error @ (AlertsError::UnknownTicket(_) | AlertsError::Row { .. })) => {
                     tracing::error!(ticket = %joining.ticket, %error, "a ticket goes without another camera's picture");
@@ -300,7 +307,7 @@ impl Desk {
     async fn clear(&mut self, clearing: &Clearing, mut made: Option<Made>) {
         let mut attempts = Attempts::default();
         loop {
-            match patiently(self.cleared(clearing, &mut made)).await {
+            match self.studio.patience.wait(self.cleared(clearing, &mut made)).await {
                 Ok(Some(ticket)) => {
                     let (incident, state) = (&ticket.incident, ticket.case.state());
                     tracing::info!(
@@ -364,7 +371,7 @@ impl Desk {
         let node = self.node.clone();
         loop {
             let ruled = self.store.rule(&ruling, |ticket, effects| wire::case_messages(ticket, effects, &node));
-            match patiently(ruled).await {
+            match self.studio.patience.wait(ruled).await {
                 Ok(ruled) => break tell_ruled(ticket, &ruling.event, &ruled),
                 Err(error @ AlertsError::Row { .. }) => {
                     tracing::error!(%ticket, %error, "that a ticket is being checked cannot be written");
@@ -384,7 +391,7 @@ impl Desk {
             _ => None,
         };
         loop {
-            match patiently(self.found(&checking, full.as_ref())).await {
+            match self.studio.patience.wait(self.found(&checking, full.as_ref())).await {
                 Ok(()) => break,
                 Err(error @ (AlertsError::UnknownTicket(_) | AlertsError::Row { .. })) => {
                     // No retry can mend this; the other cases must go on.
@@ -452,7 +459,7 @@ impl Desk {
     async fn again(&mut self, sight: Sight, standing: Standing) {
         let mut attempts = Attempts::default();
         loop {
-            match patiently(self.seen_again(&sight, standing)).await {
+            match self.studio.patience.wait(self.seen_again(&sight, standing)).await {
                 Ok(()) => break,
                 Err(error @ (AlertsError::UnknownTicket(_) | AlertsError::Row { .. })) => {
                     tracing::error!(ticket = %sight.ticket, %error, "a ticket goes without a later picture");
@@ -518,7 +525,7 @@ impl Desk {
             self.store.touch(touches).await?;
             self.store.counts().await
         };
-        match patiently(noted).await {
+        match self.studio.patience.wait(noted).await {
             Ok(counts) => {
                 self.after_success();
                 for (state, n) in [

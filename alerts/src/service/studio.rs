@@ -12,7 +12,7 @@ use tokio::{task::JoinError, time::error::Elapsed};
 use super::{
     FirstSeen, StillDecoder,
     desk::{Angle, Case, Change, Clearing, Opening},
-    patience::patiently,
+    patience::Patience,
     second_look::Kept,
     shots::{Piece, count_missing, described, pieces},
 };
@@ -71,15 +71,16 @@ pub(super) struct Studio {
     pub(super) annotator: Annotator,
     pub(super) stills: Arc<dyn StillDecoder>,
     pub(super) quality: u8,
+    pub(super) patience: Patience,
 }
 
 impl Studio {
     /// Does ahead what can be done ahead.
     pub(super) async fn prepare(self: &Arc<Self>, case: Case) -> Prepared {
         match case {
-            Case::Open(opening) => Prepared::Open(Box::new(patiently(self.pictured(*opening)).await)),
+            Case::Open(opening) => Prepared::Open(Box::new(self.patience.wait(self.pictured(*opening)).await)),
             Case::Change(Change::Clear(clearing)) => {
-                let made = patiently(self.cleared(&clearing)).await;
+                let made = self.patience.wait(self.cleared(&clearing)).await;
                 Prepared::Clear(clearing, made)
             }
             Case::Change(change) => Prepared::Change(change),

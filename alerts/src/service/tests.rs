@@ -632,7 +632,12 @@ async fn a_database_that_hangs_is_told_and_then_nothing_is_lost() {
         let frozen = server.freeze();
         send(sender, looks(Some(CAR), 0..20).chain(looks(None, 20..40))).await;
         let deadline = Instant::now() + Duration::from_secs(30);
-        while !figures.render().contains("gridwatch_writes_hang 1") {
+        let hang = || {
+            let figures = figures.render();
+            let line = figures.lines().find_map(|line| line.strip_prefix("gridwatch_writes_hang "));
+            line.map_or(0, |n| n.parse::<u32>().expect("a number"))
+        };
+        while hang() == 0 {
             assert!(Instant::now() < deadline, "nobody says that it hangs");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
