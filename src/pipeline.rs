@@ -293,7 +293,10 @@ impl Pipeline {
                 mqtt: sensors_mqtt,
                 node: node.clone(),
                 store: store.clone(),
-                cameras: camera_infos(&config.cameras),
+                camera: Arc::new({
+                    let roster = roster.clone();
+                    move |id: &CameraId| roster.now().get(id).map(camera_info)
+                }),
                 events: sensed,
                 look_now: Arc::new({
                     let ingest = ingest.clone();
@@ -473,9 +476,12 @@ async fn load_lookers(config: &Config) -> anyhow::Result<Vec<Looker>> {
 }
 
 pub(crate) fn camera_infos(cameras: &[CameraConfig]) -> HashMap<CameraId, (CameraInfo, Vec<alerts::incident::Zone>)> {
-    let info =
-        |camera: &CameraConfig| CameraInfo { name: camera.display_name().to_owned(), place: camera.place.clone() };
-    cameras.iter().map(|camera| (camera.id.clone(), (info(camera), camera.zones.clone()))).collect()
+    cameras.iter().map(|camera| (camera.id.clone(), camera_info(camera))).collect()
+}
+
+fn camera_info(camera: &CameraConfig) -> (CameraInfo, Vec<alerts::incident::Zone>) {
+    let info = CameraInfo { name: camera.display_name().to_owned(), place: camera.place.clone() };
+    (info, camera.zones.clone())
 }
 
 /// The ground that each camera sees, where it is known.

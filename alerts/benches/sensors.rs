@@ -8,7 +8,6 @@
 )]
 
 use std::{
-    collections::HashMap,
     fs,
     process::{Child, Command},
     sync::Arc,
@@ -117,7 +116,7 @@ fn broker() {
                 timezone: jiff::tz::TimeZone::UTC,
             },
             store: Store::open(&folder.path().join("gridwatch.db")).await.unwrap(),
-            cameras: HashMap::new(),
+            camera: Arc::new(|_| None),
             events,
             look_now: Arc::new(|_| {}),
             statuses: StatusBoard::default(),

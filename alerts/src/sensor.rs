@@ -29,6 +29,6 @@ pub use self::{
     health::{Health, State},
     mapping::{Mapping, Problem, Reading},
     measure::{MEASURES, Measure, measure},
-    service::{SensorService, SensorSetup, describe_metrics},
+    service::{CameraLookup, SensorService, SensorSetup, describe_metrics},
     topic::Pattern,
 };

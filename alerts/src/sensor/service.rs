@@ -68,6 +68,9 @@ pub fn describe_metrics() {
     describe_gauge!("gridwatch_sensor_listening", "1 while a source's broker is listened to in full, else 0");
 }
 
+/// Gives a camera with its zones, as it is configured when it is asked for. Must not block.
+pub type CameraLookup = Arc<dyn Fn(&CameraId) -> Option<(CameraInfo, Vec<Zone>)> + Send + Sync>;
+
 /// All that the sensors' service is made of.
 pub struct SensorSetup {
     /// The section `[sensors]`.
@@ -79,7 +82,7 @@ pub struct SensorSetup {
     /// Where readings and cases are written.
     pub store: Store,
     /// The cameras that devices may name.
-    pub cameras: HashMap<CameraId, (CameraInfo, Vec<Zone>)>,
+    pub camera: CameraLookup,
     /// Where tickets are made.
     pub events: mpsc::Sender<Event>,
     /// Asks for a look at a camera. Must not block.
@@ -109,7 +112,7 @@ pub struct SensorService {
     core: Core,
     node: Node,
     store: Store,
-    cameras: HashMap<CameraId, (CameraInfo, Vec<Zone>)>,
+    camera: CameraLookup,
     events: mpsc::Sender<Event>,
     look_now: Arc<dyn Fn(&CameraId) + Send + Sync>,
     statuses: StatusBoard,
@@ -141,7 +144,7 @@ impl SensorService {
     /// # Errors
     /// The first thing in the configuration that is wrong.
     pub fn new(setup: SensorSetup) -> Result<Self, SensorError> {
-        let SensorSetup { config, mqtt, node, store, cameras, events, look_now, statuses } = setup;
+        let SensorSetup { config, mqtt, node, store, camera, events, look_now, statuses } = setup;
         let (mapping, core) = (Mapping::new(&config)?, Core::new(&config)?);
         let mut sources: Vec<_> = mapping
             .sources()
@@ -160,7 +163,7 @@ impl SensorService {
             core,
             node,
             store,
-            cameras,
+            camera,
             events,
             look_now,
             statuses,
@@ -497,11 +500,12 @@ impl SensorService {
     /// All that a ticket says, frozen.
     fn opening(&self, case: Case) -> SensedCase {
         let device = &self.core.devices()[case.device];
-        let seen_by = device.camera.as_ref().and_then(|id| Some((id, self.cameras.get(id)?)));
+        let seen_by = device.camera.as_ref().and_then(|id| Some((id, (self.camera)(id)?)));
+        let seen_by = seen_by.as_ref();
         let zone = seen_by.and_then(|(_, (_, zones))| zones.iter().find(|zone| Some(&zone.id) == device.zone.as_ref()));
         let zone = zone.cloned().unwrap_or_else(|| surroundings(&device.id));
         let place = device.place.clone().or_else(|| seen_by.and_then(|(_, (camera, _))| camera.place.clone()));
-        let camera = seen_by.map_or_else(|| observer(&device.id), |(id, _)| id.clone());
+        let camera = seen_by.map_or_else(|| observer(&device.id), |(id, _)| (*id).clone());
         let name = seen_by.map_or_else(|| device.display_name().to_owned(), |(_, (camera, _))| camera.name.clone());
         let last_seen = case.noted.last().map_or(case.confirmed_at, |noted| noted.at);
         let unit = measure(&case.measure).map_or("", |m| m.unit);

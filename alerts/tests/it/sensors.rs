@@ -7,11 +7,12 @@ use std::{
 
 use alerts::{
     case::{self, Reason, Verdict, VerdictKind},
+    incident::Zone,
     publisher::StatusBoard,
     sensor::{Condition, Memory, Problem, SensorBoard, SensorService, SensorSetup, SensorsConfig},
     service::{Event, SensedCase, Sensing},
     store::{Opened, Ruling, Store},
-    ticket::Ticket,
+    ticket::{CameraInfo, Ticket},
     wire::CaseMessages,
 };
 use domain::{CameraId, Timestamp};
@@ -30,15 +31,20 @@ const SENSORS: &str = r#"
         { id = "bin-1", measure = "fill", place = { grid = "310104007003012" } },
         { id = "smoke-1", measure = "smoke", camera = "31010400001320000123", zone = "z7" },
         { id = "smoke-2", measure = "smoke", name = "仓库烟感", place = { grid = "310104007" } },
+        { id = "smoke-3", measure = "smoke", camera = "31010400001320000123", zone = "z7" },
+        { id = "smoke-4", measure = "smoke", camera = "31010400001320000123", zone = "z7" },
         { id = "bay-1", measure = "parking", camera = "31010400001320000123", zone = "z7" },
     ]
     [rules.smoke]
     clear_for = "0s"
 "#;
 
+type Cameras = HashMap<CameraId, (CameraInfo, Vec<Zone>)>;
+
 struct Running {
     events: mpsc::Receiver<Event>,
     looks: Arc<Mutex<Vec<CameraId>>>,
+    cameras: Arc<Mutex<Cameras>>,
     board: SensorBoard,
     stop: CancellationToken,
     task: JoinSet<()>,
@@ -50,12 +56,17 @@ impl Running {
         let (sender, events) = mpsc::channel(8);
         let looks = Arc::new(Mutex::new(Vec::new()));
         let known = ticket(1);
+        let cameras = HashMap::from([(known.incident.camera, (known.camera, vec![known.zone]))]);
+        let cameras = Arc::new(Mutex::new(cameras));
         let service = SensorService::new(SensorSetup {
             config,
             mqtt: broker.config(),
             node: node(),
             store: store.clone(),
-            cameras: HashMap::from([(known.incident.camera, (known.camera, vec![known.zone]))]),
+            camera: Arc::new({
+                let cameras = Arc::clone(&cameras);
+                move |id: &CameraId| cameras.lock().unwrap().get(id).cloned()
+            }),
             events: sender,
             look_now: Arc::new({
                 let looks = Arc::clone(&looks);
@@ -67,7 +78,7 @@ impl Running {
         let (board, stop, mut task) = (service.board(), CancellationToken::new(), JoinSet::new());
         let stopped = stop.clone();
         task.spawn(async move { service.run(stopped).await.unwrap() });
-        Self { events, looks, board, stop, task }
+        Self { events, looks, cameras, board, stop, task }
     }
 
     /// The next that is no word about a zone.
@@ -124,6 +135,24 @@ async fn smoke_becomes_a_case_that_asks_for_a_look() {
     let case = running.next_open().await;
     assert_eq!((case.incident.camera.as_str(), case.look_at), ("smoke-2", None));
     assert_eq!(case.incident.reason, "仓库烟感 reports smoke");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_sensor_ticket_names_its_camera_as_it_is_now() {
+    let (broker, house) = (Mosquitto::open(), House::new().await);
+    let mut running = Running::start(&broker, &house.store, StatusBoard::default());
+    listening(&running).await;
+    for (camera, _) in running.cameras.lock().unwrap().values_mut() {
+        camera.name = "moved to the north gate".into();
+    }
+    publish(broker.port, &topic("smoke-3", "smoke"), "1").await;
+    let case = running.next_open().await;
+    assert_eq!((case.camera.name.as_str(), case.incident.zone.as_str()), ("moved to the north gate", "z7"));
+    running.cameras.lock().unwrap().clear();
+    publish(broker.port, &topic("smoke-4", "smoke"), "1").await;
+    let case = running.next_open().await;
+    assert_eq!((case.incident.camera.as_str(), case.look_at), ("smoke-4", None));
     running.stop().await;
 }
 
