@@ -64,6 +64,9 @@ pub struct Config {
     /// The tree of areas, as [`Config::load`] found it.
     #[serde(skip)]
     pub areas: Arc<Grid>,
+    /// When people work, as [`Config::load`] found it.
+    #[serde(skip)]
+    pub calendar: Option<Arc<alerts::deadline::WorkCalendar>>,
 }
 
 /// This process among its peers, and where it keeps its data.
@@ -262,7 +265,7 @@ impl Config {
         config.check_models(path)?;
         config.resolve_paths(&base);
         config.locate_places(path)?;
-        config.work_calendar(path)?;
+        config.calendar = Some(Arc::new(config.work_calendar(path)?));
         config.origin = Some(path.to_owned());
         Ok(config)
     }

@@ -37,7 +37,7 @@ pub enum Level {
 }
 
 /// One area of the tree.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Area {
     /// Its code.
     pub code: Cell,
@@ -50,7 +50,7 @@ pub struct Area {
 }
 
 /// The tree.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Grid {
     /// By code, which puts each area before those within it.
     areas: BTreeMap<Cell, Area>,

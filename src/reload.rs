@@ -24,6 +24,7 @@ use tracing::{info, warn};
 
 use crate::{
     config::Config,
+    grid,
     looker::Sights,
     pipeline::{camera_infos, grounds, locator},
     roster::{Changes, Roster},
@@ -120,7 +121,7 @@ impl Reloader {
         looks: &mpsc::Sender<Event>,
     ) -> (Self, Reloads) {
         let (sender, wishes) = mpsc::channel(WISHES);
-        let files = Files { include: config.include.clone(), seen: Vec::new(), settled: true };
+        let files = Files { watched: Watched::of(path, config), seen: Vec::new(), settled: true };
         let (looks, running) = (looks.downgrade(), config.without_cameras());
         let (pending, heard) = watch::channel(Vec::new());
         (
@@ -165,8 +166,8 @@ impl Reloader {
     }
 
     async fn stamps(&self) -> anyhow::Result<Vec<Stamp>> {
-        let (path, include) = (self.path.clone(), self.files.include.clone());
-        Ok(tokio::task::spawn_blocking(move || stamps(&path, &include)).await?)
+        let watched = self.files.watched.clone();
+        Ok(tokio::task::spawn_blocking(move || watched.stamps()).await?)
     }
 
     async fn take_in(&mut self, because: &str) -> anyhow::Result<Reloaded> {
@@ -199,9 +200,9 @@ impl Reloader {
     }
 
     async fn apply(&mut self) -> anyhow::Result<Reloaded> {
-        let (path, stamps_of) = (self.path.clone(), self.files.include.clone());
+        let (path, watched) = (self.path.clone(), self.files.watched.clone());
         let loading = move || -> anyhow::Result<_> {
-            let before = stamps(&path, &stamps_of);
+            let before = watched.stamps();
             let config = Config::load(&path)?;
             // As at a start: what the rules do not take is refused before anything changes.
             let zones = config.cameras.iter().map(|camera| (camera.id.clone(), camera.zones.clone()));
@@ -211,7 +212,7 @@ impl Reloader {
         let (config, stamps) = tokio::task::spawn_blocking(loading).await??;
         self.sights.check(&config.cameras)?;
         let Some(looks) = self.looks.upgrade() else { bail!("gridwatch is stopping") };
-        self.files.include.clone_from(&config.include);
+        self.files.watched = Watched::of(&self.path, &config);
         self.files.seen = stamps;
 
         // New cameras are known to all who hear of them before they are connected to.
@@ -236,9 +237,20 @@ impl Reloader {
 /// A file with what tells that it was written; none where it cannot be read.
 type Stamp = (PathBuf, Option<(SystemTime, u64)>);
 
+/// The files that are looked at.
+#[derive(Debug, Clone, Default)]
+struct Watched {
+    path: PathBuf,
+    include: Vec<String>,
+    /// Holidays, and outlines that the configuration names.
+    beside: Vec<PathBuf>,
+    /// The folder of outlines that were imported.
+    imported: PathBuf,
+}
+
 /// What was seen of the files.
 struct Files {
-    include: Vec<String>,
+    watched: Watched,
     seen: Vec<Stamp>,
     /// Nothing changed since the last reading.
     settled: bool,
@@ -253,14 +265,25 @@ impl Files {
     }
 }
 
-fn stamps(path: &Path, include: &[String]) -> Vec<Stamp> {
-    // A pattern that is none is told when the configuration is read.
-    let files = Config::files(path, include).unwrap_or_else(|_| vec![path.to_owned()]);
-    let stamp = |file: PathBuf| {
-        let meta = std::fs::metadata(&file).and_then(|meta| Ok((meta.modified()?, meta.len())));
-        (file, meta.ok())
-    };
-    files.into_iter().map(stamp).collect()
+impl Watched {
+    fn of(path: &Path, config: &Config) -> Self {
+        Self {
+            path: path.to_owned(),
+            include: config.include.clone(),
+            beside: [config.deadlines.holidays.clone(), config.grid.files.clone()].concat(),
+            imported: config.imported_grids(),
+        }
+    }
+
+    fn stamps(&self) -> Vec<Stamp> {
+        // A pattern that is none is told when the configuration is read.
+        let files = Config::files(&self.path, &self.include).unwrap_or_else(|_| vec![self.path.clone()]);
+        let stamp = |file: PathBuf| {
+            let meta = std::fs::metadata(&file).and_then(|meta| Ok((meta.modified()?, meta.len())));
+            (file, meta.ok())
+        };
+        files.into_iter().chain(self.beside.clone()).chain(grid::imported(&self.imported)).map(stamp).collect()
+    }
 }
 
 #[cfg(test)]
@@ -270,7 +293,7 @@ mod tests {
     #[test]
     fn files_are_read_once_they_are_no_longer_written() {
         let stamp = |length| vec![("a.toml".into(), Some((SystemTime::UNIX_EPOCH, length)))];
-        let mut files = Files { include: Vec::new(), seen: stamp(1), settled: true };
+        let mut files = Files { watched: Watched::default(), seen: stamp(1), settled: true };
         assert!(!files.changed(stamp(1)));
         assert!(!files.changed(stamp(2)), "perhaps there is more to come");
         assert!(!files.changed(stamp(3)));
@@ -285,12 +308,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("gridwatch.toml");
         std::fs::write(&path, "").unwrap();
-        let include = ["cameras/*.toml".to_owned()];
-        let before = stamps(&path, &include);
+        let holidays = folder.path().join("2027.csv");
+        let (include, imported) = (vec!["cameras/*.toml".to_owned()], folder.path().join("grid"));
+        let mut watched = Watched { path, include, beside: vec![holidays], imported };
+        let before = watched.stamps();
         std::fs::create_dir(folder.path().join("cameras")).unwrap();
         std::fs::write(folder.path().join("cameras/north.toml"), "").unwrap();
-        let after = stamps(&path, &include);
-        assert_eq!((before.len(), after.len()), (1, 2));
-        assert_eq!(stamps(&path, &["[".to_owned()]).len(), 1);
+        std::fs::create_dir(folder.path().join("grid")).unwrap();
+        std::fs::write(folder.path().join("grid/north.geojson"), "").unwrap();
+        let after = watched.stamps();
+        assert_eq!((before.len(), after.len()), (2, 4), "with a file of holidays that is not there");
+        watched.include = vec!["[".to_owned()];
+        assert_eq!(watched.stamps().len(), 3);
     }
 }

@@ -29,18 +29,19 @@ impl Config {
             permits: _,
             cameras: _,
             origin: _,
-            areas: _,
+            areas,
+            calendar,
         } = self;
         let sections = [
             ("node", *node == other.node),
             ("ingest", *ingest == other.ingest),
             ("detect", *detect == other.detect),
             ("rules", *rules == other.rules),
-            ("deadlines", *deadlines == other.deadlines),
+            ("deadlines", *deadlines == other.deadlines && *calendar == other.calendar),
             ("database", *database == other.database),
             ("recheck", *recheck == other.recheck),
             ("retention", *retention == other.retention),
-            ("grid", *grid == other.grid),
+            ("grid", *grid == other.grid && *areas == other.areas),
             ("zero_report", *zero_report == other.zero_report),
             ("evidence", *evidence == other.evidence),
             ("mqtt", *mqtt == other.mqtt),
@@ -76,6 +77,32 @@ mod tests {
         check("", camera, &[]);
         check(camera, "include = ['cameras/*.toml']\n", &[]);
         check("", "[ingest]\nlook_interval = '10s'\n", &[]);
+    }
+
+    #[test]
+    fn another_file_of_holidays_or_outlines_is_a_difference() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let path = write("gridwatch.toml", "[deadlines]\nholidays = ['days.csv']\n[grid]\nfiles = ['areas.geojson']\n");
+        let areas = |name: &str| {
+            format!(
+                r#"{{"type": "FeatureCollection", "features": [{{"type": "Feature", "properties": {{"code": "310104007", "name": "{name}"}},
+                "geometry": {{"type": "Polygon", "coordinates": [[[121.0, 31.0], [121.1, 31.0], [121.1, 31.1], [121.0, 31.0]]]}}}}]}}"#
+            )
+        };
+        write("days.csv", "date,day\n2027-01-01,off\n");
+        write("areas.geojson", &areas("斜土路街道"));
+        let running = Config::load(&path).unwrap().without_cameras();
+        let restart = || running.sections_for_restart(&Config::load(&path).unwrap());
+        assert_eq!(restart(), [""; 0]);
+        write("days.csv", "date,day\n2027-01-01,off\n2027-01-02,off\n");
+        assert_eq!(restart(), ["deadlines"]);
+        write("areas.geojson", &areas("徐家汇街道"));
+        assert_eq!(restart(), ["deadlines", "grid"]);
     }
 
     #[test]

@@ -92,7 +92,7 @@ pub enum CalendarError {
 }
 
 /// When people work, on the clocks of one time zone.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkCalendar {
     timezone: TimeZone,
     days: Vec<Day>,
