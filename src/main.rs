@@ -20,10 +20,21 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("gridwatch: {error:#}");
+            if error.is::<Stopped>() {
+                return ExitCode::from(STOPPED);
+            }
             error.downcast_ref::<Unmet>().map_or(ExitCode::FAILURE, |unmet| ExitCode::from(unmet.exit_status()))
         }
     }
 }
+
+/// The exit status of a program that was stopped before it had done its work, as shells have it.
+const STOPPED: u8 = 130;
+
+/// It was stopped before it had done its work.
+#[derive(Debug, thiserror::Error)]
+#[error("stopped before the end")]
+struct Stopped;
 
 fn start(cli: Cli) -> anyhow::Result<()> {
     let format = if cli.log_json { logging::Format::Json } else { logging::Format::Text };
@@ -44,6 +55,18 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Demo(arguments) => commands::demo::run(arguments, cancel).await,
         Command::Run { config } => commands::run::run(&config.path, cancel).await,
+        Command::Simulate(arguments) => commands::simulate::run(arguments, cancel).await,
+        Command::Platform(arguments) => commands::platform::run(arguments, cancel).await,
+        once => cancel.run_until_cancelled(Box::pin(run_once(once))).await.unwrap_or_else(|| Err(Stopped.into())),
+    }
+}
+
+/// Runs a command that ends by itself and has nothing to drain.
+async fn run_once(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Demo(_) | Command::Run { .. } | Command::Simulate(_) | Command::Platform(_) => {
+            unreachable!("they run until they are stopped")
+        }
         Command::Check { config, offline, timeout } => {
             let reach = if offline { Reach::Offline } else { Reach::Online };
             commands::check::run(&config.path, reach, timeout).await
@@ -111,8 +134,6 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
             tokio::task::spawn_blocking(move || commands::models::bench::run(&arguments)).await?
         }
         Command::Backtest(arguments) => commands::backtest::run(arguments).await,
-        Command::Simulate(arguments) => commands::simulate::run(arguments, cancel).await,
-        Command::Platform(arguments) => commands::platform::run(arguments, cancel).await,
     }
 }
 
@@ -130,7 +151,7 @@ fn cancel_on_signal(cancel: CancellationToken) -> std::io::Result<impl Future<Ou
                 tracing::info!("stopping; a second signal stops at once");
                 cancel.cancel();
             } else {
-                std::process::exit(130);
+                std::process::exit(i32::from(STOPPED));
             }
         }
     })

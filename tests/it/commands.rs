@@ -1,11 +1,15 @@
 //! The command line as its user meets it.
 
-use std::{fs, net::TcpListener, process::Output};
+use std::{
+    fs,
+    net::TcpListener,
+    process::{Output, Stdio},
+};
 
 use crate::support::{
     clip, free_address,
     mosquitto::Mosquitto,
-    program::{command, run},
+    program::{command, run, terminate},
     site::{self, Site},
 };
 
@@ -53,6 +57,15 @@ fn probe_tells_what_a_camera_sends_and_keeps_its_first_picture() {
     let refused = probe(&password);
     assert!(!refused.status.success());
     assert!(text(&refused).contains("password") && !text(&refused).contains("wr0ng-pass"), "{}", text(&refused));
+}
+
+#[test]
+fn one_signal_stops_what_would_take_long() {
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("rtsp://{}/silent", silent.local_addr().expect("an address"));
+    let mut probe = command().args(["probe", &url]).stderr(Stdio::null()).spawn().expect("gridwatch starts");
+    silent.accept().expect("it connects");
+    assert_eq!(terminate(&mut probe).code(), Some(130));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::{
     io::{BufRead as _, BufReader},
     net::SocketAddr,
     path::Path,
-    process::{Child, Command, Output, Stdio},
+    process::{Child, Command, ExitStatus, Output, Stdio},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -28,6 +28,13 @@ pub fn command() -> Command {
 /// Runs the program to its end.
 pub fn run(arguments: &[&str]) -> Output {
     command().args(arguments).output().expect("gridwatch starts")
+}
+
+/// Asks a program to stop, as systemd does, and gives its exit status.
+pub fn terminate(program: &mut Child) -> ExitStatus {
+    let pid = program.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().expect("kill").success());
+    wait_for("gridwatch to stop", Duration::from_secs(30), || program.try_wait().expect("a child"))
 }
 
 impl Program {
@@ -95,11 +102,9 @@ impl Program {
         assert!(Command::new("kill").args(["-HUP", &pid]).status().expect("kill").success());
     }
 
-    /// Asks it to stop, as systemd does, and gives its exit status.
-    pub fn stop(&mut self) -> std::process::ExitStatus {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().expect("kill").success());
-        wait_for("gridwatch to stop", Duration::from_secs(30), || self.child.try_wait().expect("a child"))
+    /// Asks it to stop, and gives its exit status.
+    pub fn stop(&mut self) -> ExitStatus {
+        terminate(&mut self.child)
     }
 }
 
