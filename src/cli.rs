@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::{Args, Parser, Subcommand};
 use domain::{CameraId, Cell, GridError, Kind, Millis, StreamRole, TicketId};
 
-use crate::evaluation::Renaming;
+use crate::{cameras::Write, evaluation::Renaming};
 
 /// Watches street cameras for illegal vending, exposed garbage and blocked lanes, and files tickets with evidence on
 /// the city's grid-management platform over MQTT.
@@ -100,6 +100,27 @@ pub struct ConfigArg {
         value_name = "FILE"
     )]
     pub path: PathBuf,
+}
+
+/// What to import.
+#[derive(Debug, Clone, Args)]
+pub struct ImportArgs {
+    /// The configuration file.
+    #[command(flatten)]
+    pub config: ConfigArg,
+    /// The file to read.
+    pub file: PathBuf,
+    /// Say what would be done, and write nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+impl ImportArgs {
+    /// Whether to write.
+    #[must_use]
+    pub fn write(&self) -> Write {
+        if self.dry_run { Write::DryRun } else { Write::Commit }
+    }
 }
 
 /// `gridwatch labels`.
@@ -219,17 +240,12 @@ pub enum CamerasCommand {
     /// empty), duty_grid, address, lon, lat, zone_id, zone_purpose, zone_polygon ("0.1 0.2; 0.6 0.2; 0.6 0.9"), zone_overlaps
     /// ("CAMERA/ZONE; ..."), ground_points ("0.1 0.9 121.4501 31.1902; ...": x, y, longitude, latitude) and ground_crs.
     Import {
-        /// The configuration file.
+        /// What to import.
         #[command(flatten)]
-        config: ConfigArg,
-        /// The CSV file.
-        file: PathBuf,
+        import: ImportArgs,
         /// The camera file to write; its cameras are updated by id, other cameras in it stay.
         #[arg(long, value_name = "FILE")]
         into: Option<PathBuf>,
-        /// Say what would be done, and write nothing.
-        #[arg(long)]
-        dry_run: bool,
         /// How to tell what became of the rows; a table leaves out unchanged ones.
         #[arg(long, value_enum, default_value_t = Format::Table)]
         format: Format,
@@ -308,17 +324,12 @@ pub enum SensorsCommand {
     /// Good rows are imported, bad ones are listed with their line and reason. Columns, in any order: id and measure (required),
     /// name, grid, duty_grid, address, lon, lat, camera, zone, silent_after, stuck_after.
     Import {
-        /// The configuration file.
+        /// What to import.
         #[command(flatten)]
-        config: ConfigArg,
-        /// The CSV file.
-        file: PathBuf,
+        import: ImportArgs,
         /// The file to write; its devices are updated by id, others in it stay.
         #[arg(long, value_name = "FILE")]
         into: Option<PathBuf>,
-        /// Say what would be done, and write nothing.
-        #[arg(long)]
-        dry_run: bool,
     },
     /// List the configured sensors, with what they said last and how they fare.
     List {
@@ -337,16 +348,7 @@ pub enum DutyCommand {
     /// required; place (6 to 15 digits), place_zh, place_en, days ("mon; tue"), hours ("22:00-06:00"), name_zh, name_en, codes
     /// ("CJT214-2007:05-05; SH-GRID:..."), dept_en, copies, copies_en, steps, steps_en, arrive, photos_open, photos_close, from, until (dates). Nothing is
     /// written unless every row is good; items that the file does not name stay as they are.
-    Import {
-        /// The configuration file.
-        #[command(flatten)]
-        config: ConfigArg,
-        /// The CSV file.
-        file: PathBuf,
-        /// Say what would change, and write nothing.
-        #[arg(long)]
-        dry_run: bool,
-    },
+    Import(ImportArgs),
     /// List the items in force.
     List {
         /// The configuration file.
@@ -382,17 +384,8 @@ pub enum GridCommand {
     /// Read outlines from a GeoJSON file (WGS 84; properties code, name, name_en; Polygon or MultiPolygon) into the data folder.
     ///
     /// Codes of 6 digits are districts (a city, ending in 00), of 9 streets, 12 communities, 15 cells. Nothing is written
-    /// unless the file is good and fits to what is there; areas that overlap are told.
-    Import {
-        /// The configuration file.
-        #[command(flatten)]
-        config: ConfigArg,
-        /// The GeoJSON file; one of the same name is replaced.
-        file: PathBuf,
-        /// Say what is in it, and write nothing.
-        #[arg(long)]
-        dry_run: bool,
-    },
+    /// unless the file is good and fits to what is there; areas that overlap are told, a file of the same name is replaced.
+    Import(ImportArgs),
     /// List the areas, with how many cameras each has.
     List {
         /// The configuration file.

@@ -4,7 +4,6 @@ use std::{process::ExitCode, time::Duration};
 
 use clap::Parser as _;
 use gridwatch::{
-    cameras::Write,
     cli::{
         CamerasCommand, Cli, Command, DutyCommand, GridCommand, LabelsCommand, ModelsCommand, SensorsCommand,
         TicketsCommand,
@@ -72,9 +71,8 @@ async fn run_once(command: Command) -> anyhow::Result<()> {
             commands::check::run(&config.path, reach, timeout).await
         }
         Command::Probe(arguments) => commands::probe::run(arguments).await,
-        Command::Cameras(CamerasCommand::Import { config, file, into, dry_run, format }) => {
-            let write = if dry_run { Write::DryRun } else { Write::Commit };
-            commands::cameras::run_import(&config.path, &file, into.as_deref(), write, format)
+        Command::Cameras(CamerasCommand::Import { import, into, format }) => {
+            commands::cameras::run_import(&import.config.path, &import.file, into.as_deref(), import.write(), format)
         }
         Command::Cameras(CamerasCommand::Probe(arguments)) => commands::cameras::run_probe(arguments).await,
         Command::Cameras(CamerasCommand::Reload { config }) => commands::cameras::run_reload(&config.path).await,
@@ -82,22 +80,19 @@ async fn run_once(command: Command) -> anyhow::Result<()> {
             commands::cameras::run_reference(&config.path, &id).await
         }
         Command::Cameras(CamerasCommand::List { config }) => commands::cameras::run_list(&config.path),
-        Command::Sensors(SensorsCommand::Import { config, file, into, dry_run }) => {
-            let write = if dry_run { Write::DryRun } else { Write::Commit };
-            commands::sensors::run_import(&config.path, &file, into.as_deref(), write)
+        Command::Sensors(SensorsCommand::Import { import, into }) => {
+            commands::sensors::run_import(&import.config.path, &import.file, into.as_deref(), import.write())
         }
         Command::Sensors(SensorsCommand::List { config }) => commands::sensors::run_list(&config.path).await,
-        Command::Duty(DutyCommand::Import { config, file, dry_run }) => {
-            let write = if dry_run { Write::DryRun } else { Write::Commit };
-            commands::duty::run_import(&config.path, &file, write).await
+        Command::Duty(DutyCommand::Import(import)) => {
+            commands::duty::run_import(&import.config.path, &import.file, import.write()).await
         }
         Command::Duty(DutyCommand::List { config, on, json }) => commands::duty::run_list(&config.path, on, json).await,
         Command::Duty(DutyCommand::Explain { config, kind, place, at }) => {
             commands::duty::run_explain(&config.path, &kind, &place, at.as_deref()).await
         }
-        Command::Grid(GridCommand::Import { config, file, dry_run }) => {
-            let write = if dry_run { Write::DryRun } else { Write::Commit };
-            commands::grid::run_import(&config.path, &file, write)
+        Command::Grid(GridCommand::Import(import)) => {
+            commands::grid::run_import(&import.config.path, &import.file, import.write())
         }
         Command::Grid(GridCommand::List { config }) => commands::grid::run_list(&config.path),
         Command::Grid(GridCommand::Locate { config, lon, lat }) => commands::grid::run_locate(&config.path, lon, lat),
