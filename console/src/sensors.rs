@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use alerts::{
     mqtt::Hearing,
-    sensor::{DeviceView, SourceView, State as Health, measure},
+    sensor::{DeviceView, Problem, SourceView, State as Health, measure},
 };
 use axum::{Extension, extract::State};
 use maud::{Markup, html};
@@ -111,7 +111,10 @@ fn device_table(console: &Console, visit: &Visit, devices: &[DeviceView]) -> Mar
                 }
                 td.number {
                     @if let Some(noted) = memory.latest.get(&device.measure) {
-                        (noted.value) " " (known.map_or("", |known| known.unit))
+                        @match known {
+                            Some(known) if known.is_state() => (t(if noted.value > 0.5 { Text::Yes } else { Text::No })),
+                            _ => { (noted.value) " " (known.map_or("", |known| known.unit)) }
+                        }
                     } @else { (none) }
                 }
                 td.number {
@@ -131,6 +134,11 @@ fn device_table(console: &Console, visit: &Visit, devices: &[DeviceView]) -> Mar
         }
     };
     table(lang, None, t(Text::Sensors), &columns, &rows)
+}
+
+/// What is wrong with a message, and its code in metrics.
+fn problem_words(problem: Problem, lang: Lang) -> Markup {
+    html! { span title=(problem.label()) { (Text::from(problem).of(lang)) } }
 }
 
 fn source_table(visit: &Visit, sources: &[SourceView]) -> Markup {
@@ -155,7 +163,7 @@ fn source_table(visit: &Visit, sources: &[SourceView]) -> Markup {
                 td { @if !source.name.is_empty() { (hearing_badge(&source.hearing, lang)) } }
                 td.number { (source.readings) }
                 td {
-                    @for (problem, n) in &source.problems { code { (problem.label()) } " " (n) " " }
+                    @for (problem, n) in &source.problems { div { (problem_words(*problem, lang)) " " (n) } }
                 }
             }
         }
@@ -180,7 +188,7 @@ fn problem_table(console: &Console, visit: &Visit, sources: &[SourceView]) -> Ma
                     td { (age(*at, visit.now, &console.time_zone, lang)) }
                     td { (source.name) }
                     td { code { (topic) } }
-                    td { code { (problem.label()) } }
+                    td { (problem_words(*problem, lang)) }
                     td { code { (payload) } }
                 }
             }
