@@ -27,8 +27,10 @@ impl Patience {
         if let Ok(done) = tokio::time::timeout(PATIENCE, &mut attempt).await {
             return done;
         }
-        let _hanging = Hanging::begin(&self.hanging);
-        attempt.await
+        let hanging = Hanging::begin(&self.hanging);
+        let done = attempt.await;
+        hanging.answered();
+        done
     }
 }
 
@@ -45,15 +47,21 @@ impl<'a> Hanging<'a> {
         }
         Self(hanging)
     }
+
+    /// The last that is answered says so for all.
+    fn answered(self) {
+        let is_last = self.0.load(Ordering::Relaxed) == 1;
+        drop(self);
+        if is_last {
+            tracing::info!("the database and the evidence folder answer again");
+        }
+    }
 }
 
 impl Drop for Hanging<'_> {
     fn drop(&mut self) {
         let others = self.0.fetch_sub(1, Ordering::Relaxed) - 1;
         metrics::gauge!("gridwatch_writes_hang").set(f64::from(others));
-        if others == 0 {
-            tracing::info!("the database and the evidence folder answer again");
-        }
     }
 }
 
