@@ -90,18 +90,18 @@ mod tests {
         let path = write("gridwatch.toml", "[deadlines]\nholidays = ['days.csv']\n[grid]\nfiles = ['areas.geojson']\n");
         let areas = |name: &str| {
             format!(
-                r#"{{"type": "FeatureCollection", "features": [{{"type": "Feature", "properties": {{"code": "310104007", "name": "{name}"}},
+                r#"{{"type": "FeatureCollection", "features": [{{"type": "Feature", "properties": {{"code": "310104", "name": "{name}"}},
                 "geometry": {{"type": "Polygon", "coordinates": [[[121.0, 31.0], [121.1, 31.0], [121.1, 31.1], [121.0, 31.0]]]}}}}]}}"#
             )
         };
         write("days.csv", "date,day\n2027-01-01,off\n");
-        write("areas.geojson", &areas("斜土路街道"));
+        write("areas.geojson", &areas("徐汇区"));
         let running = Config::load(&path).unwrap().without_cameras();
         let restart = || running.sections_for_restart(&Config::load(&path).unwrap());
         assert_eq!(restart(), [""; 0]);
         write("days.csv", "date,day\n2027-01-01,off\n2027-01-02,off\n");
         assert_eq!(restart(), ["deadlines"]);
-        write("areas.geojson", &areas("徐家汇街道"));
+        write("areas.geojson", &areas("徐汇"));
         assert_eq!(restart(), ["deadlines", "grid"]);
     }
 
