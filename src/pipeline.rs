@@ -95,6 +95,7 @@ enum Stage {
     Alerts,
     Timekeeper,
     Accountant,
+    Telemetry,
     Intake,
     Reporter,
     Publisher,
@@ -258,6 +259,14 @@ impl Pipeline {
             async move {
                 accountant.run(stop).await;
                 Ok(Stage::Accountant)
+            }
+        });
+
+        stages.spawn({
+            let (metrics, stop) = (metrics.clone(), stop.publisher.clone());
+            async move {
+                telemetry::upkeep(metrics, stop).await;
+                Ok(Stage::Telemetry)
             }
         });
 
