@@ -64,7 +64,7 @@ fn one_signal_stops_what_would_take_long() {
     let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("rtsp://{}/silent", silent.local_addr().expect("an address"));
     let mut probe = command().args(["probe", &url]).stderr(Stdio::null()).spawn().expect("gridwatch starts");
-    silent.accept().expect("it connects");
+    let _connection = silent.accept().expect("it connects");
     assert_eq!(terminate(&mut probe).code(), Some(130));
 }
 
