@@ -573,6 +573,13 @@ async fn a_first_seen_picture_that_cannot_be_decoded_is_kept_as_it_came() {
     assert_eq!(ticket.evidence.len(), 4);
 }
 
+/// A metric without labels; 0 where it was not told yet.
+fn figure(figures: &metrics_exporter_prometheus::PrometheusHandle, name: &str) -> u32 {
+    let text = figures.render();
+    let mut values = text.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    values.next().map_or(0, |n| n.parse().expect("a number"))
+}
+
 #[tokio::test]
 async fn nothing_is_lost_while_the_disk_refuses() {
     let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
@@ -588,12 +595,7 @@ async fn nothing_is_lost_while_the_disk_refuses() {
         // More looks than any queue holds: they go on while the ticket waits for the disk.
         send(sender, looks(Some(CAR), 0..100).chain(looks(None, 100..120))).await;
         let deadline = Instant::now() + Duration::from_secs(30);
-        let failures = || {
-            let figures = figures.render();
-            let line = figures.lines().find_map(|line| line.strip_prefix("gridwatch_write_failures_total "));
-            line.map_or(0, |n| n.parse::<u32>().expect("a number"))
-        };
-        while failures() < 2 {
+        while figure(&figures, "gridwatch_write_failures_total") < 2 {
             assert!(Instant::now() < deadline, "it was not tried again");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
@@ -632,12 +634,7 @@ async fn a_database_that_hangs_is_told_and_then_nothing_is_lost() {
         let frozen = server.freeze();
         send(sender, looks(Some(CAR), 0..20).chain(looks(None, 20..40))).await;
         let deadline = Instant::now() + Duration::from_secs(30);
-        let hang = || {
-            let figures = figures.render();
-            let line = figures.lines().find_map(|line| line.strip_prefix("gridwatch_writes_hang "));
-            line.map_or(0, |n| n.parse::<u32>().expect("a number"))
-        };
-        while hang() == 0 {
+        while figure(&figures, "gridwatch_writes_hang") == 0 {
             assert!(Instant::now() < deadline, "nobody says that it hangs");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
