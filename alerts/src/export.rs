@@ -11,7 +11,7 @@ use crate::{
     case::State,
     duty::CaseCode,
     kinds::kind_info,
-    store::{Extract, Store},
+    store::{CaseTimes, Extract, Store},
     streets::StreetNames,
     ticket::Ticket,
 };
@@ -83,8 +83,9 @@ pub async fn rows(
         // A ticket that opens meanwhile moves all others on by one.
         tickets.retain(|ticket| seen.insert(ticket.id()));
         let ids: Vec<_> = tickets.iter().map(Ticket::id).collect();
-        let sent = store.dispatch_times(&ids).await?;
-        rows.extend(tickets.iter().map(|ticket| row(ticket, sent.get(&ticket.id()).copied(), books)));
+        let times = store.case_times(&ids).await?;
+        let of = |ticket: &Ticket| times.get(&ticket.id()).copied().unwrap_or_default();
+        rows.extend(tickets.iter().map(|ticket| row(ticket, of(ticket), books)));
         if rows.len() > most {
             return Ok(None);
         }
@@ -96,7 +97,7 @@ pub async fn rows(
 
 /// A ticket as a row.
 #[must_use]
-pub fn row(ticket: &Ticket, dispatched_at: Option<Timestamp>, books: Books<'_>) -> Row {
+pub fn row(ticket: &Ticket, times: CaseTimes, books: Books<'_>) -> Row {
     let (incident, route) = (&ticket.incident, ticket.route.as_deref());
     let info = kind_info(&incident.kind);
     let codes: Vec<CaseCode> = match (route, info) {
@@ -115,7 +116,7 @@ pub fn row(ticket: &Ticket, dispatched_at: Option<Timestamp>, books: Books<'_>) 
     [
         state(ticket).to_owned(),
         ticket.case.case_no().map_or_else(|| ticket.id().to_string(), str::to_owned),
-        "视频上报".to_owned(),
+        incident.case_source().to_owned(),
         time(incident.first_seen),
         level.map_or_else(String::new, |level| level.zh().to_owned()),
         "事件".to_owned(),
@@ -125,15 +126,10 @@ pub fn row(ticket: &Ticket, dispatched_at: Option<Timestamp>, books: Books<'_>) 
         place.and_then(|place| place.grid.street()).map_or_else(String::new, |code| books.streets.zh(code).to_owned()),
         place.map_or_else(String::new, |place| place.address.clone()),
         books.filed_by.to_owned(),
-        dispatched_at.map_or_else(String::new, time),
+        times.dispatched_at.map_or_else(String::new, time),
         ticket.case.dept().or(route.map(|route| route.task.dept.zh())).unwrap_or_default().to_owned(),
         route.map_or_else(String::new, |route| route.task.third_dept.zh().to_owned()),
-        ticket
-            .clocks
-            .as_ref()
-            .and_then(|clocks| clocks.solved_at())
-            .or(ticket.cleared_at)
-            .map_or_else(String::new, time),
+        times.closed_at.filter(|_| ticket.case.state() == State::Closed).map_or_else(String::new, time),
     ]
 }
 

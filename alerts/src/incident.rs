@@ -226,6 +226,14 @@ pub struct Incident {
     pub sensed: Option<Box<Sensed>>,
 }
 
+impl Incident {
+    /// Where the case comes from, as the city's platform calls it (案件来源).
+    #[must_use]
+    pub fn case_source(&self) -> &'static str {
+        if self.sensed.is_some() { "物联感知上报" } else { "视频上报" }
+    }
+}
+
 /// The readings that showed a problem.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Sensed {

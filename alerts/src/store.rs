@@ -59,7 +59,7 @@ pub use cases::{HistoryLine, Origin, Resent, Ruled, Ruling};
 pub use clocks::Rewound;
 pub use config::DatabaseConfig;
 pub use database::{Database, Server};
-pub use export::Extract;
+pub use export::{CaseTimes, Extract};
 pub use figures::Scope;
 pub use outbox::Refused;
 pub use retention::{Expired, Hold, Kinds, Release, Removed};

@@ -32,6 +32,15 @@ pub struct Extract {
     pub offset: u32,
 }
 
+/// When what happened to a case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CaseTimes {
+    /// When a unit was last sent.
+    pub dispatched_at: Option<Timestamp>,
+    /// When it was last closed. One that was opened again is not closed any more.
+    pub closed_at: Option<Timestamp>,
+}
+
 impl Store {
     /// Tickets by a stretch of time, newest first.
     ///
@@ -51,22 +60,24 @@ impl Store {
         self.load(query).await
     }
 
-    /// When a unit was last sent to each of these tickets; those to which none was are absent.
+    /// When a unit was last sent to each of these tickets, and when it was last closed; those to which neither happened are
+    /// absent.
     ///
     /// # Errors
     /// When the database fails or a row is damaged.
-    pub async fn dispatch_times(&self, ids: &[TicketId]) -> Result<BTreeMap<TicketId, Timestamp>, AlertsError> {
+    pub async fn case_times(&self, ids: &[TicketId]) -> Result<BTreeMap<TicketId, CaseTimes>, AlertsError> {
         if ids.is_empty() {
             return Ok(BTreeMap::new());
         }
         let mut query = Sql::new(
-            "SELECT ticket AS id, MAX(COALESCE(decided_at, at)) AS dispatched_at FROM case_events \
-             WHERE event = 'dispatched' AND ticket IN ",
+            "SELECT ticket AS id, MAX(CASE WHEN event = 'dispatched' THEN COALESCE(decided_at, at) END) AS dispatched_at, \
+             MAX(CASE WHEN event = 'closed' THEN COALESCE(decided_at, at) END) AS closed_at FROM case_events \
+             WHERE event IN ('dispatched', 'closed') AND ticket IN ",
         );
         query.bind_all(ids.iter().map(ToString::to_string)).push(" GROUP BY ticket");
         let rows = query.query().fetch_all(&self.readers).await;
-        let rows = rows.map_err(self.failed("read when units were sent"))?;
-        rows.iter().map(|row| TicketRow::new(row, "id")?.to_dispatch_time()).collect()
+        let rows = rows.map_err(self.failed("read when units were sent and cases closed"))?;
+        rows.iter().map(|row| TicketRow::new(row, "id")?.to_case_times()).collect()
     }
 
     /// These tickets, as far as they are there, newest first.

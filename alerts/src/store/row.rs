@@ -6,7 +6,7 @@ use domain::{Millis, Rect, TicketId, Timestamp};
 use serde::{Serialize, de::DeserializeOwned};
 use sqlx::{Any, Decode, Row as _, Type, any::AnyRow};
 
-use super::{HistoryLine, Hold, Refused, Release};
+use super::{CaseTimes, HistoryLine, Hold, Refused, Release};
 use crate::{
     AlertsError,
     case::{Case, Change, Reason, State},
@@ -166,8 +166,9 @@ impl<'r> TicketRow<'r> {
     }
 
     /// With its ticket.
-    pub(super) fn to_dispatch_time(&self) -> Result<(TicketId, Timestamp), AlertsError> {
-        Ok((self.to_id()?, self.time("dispatched_at")?))
+    pub(super) fn to_case_times(&self) -> Result<(TicketId, CaseTimes), AlertsError> {
+        let (dispatched_at, closed_at) = (self.optional_time("dispatched_at")?, self.optional_time("closed_at")?);
+        Ok((self.to_id()?, CaseTimes { dispatched_at, closed_at }))
     }
 
     /// With what tells its place in the order.

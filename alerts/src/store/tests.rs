@@ -442,8 +442,8 @@ async fn what_happens_to_a_case_is_written_with_its_history_and_messages() {
     );
     assert_eq!(history[3].change.reason, Some(Reason::new("legal")));
     let nobody = TicketId::derive(Timestamp(1), b"no");
-    let sent: Vec<_> = store.dispatch_times(&[nobody, t.id()]).await.expect("read").into_iter().collect();
-    assert_eq!(sent, [(t.id(), Timestamp(1_500))]);
+    let times: Vec<_> = store.case_times(&[nobody, t.id()]).await.expect("read").into_iter().collect();
+    assert_eq!(times, [(t.id(), CaseTimes { dispatched_at: Some(Timestamp(1_500)), closed_at: None })]);
     assert_eq!((history[3].change.at, history[3].change.decided_at), (Timestamp(3_000), Some(Timestamp(2_500))));
     let topics: Vec<_> = store.outbox_next(0, 10).await.expect("read").into_iter().map(|q| q.message).collect();
     assert_eq!(topics, [ticket_message("t"), ticket_message("1"), ticket_message("2")]);
@@ -462,6 +462,8 @@ async fn a_message_counts_once_and_what_cannot_be_becomes_a_problem() {
     store.open_ticket(&t, &[]).await.expect("written");
     let closed = || verdict(VerdictKind::Closed, 1_500);
     assert!(matches!(hear(store, "1", t.id(), 2_000, closed()).await, Ruled::Applied { .. }));
+    let times = store.case_times(&[t.id()]).await.expect("read");
+    assert_eq!(times[&t.id()], CaseTimes { dispatched_at: None, closed_at: Some(Timestamp(1_500)) });
     assert_eq!(hear(store, "1", t.id(), 2_001, closed()).await, Ruled::Repeated);
     assert_eq!(hear(store, "2", t.id(), 2_002, closed()).await, Ruled::Nothing);
     let refused = hear(store, "3", t.id(), 2_003, verdict(VerdictKind::Handling, 1_600)).await;

@@ -28,7 +28,7 @@ pub fn opening_messages(ticket: &Ticket, node: &Node) -> Vec<OutgoingMessage> {
     let frame = ticket.evidence.iter().find(|e| e.role == EvidenceRole::Confirming).map(|e| (e.width, e.height));
     let data = TicketData {
         ticket_id: ticket.id().to_string(),
-        case_source: if incident.sensed.is_some() { "物联感知上报" } else { "视频上报" },
+        case_source: incident.case_source(),
         case_attribute: "事件",
         event: wire.event(),
         place: wire.place(),
