@@ -114,6 +114,7 @@ impl Street {
             source: LookSource::Detector,
             model: self.model.clone(),
             doubt: None,
+            learning: false,
             frame: Frame { camera, sampled_at, access_unit, picture },
         }
     }

@@ -11,7 +11,7 @@ use detect::{
     CloseUps, DetectConfig, DetectError, Detectors, Gauge, Health, HealthConfig, Manner, Scene, SceneConfig, Scratch,
     scene::{Need, Outcome, Seen},
 };
-use domain::{Ailment, CameraId, Frame, Look, LookSource, Picture, Polygon, Timestamp};
+use domain::{Ailment, CameraId, Detection, Frame, Look, LookSource, Picture, Polygon, Timestamp};
 use ingest::{Occasion, StreamConfig};
 use metrics::counter;
 use tracing::info;
@@ -80,8 +80,26 @@ impl Sights {
         let mut before = std::mem::take(&mut *by_camera);
         for camera in cameras {
             let next = Sight::new(&self.config, camera);
-            let sight = before.remove(&camera.id).filter(|sight| sight.is_like(&next));
-            by_camera.insert(camera.id.clone(), sight.unwrap_or_else(|| Arc::new(next)));
+            let sight = match before.remove(&camera.id) {
+                Some(sight) if sight.is_like(&next) => sight,
+                // It is looked at otherwise, and what stands there stands on.
+                Some(sight) => {
+                    let standing = sight.lock().scene.standing().cloned().collect();
+                    next.lock().scene.expect(standing);
+                    Arc::new(next)
+                }
+                None => Arc::new(next),
+            };
+            by_camera.insert(camera.id.clone(), sight);
+        }
+    }
+
+    /// Tells cameras that were not looked at yet what stands in their views from before.
+    pub fn expect(&self, standing: HashMap<CameraId, Vec<Detection>>) {
+        for (camera, things) in standing {
+            if let Some(sight) = self.get(&camera) {
+                sight.lock().scene.expect(things);
+            }
         }
     }
 
@@ -273,7 +291,7 @@ impl Looker {
             Occasion::Routine => Need::IfChanged,
         };
         let (detectors, models) = (&mut self.detectors, &sight.models);
-        let Seen { detections, outcome, relearn } =
+        let Seen { detections, outcome, relearn, learning } =
             scene.look(&frame.picture, frame.sampled_at, need, &mut self.scratch, |picture, why| {
                 close_ups.look(detectors, models, picture, why != Outcome::Unfinished)
             })?;
@@ -300,6 +318,7 @@ impl Looker {
             source: if outcome == Outcome::Unchanged { LookSource::Unchanged } else { LookSource::Detector },
             model,
             doubt,
+            learning,
             frame,
         };
         let reference = if takes { ReferenceOf::ThisLook } else { ReferenceOf::Another };

@@ -27,7 +27,7 @@ use alerts::{
     ticket::{CameraInfo, Ticket},
     timekeeper::Timekeeper,
     wire::Node,
-    zero_report::{LookLedger, Reporter, WatchedCamera, WatchedCameras},
+    zero_report::{LookLedger, Reporter, ReportsOwed, WatchedCamera, WatchedCameras},
 };
 use anyhow::{Context as _, bail};
 use console::{Console, LookVitals, Vitals};
@@ -136,6 +136,7 @@ impl Pipeline {
         let mut core = Core::new(&config.rules, timezone.clone(), zones)?;
         core.set_permits(config.permits.clone())?;
         core.set_grounds(grounds(&config.cameras));
+        sights.expect(remembered.standing());
         remembered.restore(&mut core);
 
         let broker = match &config.mqtt.url {
@@ -355,6 +356,7 @@ impl Pipeline {
                 }
             }),
             sensors: sensor_board,
+            reports_owed: ReportsOwed::new(&config.zero_report, timezone.clone()),
             streets: config.load_grid(Path::new("the configuration"))?.street_names(),
             public_url: config.console.public_url.clone(),
             node: config.node.id.clone(),

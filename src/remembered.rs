@@ -1,6 +1,9 @@
 //! The database at the start: waited for, claimed, and asked for what the rules must know of the time before.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant, SystemTime},
+};
 
 use alerts::{
     AlertsError,
@@ -9,7 +12,7 @@ use alerts::{
     store::{Database, Store},
 };
 use anyhow::bail;
-use domain::{Millis, Timestamp};
+use domain::{CameraId, Detection, Millis, Timestamp};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -27,6 +30,15 @@ pub(crate) struct Remembered {
 }
 
 impl Remembered {
+    /// What stands before each camera and has no name but that of a ticket.
+    pub(crate) fn standing(&self) -> HashMap<CameraId, Vec<Detection>> {
+        let mut standing: HashMap<CameraId, Vec<Detection>> = HashMap::new();
+        for ticket in self.open.iter().chain(self.ended.iter().map(|(ticket, ..)| ticket)) {
+            standing.entry(ticket.camera.clone()).or_default().extend(ticket.standing.iter().cloned());
+        }
+        standing
+    }
+
     /// Tells it to the rules.
     pub(crate) fn restore(self, core: &mut Core) {
         core.restore(self.open);

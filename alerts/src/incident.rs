@@ -2,8 +2,8 @@
 //! values, so that the same inputs give the same tickets.
 
 use domain::{
-    CameraId, Detection, DeviceId, GroundPoint, Kind, Look, LookSource, Millis, ModelRef, Polygon, Rect, TicketId,
-    Timestamp, ZoneId,
+    CameraId, Detection, DeviceId, GroundPoint, Kind, Look, LookSource, Millis, ModelRef, PERSON, Polygon, Rect,
+    STANDING, TicketId, Timestamp, ZoneId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -113,6 +113,8 @@ pub struct Observation<'a> {
     pub model: &'a ModelRef,
     /// Whether something seems to be wrong with what the camera shows: then the look does not show that a place is clear.
     pub in_doubt: bool,
+    /// Whether the view is still being learnt: then the look does not show that what has no name is gone.
+    pub learning: bool,
 }
 
 impl<'a> From<&'a Look> for Observation<'a> {
@@ -123,6 +125,7 @@ impl<'a> From<&'a Look> for Observation<'a> {
             source: look.source,
             model: &look.model,
             in_doubt: look.doubt.is_some(),
+            learning: look.learning,
         }
     }
 }
@@ -232,6 +235,16 @@ impl Incident {
     pub fn case_source(&self) -> &'static str {
         if self.sensed.is_some() { "物联感知上报" } else { "视频上报" }
     }
+
+    /// The things that make it up, where only the learnt view told of them; none where a model had a name for one. People who
+    /// stay there are none of them.
+    #[must_use]
+    pub fn standing(&self) -> Vec<Detection> {
+        let is = |thing: &Detection, label: &str| thing.group.as_str() == label;
+        let things: Vec<&Detection> = self.things.iter().filter(|thing| !is(thing, PERSON)).collect();
+        let nameless = things.iter().all(|thing| is(thing, STANDING));
+        things.into_iter().filter(|_| nameless).cloned().collect()
+    }
 }
 
 /// The readings that showed a problem.
@@ -266,6 +279,10 @@ pub struct OpenTicket {
     pub first_seen: Timestamp,
     /// When it was last seen, as far as was written down.
     pub last_seen: Timestamp,
+    /// The rule that opened it, by its name.
+    pub rule: String,
+    /// What the learnt view alone told of it; none where a model had a name for some of it.
+    pub standing: Vec<Detection>,
 }
 
 /// What the rule core wants done.
@@ -328,7 +345,7 @@ pub enum Effect {
         /// When it was held to be gone.
         cleared_at: Timestamp,
     },
-    /// A problem still stands long after it was told: another picture belongs to its ticket.
+    /// Another picture belongs to a problem's ticket.
     Again {
         /// The ticket.
         ticket: TicketId,
@@ -336,6 +353,8 @@ pub enum Effect {
         camera: CameraId,
         /// When.
         seen_at: Timestamp,
+        /// Why.
+        why: Further,
     },
     /// A problem whose ticket was closed still stands, or one that was gone a short while is there again: the ticket goes on,
     /// no new one opens.
@@ -354,6 +373,17 @@ pub enum Effect {
         /// How often.
         pace: Pace,
     },
+}
+
+/// Why a ticket gets further pictures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Further {
+    /// Its problem still stands, long after it was told.
+    StillThere,
+    /// Further things have stood there for as long as its rule wants one to.
+    MoreThings,
+    /// Another camera sees it, too.
+    OtherView,
 }
 
 /// What a look shows of a ticket's place.

@@ -30,7 +30,7 @@ use crate::{
     annotate::Annotator,
     clocks::Timetable,
     evidence::{EvidenceConfig, EvidenceStore},
-    incident::{Effect, Ending, Incident, Input, Pace, SuspectId, Zone},
+    incident::{Effect, Ending, Further, Incident, Input, Pace, SuspectId, Zone},
     recheck::Outcome,
     rules::{Core, Permit},
     store::{Store, Touch},
@@ -258,7 +258,7 @@ impl Service {
             district,
             full_resolution: setup.full_resolution,
             paces: setup.paces,
-            second_looks: SecondLooks::new(setup.rechecking.config, setup.rechecking.look_now, setup.clock),
+            second_looks: SecondLooks::new(setup.rechecking.config, setup.rechecking.look_now),
             due: setup.rechecking.due,
             first_seen: HashMap::new(),
             first_seen_bytes: 0,
@@ -506,11 +506,12 @@ impl Watch {
                         angle,
                     }))));
                 }
-                Effect::Again { ticket, camera, seen_at } => {
+                Effect::Again { ticket, camera, seen_at, why } => {
                     let angle = self.angle(&camera, ticket);
                     cases.push(Case::Change(Change::Again(Box::new(Sight {
                         ticket,
                         seen_at,
+                        why,
                         look: look.cloned(),
                         angle,
                     }))));
@@ -520,6 +521,7 @@ impl Watch {
                     cases.push(Case::Change(Change::CameBack(Box::new(Sight {
                         ticket,
                         seen_at,
+                        why: Further::StillThere,
                         look: look.cloned(),
                         angle,
                     }))));

@@ -105,6 +105,7 @@ fn migrations(database: &Database) -> Vec<Migration> {
         (8, "views", include_str!("../migrations/0008_views.sql")),
         (9, "figures", include_str!("../migrations/0009_figures.sql")),
         (10, "problems", include_str!("../migrations/0010_problems.sql")),
+        (11, "standing", include_str!("../migrations/0011_standing.sql")),
     ];
     scripts
         .into_iter()

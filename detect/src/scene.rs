@@ -18,7 +18,7 @@ mod standing;
 #[cfg(test)]
 mod tests;
 
-use domain::{Detection, Millis, Picture, Timestamp};
+use domain::{Detection, Millis, Picture, STANDING, Timestamp};
 
 pub use self::{background::Relearn, gate::Outcome};
 use self::{
@@ -51,6 +51,8 @@ pub struct Seen {
     pub outcome: Outcome,
     /// Why the scene is being learnt anew from this look on, if it is.
     pub relearn: Option<Relearn>,
+    /// Whether the scene was not learnt yet when this look came, so that nothing new in it can be told.
+    pub learning: bool,
 }
 
 /// What one thread looks with, for all cameras in turn: buffers that grow to the largest picture and hold nothing of a
@@ -84,6 +86,17 @@ impl Scene {
     #[must_use]
     pub fn is_learnt(&self) -> bool {
         self.background.is_learnt()
+    }
+
+    /// Tells a view of which nothing is known yet what stands in it from before: things of class `standing`, which then do not
+    /// become part of the scene that is learnt.
+    pub fn expect(&mut self, things: Vec<Detection>) {
+        self.background.expect(things);
+    }
+
+    /// What stands there and has no name.
+    pub fn standing(&self) -> impl Iterator<Item = &Detection> {
+        self.background.standing().iter().filter(|thing| thing.class.as_str() == STANDING)
     }
 
     /// One look at `picture`, taken at `at`; `detect` runs the detector, is told why, and is called
@@ -120,12 +133,13 @@ impl Scene {
         self.last_look = Some(at);
         self.size = size;
         let known = self.gate.detections();
+        let was_learnt = self.is_learnt();
         let relearn = self.background.look(&self.config.standing, sampler, profile, seconds, known, opened);
         let mut detections = known.to_vec();
         if self.config.standing.enabled {
             detections.extend(self.background.standing().iter().cloned());
             detections.sort_by(|a, b| b.score.total_cmp(&a.score));
         }
-        Ok(Seen { detections, outcome, relearn })
+        Ok(Seen { detections, outcome, relearn, learning: !(was_learnt && self.is_learnt()) })
     }
 }

@@ -14,6 +14,9 @@ pub const STANDING: &str = "standing";
 /// stands there is sure.
 pub const OCCUPIED: &str = "occupied";
 
+/// The group of people in model manifests.
+pub const PERSON: &str = "person";
+
 /// A class, a score and a box in one look.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Detection {
@@ -68,6 +71,9 @@ pub struct Look {
     /// What seems to be wrong with what the camera shows, though it may not be believed yet: this look proves that nothing
     /// is there no more than one of a camera that is known to be unfit.
     pub doubt: Option<CameraFault>,
+    /// Whether the view is still being learnt, so that what has no name cannot be told: this look does not prove that such a
+    /// thing is gone.
+    pub learning: bool,
     /// The picture; alerts keeps of it only the encoded bytes, and only for an open sighting.
     pub frame: Frame,
 }

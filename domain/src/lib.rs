@@ -16,7 +16,7 @@ pub mod secret;
 pub mod time;
 
 pub use camera::{CameraReport, CameraState, DecodeMode};
-pub use detection::{Detection, Look, LookSource, ModelRef, OCCUPIED, STANDING};
+pub use detection::{Detection, Look, LookSource, ModelRef, OCCUPIED, PERSON, STANDING};
 pub use geometry::{GeometryError, Point, Polygon, Rect};
 pub use grid::{Cell, GridError, Place};
 pub use ground::{ControlPoint, ControlPoints, Crs, Fit, Ground, GroundError, GroundPoint};

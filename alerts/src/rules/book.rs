@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use domain::{Detection, Kind, Label, Millis, Rect, Timestamp};
+use domain::{Detection, Label, Millis, Rect, Timestamp};
 use jiff::tz::TimeZone;
 
 use super::{
@@ -10,7 +10,7 @@ use super::{
     known::PERSON,
     permit::Permits,
 };
-use crate::incident::{RuleRef, Zone};
+use crate::incident::{OpenTicket, RuleRef, Zone};
 
 /// How long something may stand in front of a thing before it is another thing that comes into sight again.
 const HIDDEN: Millis = Millis::mins(2);
@@ -65,12 +65,14 @@ impl Book {
         })
     }
 
-    /// The rule that watches a restored ticket: of its kind, and holding in its zone where there is one.
-    pub(super) fn rule_for(&self, kind: &Kind, zone: Option<&Zone>) -> Option<usize> {
-        let of_kind = |r: &&Armed| r.rule.kind == *kind;
+    /// The rule that watches a restored ticket: the one that opened it, else one of its kind, if possible one that holds in its
+    /// zone.
+    pub(super) fn rule_for(&self, ticket: &OpenTicket, zones: &[Zone]) -> Option<usize> {
+        let zone = zones.iter().find(|zone| zone.id == ticket.zone);
+        let of_kind = |r: &Armed| r.rule.kind == ticket.kind;
         let fits = |r: &Armed| zone.is_some_and(|zone| r.rule.zones.contains(&zone.purpose));
-        let best = self.rules.iter().position(|r| of_kind(&r) && fits(r));
-        best.or_else(|| self.rules.iter().position(|r| of_kind(&r)))
+        let first = |holds: &dyn Fn(&Armed) -> bool| self.rules.iter().position(|r| of_kind(r) && holds(r));
+        first(&|r| r.reference.id == ticket.rule).or_else(|| first(&fits)).or_else(|| first(&|_| true))
     }
 
     /// Whether some rule is about things that are called so.

@@ -4,16 +4,14 @@
 //! thing, also in the looks in which the detector misses it: a parked car must not be goods on the road in three of ten
 //! looks. Goods and garbage are not remembered so: there a standing foreground says no more and no less than they do.
 
+pub(super) use domain::{PERSON, STANDING};
+
 use domain::{Detection, Label, OCCUPIED, Point, Rect};
 
 use super::{people::People, sighting::Sightings};
 
-/// What people are called in model manifests.
-pub(super) const PERSON: &str = "person";
 /// Planters are street furniture to a city and "goods" to a detector.
 pub(super) const PLANTS: &[&str] = &["potted plant", "vase"];
-/// The class of what the scene reports.
-pub(super) const STANDING: &str = "standing";
 /// What a standing foreground may stand for without being another thing.
 const ALIKE: [&str; 2] = ["goods", "garbage"];
 /// Share of a standing foreground that known things must cover to be it.

@@ -9,12 +9,14 @@ use super::{
     sighting::SightingId,
     window::{Sample, Window},
 };
-use crate::incident::{Effect, Ending, Incident, Sight, SuspectId};
+use crate::incident::{Effect, Ending, Further, Incident, Sight, SuspectId};
 
 /// How often a ticket that still stands is worth a word.
 const REPORT_EVERY: Millis = Millis::secs(60);
 /// How long a cluster may take to show that it stands, before its first hit.
 const SETTLING: Millis = Millis::secs(30);
+/// Pictures that a ticket gets for further things.
+const MOST_PICTURES: u8 = 5;
 
 /// One problem at one place of one camera's view. Its identity is kind and place, not the things that make it up.
 #[derive(Debug)]
@@ -28,6 +30,8 @@ pub(super) struct Problem {
     pub(super) place: Rect,
     /// The single things of its ticket; none where a cluster is one, and where a restart has forgotten them.
     pub(super) things: Vec<Rect>,
+    /// Whether only the learnt view told of it: a view that is being learnt cannot show that it is gone.
+    pub(super) nameless: bool,
     pub(super) stage: Stage,
 }
 
@@ -110,6 +114,18 @@ pub(super) struct Watch {
     pub(super) absent_for: Millis,
     /// Looks in a row that showed the place without it.
     pub(super) absent_looks: u32,
+    more: More,
+}
+
+/// How many things a ticket has told of, and whether there are more by now.
+#[derive(Debug, Default)]
+struct More {
+    /// The most that it has told of; none before the first look at it.
+    told: usize,
+    /// Observed time since which there are more, and when a look showed that last.
+    since: Option<(Millis, Millis)>,
+    /// Pictures that it had for it.
+    pictures: u8,
 }
 
 /// What happens to a problem.
@@ -121,8 +137,8 @@ pub(super) enum Event {
     Confirmed(Box<Incident>),
     /// It satisfies its rule, and another view has a place for it.
     Joined(Box<Abroad>, Box<Incident>),
-    /// This look shows it, here.
-    Present(Rect),
+    /// This look shows it: so many things, and where.
+    Present(usize, Rect),
     /// This look shows its place without it; so much observed time passed since the look before.
     Absent(Millis, Others),
     /// Another view of its ticket says so.
@@ -205,15 +221,15 @@ impl Suspicion {
 impl Problem {
     /// The problem after `event`; none where it is forgotten.
     pub(super) fn on(self, event: Event, at: &At<'_>, out: &mut Vec<Effect>) -> Option<Self> {
-        let (place, things) = match &event {
+        let (place, things, nameless) = match &event {
             Event::Confirmed(incident) | Event::Joined(_, incident) => {
                 let single = incident.things.iter().filter(|_| !at.rule.is_of_clusters());
-                (incident.bbox, single.map(|thing| thing.bbox).collect())
+                (incident.bbox, single.map(|thing| thing.bbox).collect(), !incident.standing().is_empty())
             }
-            _ => (self.place, self.things),
+            _ => (self.place, self.things, self.nameless),
         };
         let stage = self.stage.on(event, &self.kind, at, out)?;
-        Some(Self { place, things, stage, ..self })
+        Some(Self { place, things, nameless, stage, ..self })
     }
 
     /// Whether what stands at `bbox` is part of it.
@@ -224,7 +240,15 @@ impl Problem {
 
 impl Watch {
     pub(super) fn new(ticket: TicketId, last_seen: Timestamp, reported: Option<Millis>) -> Self {
-        Self { ticket, last_seen, reported, told: None, absent_for: Millis::ZERO, absent_looks: 0 }
+        Self {
+            ticket,
+            last_seen,
+            reported,
+            told: None,
+            absent_for: Millis::ZERO,
+            absent_looks: 0,
+            more: More::default(),
+        }
     }
 
     fn present(&mut self, now: Timestamp) {
@@ -267,8 +291,28 @@ impl Watch {
         }
     }
 
-    fn again(&self, at: &At<'_>) -> Effect {
-        Effect::Again { ticket: self.ticket, camera: at.camera.clone(), seen_at: at.now }
+    fn again(&self, at: &At<'_>, why: Further) -> Effect {
+        Effect::Again { ticket: self.ticket, camera: at.camera.clone(), seen_at: at.now, why }
+    }
+}
+
+impl More {
+    /// Takes in that a look shows so many things; whether there have been more than were told of for long enough to tell. A look
+    /// now and then that misses one does not matter.
+    fn look(&mut self, things: usize, at: &At<'_>) -> bool {
+        if self.told == 0 {
+            self.told = things;
+        }
+        if things <= self.told || self.pictures >= MOST_PICTURES {
+            self.since = self.since.filter(|(_, last)| at.clock.0 - last.0 <= at.rule.max_gap.0);
+            return false;
+        }
+        let (since, _) = *self.since.insert((self.since.map_or(at.clock, |(since, _)| since), at.clock));
+        let stand = at.clock.0 - since.0 >= at.rule.dwell.0;
+        if stand {
+            (self.told, self.since, self.pictures) = (things, None, self.pictures + 1);
+        }
+        stand
     }
 }
 
@@ -310,7 +354,7 @@ impl Stage {
                 out.push(Effect::Confirmed { suspect: suspicion.id, incident });
                 Some(Self::Ticketed(watch))
             }
-            (Self::Ticketed(mut watch), Event::Present(bbox)) => {
+            (Self::Ticketed(mut watch), Event::Present(things, bbox)) => {
                 watch.present(at.now);
                 if watch.reported.is_none_or(|last| at.clock.0 - last.0 >= REPORT_EVERY.0) {
                     watch.reported = Some(at.clock);
@@ -322,7 +366,9 @@ impl Stage {
                 watch.told = Some(told);
                 if at.now.since(told) >= at.rule.realarm {
                     watch.told = Some(at.now);
-                    out.push(watch.again(at));
+                    out.push(watch.again(at, Further::StillThere));
+                } else if watch.more.look(things, at) {
+                    out.push(watch.again(at, Further::MoreThings));
                 }
                 Some(Self::Ticketed(watch))
             }
@@ -401,13 +447,13 @@ impl Stage {
                     Some(Self::Quiet { watch, until })
                 }
             }
-            (Self::Closed { mut watch, until }, Event::Present(_)) => {
+            (Self::Closed { mut watch, until }, Event::Present(..)) => {
                 watch.present(at.now);
                 let until = until.min(at.now + at.rule.realarm);
                 match at.rule.realarm_by {
                     _ if at.now < until => Some(Self::Closed { watch, until }),
                     Realarm::Evidence => {
-                        out.push(watch.again(at));
+                        out.push(watch.again(at, Further::StillThere));
                         Some(Self::Closed { watch, until: at.now + at.rule.realarm })
                     }
                     Realarm::Reopen => {
@@ -419,7 +465,7 @@ impl Stage {
                 }
             }
             (Self::Quiet { mut watch, until }, event) => {
-                if matches!(event, Event::Present(_)) {
+                if matches!(event, Event::Present(..)) {
                     watch.present(at.now);
                 }
                 let until = until.min(at.now + at.rule.reject_cooldown);
@@ -459,7 +505,7 @@ impl Stage {
             )
             | (
                 stage @ Self::Suspected(_),
-                Event::Present(_)
+                Event::Present(..)
                 | Event::Absent(..)
                 | Event::Elsewhere(_)
                 | Event::CameBack

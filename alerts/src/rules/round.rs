@@ -189,9 +189,10 @@ impl<'a> Round<'a> {
         let boxes = self.standing_at(&problem.zone, problem.place, &problem.things);
         // Half of a cluster is still the problem: a pile of bicycles does not end with the fifth one.
         if boxes.len() >= (self.at.rule.min_things as usize).div_ceil(2) {
-            return Event::Present(around(boxes).unwrap_or(problem.place));
+            return Event::Present(boxes.len(), around(boxes).unwrap_or(problem.place));
         }
-        if self.hides(problem.place, HIDING_SHARE) {
+        let unknown = self.seen.learning && problem.nameless;
+        if unknown || self.hides(problem.place, HIDING_SHARE) {
             Event::Tick
         } else {
             Event::Absent(self.passed, self.elsewhere().others(problem.stage.ticket()))
@@ -654,6 +655,7 @@ impl<'a> Round<'a> {
             zone: zone.id.clone(),
             place,
             things: Vec::new(),
+            nameless: false,
             stage: Stage::Suspected(Suspicion::new(SuspectId(0), &self.at, dwell, anchor, members)),
         }
     }

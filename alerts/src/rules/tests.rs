@@ -92,6 +92,8 @@ struct Scene {
     set_back: bool,
     /// Whether something seems to be wrong with the camera.
     in_doubt: bool,
+    /// Whether the view is being learnt.
+    learning: bool,
 }
 
 impl Scene {
@@ -119,6 +121,7 @@ impl Scene {
             joined: Vec::new(),
             set_back: false,
             in_doubt: false,
+            learning: false,
         }
     }
 
@@ -136,7 +139,8 @@ impl Scene {
     fn look_from(&mut self, source: LookSource, detections: &[Detection]) {
         let camera = camera();
         let model = self.model.clone();
-        let seen = Observation { camera: &camera, detections, source, model: &model, in_doubt: self.in_doubt };
+        let (in_doubt, learning) = (self.in_doubt, self.learning);
+        let seen = Observation { camera: &camera, detections, source, model: &model, in_doubt, learning };
         let effects = self.core.apply(self.now, Input::Look(seen));
         self.take(effects);
     }
@@ -256,7 +260,8 @@ impl Scene {
     fn sight(&self, incident: &Incident, detections: &[Detection]) -> Option<Sight> {
         let camera = camera();
         let source = LookSource::Detector;
-        let seen = Observation { camera: &camera, detections, source, model: &self.model, in_doubt: self.in_doubt };
+        let (in_doubt, learning) = (self.in_doubt, self.learning);
+        let seen = Observation { camera: &camera, detections, source, model: &self.model, in_doubt, learning };
         self.core.sight(self.now, &open_ticket(incident), &seen)
     }
 
@@ -307,6 +312,8 @@ fn open_ticket(incident: &Incident) -> OpenTicket {
         bbox: incident.bbox,
         first_seen: incident.first_seen,
         last_seen: incident.last_seen,
+        rule: incident.rule.id.clone(),
+        standing: incident.standing(),
     }
 }
 

@@ -89,24 +89,21 @@ impl View {
 
     pub(super) fn restore(&mut self, open: &OpenTicket, book: &Book) {
         let known = self.problems.iter().any(|p| matches!(&p.stage, Stage::Ticketed(w) if w.ticket == open.ticket));
-        let zone = self.zones.iter().find(|z| z.id == open.zone);
-        if let (false, Some(rule)) = (known, book.rule_for(&open.kind, zone)) {
+        if let (false, Some(rule)) = (known, book.rule_for(open, &self.zones)) {
             let stage = Stage::Ticketed(Watch::new(open.ticket, open.last_seen, None));
             self.push_restored(rule, open, stage);
         }
     }
 
     pub(super) fn restore_cleared(&mut self, cleared: &OpenTicket, cleared_at: Timestamp, book: &Book) {
-        let zone = self.zones.iter().find(|z| z.id == cleared.zone);
-        if let Some(rule) = book.rule_for(&cleared.kind, zone) {
+        if let Some(rule) = book.rule_for(cleared, &self.zones) {
             let stage = Stage::resting(Some(cleared.ticket), cleared_at, &book.rules[rule].rule);
             self.push_restored(rule, cleared, stage);
         }
     }
 
     pub(super) fn restore_ended(&mut self, ended: &OpenTicket, ending: Ending, at: Timestamp, book: &Book) {
-        let zone = self.zones.iter().find(|z| z.id == ended.zone);
-        let Some(index) = book.rule_for(&ended.kind, zone) else { return };
+        let Some(index) = book.rule_for(ended, &self.zones) else { return };
         let rule = &book.rules[index].rule;
         let taken = self.problems.iter().any(|p| {
             matches!(p.stage, Stage::Ticketed(_)) && p.kind == ended.kind && gap(p.place, ended.bbox) <= rule.merge
@@ -134,7 +131,8 @@ impl View {
 
     fn push_restored(&mut self, rule: usize, ticket: &OpenTicket, stage: Stage) {
         let (kind, zone) = (ticket.kind.clone(), ticket.zone.clone());
-        self.problems.push(Problem { rule, kind, zone, place: ticket.bbox, things: Vec::new(), stage });
+        let (place, nameless) = (ticket.bbox, !ticket.standing.is_empty());
+        self.problems.push(Problem { rule, kind, zone, place, things: Vec::new(), nameless, stage });
     }
 
     /// Takes new zones. Suspects in a zone that is gone are dropped; their tickets stay until a look shows them gone.
@@ -325,7 +323,8 @@ impl View {
         }
     }
 
-    /// What the look that was just taken in shows of a ticket's place; none where no rule knows its kind any more.
+    /// What the look that was just taken in shows of a ticket's place; none where no rule knows its kind any more, or where the
+    /// view must be learnt to tell.
     pub(super) fn sight(
         &self,
         ticket: &OpenTicket,
@@ -333,11 +332,10 @@ impl View {
         seen: &Observation<'_>,
         book: &Book,
     ) -> Option<Sight> {
-        if self.fitness == Fitness::Unfit {
+        if self.fitness == Fitness::Unfit || (seen.learning && !ticket.standing.is_empty()) {
             return None;
         }
-        let zone = self.zones.iter().find(|z| z.id == ticket.zone);
-        let index = book.rule_for(&ticket.kind, zone)?;
+        let index = book.rule_for(ticket, &self.zones)?;
         let permits = book.permits.at_hand(&self.camera, &self.zones, now, &book.time_zone);
         let round = self.round(index, now, seen, Millis::ZERO, &permits, book);
         // What is only remembered explains nothing that stands there now.

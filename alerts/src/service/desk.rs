@@ -27,11 +27,11 @@ use crate::{
     blocking::blocking,
     case,
     evidence::EvidenceStore,
-    incident::{Incident, Zone},
+    incident::{Further, Incident, Zone},
     recheck::{Found, Outcome},
     store::{Opened, Ruled, Ruling, SeenFrom, Store, Touch},
     ticket::{CameraInfo, EvidenceRole, Ticket},
-    wire::{self, Further, Node},
+    wire::{self, Node},
 };
 
 /// Cases whose pictures are made ahead, for each core and at most: half of the time they wait for the disk, and each holds some
@@ -123,6 +123,7 @@ pub(super) struct Clearing {
 pub(super) struct Sight {
     pub(super) ticket: TicketId,
     pub(super) seen_at: Timestamp,
+    pub(super) why: Further,
     pub(super) look: Option<Arc<Look>>,
     /// How that look's camera sees the place.
     pub(super) angle: Option<Angle>,
@@ -487,7 +488,7 @@ impl Desk {
         let node = &self.node;
         let told = |ticket: &Ticket| {
             let only_new = Ticket { evidence: evidence.clone(), ..ticket.clone() };
-            wire::again_messages(&only_new, Further::StillThere, sight.seen_at, node)
+            wire::again_messages(&only_new, sight.why, sight.seen_at, node)
         };
         match standing {
             Standing::Still => {

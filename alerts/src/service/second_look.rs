@@ -1,10 +1,9 @@
 //! Second looks: what is being checked, which looks count for it, and when the camera is asked for the next one.
 
-use std::{collections::HashMap, sync::Arc, time::SystemTime};
+use std::{collections::HashMap, sync::Arc};
 
-use domain::{AccessUnit, CameraFault, CameraId, Look, Rect, STANDING, TicketId, Timestamp, ZoneId};
+use domain::{AccessUnit, CameraFault, CameraId, Look, Rect, TicketId, Timestamp, ZoneId};
 
-use super::Clock;
 use crate::{
     incident::{Observation, OpenTicket},
     recheck::{Outcome, RecheckConfig, Rechecks},
@@ -54,8 +53,6 @@ pub(super) struct SecondLooks {
     unfit: HashMap<CameraId, CameraFault>,
     /// Bytes of the looks that are kept.
     kept_bytes: usize,
-    /// When this process began to learn the views; none where it is the looks' time that passes.
-    began: Option<Timestamp>,
 }
 
 struct Place {
@@ -65,22 +62,11 @@ struct Place {
     sensed: bool,
     /// The newest look of the check, as the camera sent it; none beyond what may be kept.
     last: Option<Kept>,
-    /// Whether only the learnt view told that something stands there: it cannot, once it was learnt anew with the thing in it.
-    nameless: bool,
-    confirmed_at: Timestamp,
 }
 
 impl SecondLooks {
-    pub(super) fn new(config: RecheckConfig, look_now: LookNow, clock: Clock) -> Self {
-        let began = (clock == Clock::System).then(|| SystemTime::now().into());
-        Self {
-            checks: Rechecks::new(config),
-            places: HashMap::new(),
-            look_now,
-            unfit: HashMap::new(),
-            kept_bytes: 0,
-            began,
-        }
+    pub(super) fn new(config: RecheckConfig, look_now: LookNow) -> Self {
+        Self { checks: Rechecks::new(config), places: HashMap::new(), look_now, unfit: HashMap::new(), kept_bytes: 0 }
     }
 
     /// Begins to check a ticket's place, from `now` on, by the first of its cameras that can be trusted. `views` are the
@@ -99,11 +85,11 @@ impl SecondLooks {
                 bbox,
                 first_seen: incident.first_seen,
                 last_seen: ticket.last_seen,
+                rule: incident.rule.id.clone(),
+                standing: incident.standing(),
             },
             sensed: incident.sensed.is_some(),
             last: None,
-            nameless: incident.things.iter().all(|thing| thing.class.as_str() == STANDING),
-            confirmed_at: incident.confirmed_at,
         };
         self.forget(ticket.id());
         self.places.insert(ticket.id(), place);
@@ -148,9 +134,7 @@ impl SecondLooks {
         let mut ended = Vec::new();
         for ticket in self.checks.due_at(&look.camera, look.sampled_at) {
             let Some(place) = self.places.get_mut(&ticket) else { continue };
-            let learnt_anew = place.nameless && self.began.is_some_and(|began| place.confirmed_at < began);
-            let tells = !learnt_anew && !place.sensed;
-            let sight = core.sight(look.sampled_at, &place.ticket, &seen).filter(|_| tells);
+            let sight = core.sight(look.sampled_at, &place.ticket, &seen).filter(|_| !place.sensed);
             match self.checks.look(ticket, sight, look.doubt, look.sampled_at) {
                 Some(outcome) => {
                     self.let_go(ticket);

@@ -204,7 +204,7 @@ impl Store {
     /// When the database fails or a row is damaged.
     pub async fn ended_tickets(&self, since: Timestamp) -> Result<Vec<(OpenTicket, Ending, Timestamp)>, AlertsError> {
         let rows = sqlx::query(
-            "SELECT id, camera, kind, zone, first_seen, last_seen, x0, y0, x1, y1, case_state, ended_at FROM sights \
+            "SELECT id, camera, kind, zone, first_seen, last_seen, x0, y0, x1, y1, case_state, ended_at, incident, joined FROM sights \
              WHERE ended_at >= $1 AND cleared_at IS NULL ORDER BY ended_at, id, joined, camera",
         )
         .bind(since.0)

@@ -12,7 +12,7 @@ use crate::{
     case::{Case, Change, Reason, State},
     error::Source,
     figures::{CaseFact, Rejection},
-    incident::{Ending, OpenTicket},
+    incident::{Ending, Incident, OpenTicket},
     ticket::{Body, Evidence, OutgoingMessage, Queued, Ticket},
 };
 
@@ -204,14 +204,24 @@ impl<'r> TicketRow<'r> {
     }
 
     pub(super) fn to_open_ticket(&self) -> Result<OpenTicket, AlertsError> {
+        let bbox = Rect::from([self.share("x0")?, self.share("y0")?, self.share("x1")?, self.share("y1")?]);
+        let incident: Incident = self.json("incident")?;
+        let mut standing = incident.standing();
+        if self.get::<i64>("joined")? != 0 {
+            // Of a further view only the place is written down.
+            standing.truncate(1);
+            standing.iter_mut().for_each(|thing| (thing.bbox, thing.mask) = (bbox, None));
+        }
         Ok(OpenTicket {
             ticket: self.parsed("id")?,
             camera: self.parsed("camera")?,
             kind: self.parsed("kind")?,
             zone: self.parsed("zone")?,
-            bbox: Rect::from([self.share("x0")?, self.share("y0")?, self.share("x1")?, self.share("y1")?]),
+            bbox,
             first_seen: self.time("first_seen")?,
             last_seen: self.time("last_seen")?,
+            rule: incident.rule.id,
+            standing,
         })
     }
 

@@ -162,7 +162,7 @@ impl Store {
     /// When the database fails or a row is damaged.
     pub async fn open_tickets(&self) -> Result<Vec<OpenTicket>, AlertsError> {
         let rows = sqlx::query(
-            "SELECT id, camera, kind, zone, first_seen, last_seen, x0, y0, x1, y1, confirmed_at FROM sights WHERE state = $1 \
+            "SELECT id, camera, kind, zone, first_seen, last_seen, x0, y0, x1, y1, confirmed_at, incident, joined FROM sights WHERE state = $1 \
              ORDER BY confirmed_at, id, joined, camera",
         )
         .bind(word(TicketState::Open))
@@ -179,7 +179,7 @@ impl Store {
     /// When the database fails or a row is damaged.
     pub async fn cleared_tickets(&self, since: Timestamp) -> Result<Vec<(OpenTicket, Timestamp)>, AlertsError> {
         let rows = sqlx::query(
-            "SELECT id, camera, kind, zone, first_seen, last_seen, cleared_at, x0, y0, x1, y1 FROM sights \
+            "SELECT id, camera, kind, zone, first_seen, last_seen, cleared_at, x0, y0, x1, y1, incident, joined FROM sights \
              WHERE cleared_at >= $1 AND case_state <> $2 ORDER BY cleared_at, id, joined, camera",
         )
         .bind(since.0)

@@ -13,7 +13,7 @@ use super::{CLOUDEVENTS, CloudEvent, MESSAGE_EXPIRY, Node, json, rounded, topic}
 use crate::{
     case::Judgement,
     duty::{CaseCode, Words},
-    incident::ZonePurpose,
+    incident::{Further, ZonePurpose},
     kinds::kind_info,
     routed::Routed,
     ticket::{Body, Evidence, EvidenceRole, OutgoingMessage, Rendition, Ticket},
@@ -23,6 +23,25 @@ use crate::{
 /// ticket.
 #[must_use]
 pub fn opening_messages(ticket: &Ticket, node: &Node) -> Vec<OutgoingMessage> {
+    announcement(ticket, Announced::Ticket, node)
+}
+
+/// The messages by which somebody at the other end can judge `ticket` before it is filed: each picture once, then all that is
+/// known of it.
+#[must_use]
+pub(super) fn lead_messages(ticket: &Ticket, node: &Node) -> Vec<OutgoingMessage> {
+    announcement(ticket, Announced::Lead, node)
+}
+
+/// As what a ticket is told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Announced {
+    Ticket,
+    /// It waits for a person, and is none before he confirms it.
+    Lead,
+}
+
+fn announcement(ticket: &Ticket, as_what: Announced, node: &Node) -> Vec<OutgoingMessage> {
     let wire = Wire { ticket, node };
     let incident = &ticket.incident;
     let frame = ticket.evidence.iter().find(|e| e.role == EvidenceRole::Confirming).map(|e| (e.width, e.height));
@@ -67,14 +86,25 @@ pub fn opening_messages(ticket: &Ticket, node: &Node) -> Vec<OutgoingMessage> {
         originals: wire.originals(opening).collect(),
         suggest: ticket.route.as_deref().map(|route| SuggestData::of(route, node)),
         review: match ticket.case.judgement() {
-            Some(Judgement::Confirmed) => ReviewData { required: false, state: "confirmed" },
-            _ => ReviewData { required: true, state: "pending" },
+            Some(Judgement::Confirmed) => ReviewData { required: false, state: "confirmed", until: None },
+            _ => {
+                let until = ticket.case.review_until().map(|until| node.rfc3339(until));
+                ReviewData { required: true, state: "pending", until }
+            }
         },
+    };
+    let (id, event_type, topic) = match as_what {
+        Announced::Ticket => {
+            (ticket.id().to_string(), "cn.gridwatch.ticket.submitted.v1", topic::ticket_topic(wire.at(), node))
+        }
+        Announced::Lead => {
+            (format!("{}.lead", ticket.id()), "cn.gridwatch.ticket.lead.v1", topic::lead_topic(wire.at(), node))
+        }
     };
     let event = CloudEvent {
         specversion: "1.0",
-        id: ticket.id().to_string(),
-        event_type: "cn.gridwatch.ticket.submitted.v1",
+        id,
+        event_type,
         source: format!("/gridwatch/node/{}", node.id),
         subject: incident.camera.to_string(),
         time: node.rfc3339(incident.confirmed_at),
@@ -82,7 +112,7 @@ pub fn opening_messages(ticket: &Ticket, node: &Node) -> Vec<OutgoingMessage> {
         data,
     };
     let mut messages = wire.pictures(ticket.evidence.iter().filter(|e| opening(e)));
-    messages.push(wire.message(topic::ticket_topic(wire.at(), node), &event));
+    messages.push(wire.message(topic, &event));
     messages
 }
 
@@ -122,15 +152,6 @@ pub fn cleared_messages(ticket: &Ticket, node: &Node) -> Vec<OutgoingMessage> {
     messages
 }
 
-/// Why a ticket gets further pictures.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Further {
-    /// Its problem still stands.
-    StillThere,
-    /// Another camera sees it, too.
-    OtherView,
-}
-
 /// The messages that give `ticket` further pictures, of `seen_at`: each picture once, then the event. Of its evidence the
 /// ticket has only what is new.
 #[must_use]
@@ -138,6 +159,7 @@ pub fn again_messages(ticket: &Ticket, why: Further, seen_at: Timestamp, node: &
     let wire = Wire { ticket, node };
     let (word, reason) = match why {
         Further::StillThere => ("again", "still_there"),
+        Further::MoreThings => ("more", "more_things"),
         Further::OtherView => ("view", "other_view"),
     };
     let again = |evidence: &Evidence| matches!(evidence.role, EvidenceRole::StillThere | EvidenceRole::OtherView);
@@ -668,4 +690,6 @@ impl<'a> SuggestData<'a> {
 struct ReviewData {
     required: bool,
     state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<String>,
 }

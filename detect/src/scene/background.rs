@@ -7,7 +7,7 @@
 //!     +----------------------+  the view, its size or its colours are others
 //! ```
 
-use domain::{Detection, Rect};
+use domain::{Detection, Point, Rect, STANDING};
 
 use super::{
     cell::{Cell, Cover, Moment},
@@ -84,6 +84,8 @@ pub(super) struct Background {
     /// Looks in a row that showed other colours.
     other_colour: u32,
     things: Vec<Detection>,
+    /// What is known to stand in the view before anything of it is learnt.
+    expected: Vec<Detection>,
 }
 
 /// The cells of the view that is looked at, and what is worked out of them; used for all cameras in turn.
@@ -118,6 +120,11 @@ impl Background {
         &self.things
     }
 
+    /// Keeps these out of the scene that is learnt next from its beginning, so that they are told after it, if they still stand.
+    pub(super) fn expect(&mut self, things: Vec<Detection>) {
+        self.expected = things;
+    }
+
     /// Takes in the picture that was sampled, `seconds` after the last one, with what the detector knows of it.
     pub(super) fn look(
         &mut self,
@@ -130,6 +137,10 @@ impl Background {
     ) -> Option<Relearn> {
         if self.size != sampler.size {
             let relearn = (!self.kept.is_empty()).then_some(Relearn::Size);
+            if relearn.is_some() {
+                // The same view in other pixels.
+                self.expected = std::mem::take(&mut self.things);
+            }
             self.begin_anew(sampler, profile, opened);
             return relearn;
         }
@@ -203,6 +214,10 @@ impl Background {
     fn begin_anew(&mut self, sampler: &Sampler, profile: &Profile, opened: &mut Opened) {
         self.things.clear();
         opened.cells.clear();
+        opened.cells.resize(sampler.size.cells(), Cell::default());
+        for thing in std::mem::take(&mut self.expected).iter().filter(|thing| thing.class.as_str() == STANDING) {
+            hold(sampler.size, &mut opened.cells, thing);
+        }
         self.begin(sampler, profile, opened);
     }
 
@@ -248,6 +263,17 @@ impl Background {
         let is_other = others as f32 > OTHER_VIEW * all as f32;
         self.other_view = if is_other { (self.other_view.0 + 1, self.other_view.1 + seconds) } else { (0, 0.0) };
         is_other
+    }
+}
+
+/// Marks the cells at which a thing stands.
+fn hold(size: Size, cells: &mut [Cell], thing: &Detection) {
+    let bbox = thing.bbox.clamped();
+    for (i, cell) in cells.iter_mut().enumerate() {
+        let middle = |at: usize, n: usize| (at as f32 + 0.5) / n as f32;
+        let p = Point { x: middle(i % size.columns, size.columns), y: middle(i / size.columns, size.rows) };
+        let within = (bbox.x0..=bbox.x1).contains(&p.x) && (bbox.y0..=bbox.y1).contains(&p.y);
+        cell.held |= within && thing.mask.as_ref().is_none_or(|mask| mask.covers_point(thing.bbox, p));
     }
 }
 

@@ -131,7 +131,14 @@ impl Square {
         let detections: Vec<_> = places.iter().map(|place| car_at(camera, *place)).collect();
         let (camera, model) = (id(camera), self.model.clone());
         let source = LookSource::Detector;
-        let seen = Observation { camera: &camera, detections: &detections, source, model: &model, in_doubt: false };
+        let seen = Observation {
+            camera: &camera,
+            detections: &detections,
+            source,
+            model: &model,
+            in_doubt: false,
+            learning: false,
+        };
         let effects = self.core.apply(self.now, Input::Look(seen));
         self.take(&camera, effects);
     }
@@ -245,6 +252,8 @@ impl Square {
                 bbox: *bbox,
                 first_seen: filed.last_seen,
                 last_seen: filed.last_seen,
+                rule: filed.kind.to_string(),
+                standing: Vec::new(),
             };
             filed.views.iter().map(view).collect()
         };

@@ -1,5 +1,7 @@
 //! Restarts, lost streams, clocks that jump, calendars that close.
 
+use domain::STANDING;
+
 use super::*;
 
 #[test]
@@ -28,6 +30,46 @@ fn a_ticket_whose_thing_left_during_the_restart_is_cleared() {
     assert_eq!(after.cleared.len(), 1);
 }
 
+fn heap() -> Detection {
+    thing(STANDING, 0.6, 0.4, 0.5, 0.08, 0.1)
+}
+
+fn garbage_point() -> Scene {
+    Scene::new("", &[zone("corner", ZonePurpose::GarbagePoint, [0.0, 0.0, 1.0, 1.0])])
+}
+
+/// Another process, that has the ticket of a heap and learns the view for two minutes.
+fn learning_anew() -> (Scene, Incident) {
+    let mut before = garbage_point();
+    before.play(Millis::mins(6), |_| vec![heap()]).check(&["garbage.exposed"]);
+    let ticket = before.confirmed[0].clone();
+    let mut after = garbage_point();
+    (after.now, after.learning) = (before.now + Millis::mins(3), true);
+    after.core.restore([open_ticket(&ticket)]);
+    after.play(Millis::mins(2), |_| vec![]);
+    assert!(after.cleared.is_empty(), "nothing shows that it is gone");
+    assert_eq!(after.sight(&ticket, &[]), None);
+    after.learning = false;
+    (after, ticket)
+}
+
+#[test]
+fn a_heap_without_a_name_is_not_gone_while_its_view_is_learnt_anew() {
+    let (mut after, ticket) = learning_anew();
+    after.play(Millis::mins(20), |_| vec![heap()]).check(&[]);
+    assert!(after.cleared.is_empty() && !after.still_there.is_empty());
+    after.play(Millis::mins(2), |_| vec![]);
+    assert_eq!(after.cleared, [ticket.ticket]);
+}
+
+#[test]
+fn a_heap_without_a_name_that_went_during_the_restart_is_cleared_once_the_view_is_learnt() {
+    let (mut after, ticket) = learning_anew();
+    assert_eq!(after.sight(&ticket, &[]), Some(Sight::Clear));
+    after.play(Millis::mins(2), |_| vec![]);
+    assert_eq!(after.cleared, [ticket.ticket]);
+}
+
 #[test]
 fn a_place_that_rests_goes_on_resting_after_a_restart() {
     let mut before = Scene::street();
@@ -52,6 +94,8 @@ fn a_ticket_of_a_kind_without_a_rule_is_left_as_it_is() {
         bbox: car(0.4).bbox,
         first_seen: NOON,
         last_seen: NOON,
+        rule: "lane.elephants".to_owned(),
+        standing: Vec::new(),
     };
     scene.core.restore([ticket]);
     scene.play(Millis::mins(5), |_| vec![]);

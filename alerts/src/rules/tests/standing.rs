@@ -208,6 +208,27 @@ fn the_ticket_shows_all_cars_of_the_row() {
 }
 
 #[test]
+fn a_car_that_joins_a_ticket_is_another_picture_of_it() {
+    let mut scene = Scene::street();
+    scene.play(SIX_MINUTES, |_| vec![car(0.1)]).check(&["lane.motor"]);
+    // Seen in four looks of five, it has stood for five minutes after as many.
+    let both = |n: u32| if n.is_multiple_of(5) { vec![car(0.1)] } else { vec![car(0.1), car(0.35)] };
+    scene.play(Millis::mins(4), both).check(&["lane.motor"]);
+    assert!(scene.again.is_empty());
+    scene.play(Millis::mins(40), both).check(&["lane.motor"]);
+    assert_eq!(scene.again, [scene.confirmed[0].ticket]);
+}
+
+#[test]
+fn cars_that_stop_beside_a_ticket_one_after_the_other_are_no_pictures_of_it() {
+    let mut scene = Scene::street();
+    scene.play(SIX_MINUTES, |_| vec![car(0.1)]).check(&["lane.motor"]);
+    let passing = |n: u32| if n % 60 < 40 { vec![car(0.1), car(0.35)] } else { vec![car(0.1)] };
+    scene.play(Millis::mins(40), passing).check(&["lane.motor"]);
+    assert!(scene.again.is_empty());
+}
+
+#[test]
 fn two_cars_that_each_stop_for_half_the_dwell_are_none() {
     Scene::street().play(SIX_MINUTES, |n| vec![if n < 90 { car(0.2) } else { car(0.45) }]).check(&[]);
 }

@@ -189,6 +189,76 @@ fn infrared_light_ends_nothing_that_stands() {
     check_stands(&camera.after(8, &Canvas::street().bag(second).infrared()), second);
 }
 
+/// Looks at which a new camera learns `canvas`, of which it is told that a bag stands in it.
+fn told_of_a_bag(canvas: &Canvas) -> Camera {
+    let told = Camera::learnt(&Canvas::street()).after(6, &with_bag());
+    check_stands(&told, BAG);
+    let mut camera = Camera::new();
+    camera.scene.expect(told);
+    while !camera.scene.is_learnt() {
+        let seen = camera.look(canvas.clone());
+        assert!(seen.learning);
+        check_nothing(&standing(&seen));
+    }
+    camera
+}
+
+#[test]
+fn what_stood_before_a_restart_stands_after_it() {
+    let mut camera = told_of_a_bag(&with_bag());
+    for _ in 0..60 {
+        let seen = camera.look(with_bag());
+        assert!(!seen.learning);
+        check_stands(&standing(&seen), BAG);
+    }
+    check_nothing(&camera.after(3, &Canvas::street()));
+    check_stands(&camera.after(6, &with_bag()), BAG);
+}
+
+#[test]
+fn what_went_during_a_restart_is_gone_after_it() {
+    let mut camera = told_of_a_bag(&Canvas::street());
+    check_nothing(&camera.after(3, &Canvas::street()));
+    check_stands(&camera.after(6, &with_bag()), BAG);
+}
+
+#[test]
+fn what_stands_does_so_in_another_resolution() {
+    let mut camera = Camera::learnt(&Canvas::street());
+    check_stands(&camera.after(6, &with_bag()), BAG);
+    let mut large = |canvas: &Canvas| {
+        camera.at = camera.at + IDLE;
+        camera.n += 1;
+        let picture = doubled(&canvas.clone().noisy(4.0, camera.n).picture());
+        let detect = |_: &Picture, _| Ok(Vec::new());
+        let seen = camera.scene.look(&picture, camera.at, Need::IfChanged, &mut camera.scratch, detect);
+        seen.expect("a look")
+    };
+    assert_eq!(large(&with_bag()).relearn, Some(super::super::Relearn::Size));
+    (0..20).for_each(|_| _ = large(&with_bag()));
+    let seen = large(&with_bag());
+    assert!(!seen.learning);
+    check_stands(&standing(&seen), BAG);
+    (0..3).for_each(|_| _ = large(&Canvas::street()));
+    check_nothing(&standing(&large(&Canvas::street())));
+}
+
+/// The picture in four times as many pixels.
+fn doubled(picture: &Picture) -> Picture {
+    let plane = |bytes: &[u8], width: usize| -> Bytes {
+        let row = |row: &[u8]| row.iter().flat_map(|x| [*x, *x]).collect::<Vec<u8>>();
+        bytes.chunks(width).flat_map(|bytes| [row(bytes), row(bytes)].concat()).collect::<Vec<u8>>().into()
+    };
+    let [y, u, v] = &picture.planes;
+    Picture {
+        width: 2 * picture.width,
+        height: 2 * picture.height,
+        planes: [plane(y, WIDTH), plane(u, WIDTH / 2), plane(v, WIDTH / 2)],
+        strides: [2 * WIDTH, WIDTH, WIDTH],
+        ..picture.clone()
+    }
+}
+
 #[test]
 fn another_view_is_learnt_anew() {
     let mut camera = Camera::learnt(&Canvas::street());
