@@ -4,7 +4,7 @@
 //! ```text
 //!  looks ──▶ ledger (memory) ──each minute──▶ look_days ──┐
 //!                                                         ├─ at the set time ─▶ report ─▶ zero_reports + outbox
-//!  tickets of the day ────────────────────────────────────┘
+//!  what stood that day ────────────────────────────────────┘
 //! ```
 //!
 //! What is due follows from the calendar alone: a day is so long, a camera is to be looked at each so often. A process that
@@ -14,6 +14,7 @@
 mod config;
 mod day;
 mod ledger;
+mod owed;
 mod report;
 mod reporter;
 #[cfg(test)]
@@ -23,6 +24,7 @@ pub use self::{
     config::{Item, Station, ZeroReportConfig, ZeroReportError},
     day::{Period, ReportDays},
     ledger::{LookDay, LookLedger},
+    owed::ReportsOwed,
     report::{CameraWatch, Finding, ItemReport, Sighted, ZeroReport, build},
     reporter::{Reporter, WatchedCamera, WatchedCameras, describe_metrics},
 };

@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use alerts::{evidence::EvidenceStore, registry::Registry, sensor::SensorBoard, store::Store, streets::StreetNames};
+use alerts::{
+    evidence::EvidenceStore, registry::Registry, sensor::SensorBoard, store::Store, streets::StreetNames,
+    zero_report::ReportsOwed,
+};
 use domain::{Millis, NodeId, Timestamp};
 use jiff::tz::TimeZone;
 use tokio::sync::Semaphore;
@@ -71,6 +74,8 @@ pub struct Console {
     pub vitals: Arc<dyn Fn() -> Vitals + Send + Sync>,
     /// The sensors, where there are any.
     pub sensors: Option<SensorBoard>,
+    /// The stations that report each day.
+    pub reports_owed: ReportsOwed,
     /// What the city's streets are called.
     pub streets: StreetNames,
     /// Where people outside reach the pages, where that is configured.

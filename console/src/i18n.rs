@@ -361,6 +361,10 @@ texts! {
         "在配置的 [zero_report] 中写明站点后，每天到点生成。",
         "Name stations in [zero_report] of the config; reports are made each day at its time.";
     ReportLate: "迟报", "Late";
+    ReportMissing: "未报", "Missing";
+    ReportMissingWhy:
+        "到点未生成：数据库写不进去，原因见日志；恢复后补报，并标为迟报。",
+        "It was not made at its time: the database cannot be written, the log says why. It is made up, marked late, as soon as that is mended.";
     ReportMadeAt: "生成于 {}", "made at {}";
     ReportItem: "事项", "Item";
     LooksDoneDue: "已查看 / 应查看", "Looks done / due";

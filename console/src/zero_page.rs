@@ -2,8 +2,12 @@
 
 use std::sync::Arc;
 
-use alerts::zero_report::{Finding, ItemReport, ZeroReport};
+use alerts::{
+    duty::Words,
+    zero_report::{Finding, ItemReport, Station, ZeroReport},
+};
 use axum::{Extension, extract::State, http::StatusCode, response::Response};
+use domain::StationId;
 use jiff::{ToSpan as _, civil::Date};
 use maud::{Markup, html};
 use serde::Serialize;
@@ -17,14 +21,30 @@ use crate::{
     visit::Visit,
 };
 
-/// The day that an address asks for; the last one that there is a report of where it asks for none.
+/// The day that an address asks for; where it asks for none, the last one whose reports are due, or, without stations, that
+/// there is a report of.
 async fn asked(console: &Console, visit: &Visit) -> Result<Option<Date>, Fault> {
     visit.params.only(&["date"])?;
     let asked = visit.params.read("date", "expected a date such as 2026-11-24", |value| value.parse::<Date>().ok())?;
     match asked {
         Some(date) => Ok(Some(date)),
-        None => console.store.last_zero_report().await.map_err(Fault::internal),
+        None => match console.reports_owed.last_day(visit.now) {
+            Some(date) => Ok(Some(date)),
+            None => console.store.last_zero_report().await.map_err(Fault::internal),
+        },
     }
+}
+
+/// The stations whose report of the day is missing.
+async fn missing<'a>(
+    console: &'a Console,
+    visit: &Visit,
+    date: Option<Date>,
+    there: &[ZeroReport],
+) -> Result<Vec<&'a Station>, Fault> {
+    let Some(date) = date else { return Ok(Vec::new()) };
+    let first = console.store.first_zero_reports().await.map_err(Fault::internal)?;
+    Ok(console.reports_owed.missing(date, visit.now, there, &first))
 }
 
 async fn reports(console: &Console, date: Option<Date>) -> Result<Vec<ZeroReport>, Fault> {
@@ -38,6 +58,7 @@ pub(crate) async fn show(State(desk): State<Arc<Desk>>, Extension(visit): Extens
     let (console, lang) = (&desk.console, visit.lang);
     let date = asked(console, &visit).await?;
     let reports = reports(console, date).await?;
+    let missing = missing(console, &visit, date, &reports).await?;
     let (figures, _) = console.figures(visit.now).await?;
     let title = Text::ZeroReport.of(lang);
     let frame = Frame { title, section: Section::ZeroReport, figures: &figures, refresh: None };
@@ -54,7 +75,16 @@ pub(crate) async fn show(State(desk): State<Arc<Desk>>, Extension(visit): Extens
                 }
             }
             p.muted { (Text::ZeroReportWhat.of(lang)) }
-            @if reports.is_empty() {
+            @for station in &missing {
+                section {
+                    h2 {
+                        (heading(lang, &station.name, &station.id))
+                        " " span.state.bad { span aria-hidden="true" { "▲" } " " (Text::ReportMissing.of(lang)) }
+                    }
+                    p.muted { (Text::ReportMissingWhy.of(lang)) }
+                }
+            }
+            @if reports.is_empty() && missing.is_empty() {
                 section.empty { h2 { (Text::NoReport.of(lang)) } p { (Text::NoReportWhy.of(lang)) } }
             }
             @for report in &reports { (station(console, lang, report)) }
@@ -68,12 +98,16 @@ pub(crate) async fn show(State(desk): State<Arc<Desk>>, Extension(visit): Extens
     ))
 }
 
+fn heading(lang: Lang, name: &Words, station: &StationId) -> Markup {
+    let name = match lang {
+        Lang::Zh => name.zh(),
+        Lang::En => name.en(),
+    };
+    html! { @if name.is_empty() { (station) } @else { (name) " " small { code { (station) } } } }
+}
+
 fn station(console: &Console, lang: Lang, report: &ZeroReport) -> Markup {
     let t = |text: Text| text.of(lang);
-    let name = match lang {
-        Lang::Zh => report.name.zh(),
-        Lang::En => report.name.en(),
-    };
     let columns = [
         Column::Text(Text::ReportItem),
         Column::Text(Text::State),
@@ -87,7 +121,7 @@ fn station(console: &Console, lang: Lang, report: &ZeroReport) -> Markup {
     html! {
         section {
             h2 {
-                @if name.is_empty() { (report.station) } @else { (name) " " small { code { (report.station) } } }
+                (heading(lang, &report.name, &report.station))
                 @if report.late { " " span.state.bad { span aria-hidden="true" { "▲" } " " (t(Text::ReportLate)) } }
             }
             p.muted {
@@ -127,6 +161,7 @@ fn row(lang: Lang, item: &ItemReport) -> Markup {
 #[derive(Serialize)]
 struct ReportsOut {
     date: Option<String>,
+    missing: Vec<StationId>,
     reports: Vec<ReportOut>,
 }
 
@@ -135,8 +170,8 @@ struct ReportOut {
     from: String,
     to: String,
     made_at: String,
-    station: domain::StationId,
-    name: alerts::duty::Words,
+    station: StationId,
+    name: Words,
     late: bool,
     items: Vec<ItemReport>,
 }
@@ -145,7 +180,10 @@ pub(crate) async fn api(State(desk): State<Arc<Desk>>, Extension(visit): Extensi
     let console = &desk.console;
     let date = asked(console, &visit).await?;
     let at = |moment| rfc3339(moment, &console.time_zone);
-    let reports = reports(console, date).await?.into_iter().map(|report| ReportOut {
+    let reports = reports(console, date).await?;
+    let missing =
+        missing(console, &visit, date, &reports).await?.into_iter().map(|station| station.id.clone()).collect();
+    let reports = reports.into_iter().map(|report| ReportOut {
         from: at(report.from),
         to: at(report.to),
         made_at: at(report.made_at),
@@ -154,6 +192,6 @@ pub(crate) async fn api(State(desk): State<Arc<Desk>>, Extension(visit): Extensi
         late: report.late,
         items: report.items,
     });
-    let out = ReportsOut { date: date.map(|date| date.to_string()), reports: reports.collect() };
+    let out = ReportsOut { date: date.map(|date| date.to_string()), missing, reports: reports.collect() };
     Ok(json(StatusCode::OK, &out))
 }

@@ -1,6 +1,6 @@
 //! What holds on either database. This file is two modules, one for each; `temp` makes a database of the module's kind.
 
-use domain::{CameraId, Kind, Millis, Rect, Sha256, TicketId, Timestamp};
+use domain::{CameraId, Kind, Label, Mask, Millis, Rect, Sha256, TicketId, Timestamp};
 
 use super::{
     fixture::{Temp, evidence, picture_message, ticket, ticket_message},
@@ -258,6 +258,70 @@ async fn a_ticket_that_several_cameras_see_is_remembered_with_each_of_them() {
         cleared.iter().map(|(t, at)| (t.camera.as_str(), at.0)).collect::<Vec<_>>(),
         [("a", 50_000), ("b", 50_000), ("c", 50_000)]
     );
+}
+
+#[tokio::test]
+async fn what_only_the_view_told_of_is_remembered_with_its_shape() {
+    let Temp { store, .. } = &temp().await;
+    let standing = Label::new(domain::STANDING);
+    let mut heap = ticket("a", 1_000);
+    let thing = &mut heap.incident.things[0];
+    thing.mask = Some(Mask::new(4, 4, |column, row| column <= row));
+    (thing.class, thing.group) = (standing.clone(), standing);
+    let named = ticket("b", 2_000);
+    let seen = SeenFrom {
+        camera: "c".parse().expect("id"),
+        zone: "z9".parse().expect("id"),
+        bbox: Rect::from([0.5, 0.5, 0.75, 0.75]),
+        first_seen: Timestamp(2_000),
+        last_seen: Timestamp(3_000),
+    };
+    for ticket in [&heap, &named] {
+        store.open_ticket(ticket, &[]).await.expect("written");
+        store.join_view(ticket.id(), &seen, &[], &[]).await.expect("written");
+    }
+    let open = store.open_tickets().await.expect("read");
+    let [own, of_other, named @ ..] = &open[..] else { panic!("four views: {open:?}") };
+    assert_eq!(own.standing, heap.incident.things);
+    assert_eq!(of_other.standing.iter().map(|d| (d.bbox, &d.mask)).collect::<Vec<_>>(), [(seen.bbox, &None)]);
+    assert!(named.len() == 2 && named.iter().all(|ticket| ticket.standing.is_empty()));
+    clear(store, heap.id(), 50_000, 40_000, &[], &[]).await.expect("cleared");
+    let cleared = store.cleared_tickets(Timestamp(0)).await.expect("read");
+    assert_eq!(cleared[0].0.standing, heap.incident.things);
+}
+
+#[tokio::test]
+async fn a_day_tells_of_what_stood_on_it_whenever_that_was_found() {
+    const DAY: i64 = 86_400_000;
+    let Temp { store, .. } = &temp().await;
+    let at = |day: i64| day * DAY + 1_000;
+    let names = ["older", "older and gone before", "older and gone that day", "older and closed before"];
+    let older: Vec<_> = names.iter().map(|name| ticket(&name.replace(' ', "-"), at(1))).collect();
+    let (today, rejected, tomorrow) =
+        (ticket("today", at(3)), ticket("rejected", at(3) + 1), ticket("tomorrow", at(4)));
+    for ticket in older.iter().chain([&today, &rejected, &tomorrow]) {
+        store.open_ticket(ticket, &[]).await.expect("written");
+    }
+    clear(store, older[1].id(), at(2), at(2), &[], &[]).await.expect("cleared");
+    clear(store, older[2].id(), at(3) + 5, at(3), &[], &[]).await.expect("cleared");
+    hear(store, "1", older[3].id(), at(2), verdict(VerdictKind::Closed, at(2))).await;
+    hear(store, "2", rejected.id(), at(3) + 9, verdict(VerdictKind::Rejected, at(3) + 9)).await;
+    let seen = SeenFrom {
+        camera: "b".parse().expect("id"),
+        zone: "z9".parse().expect("id"),
+        bbox: today.incident.bbox,
+        first_seen: Timestamp(at(3)),
+        last_seen: Timestamp(at(3)),
+    };
+    store.join_view(today.id(), &seen, &[], &[]).await.expect("written");
+    let sighted = store.tickets_sighted(Timestamp(3 * DAY), Timestamp(4 * DAY)).await.expect("read");
+    let cameras: Vec<Vec<&str>> =
+        sighted.iter().map(|ticket| ticket.cameras.iter().map(CameraId::as_str).collect()).collect();
+    let found: Vec<_> = sighted.iter().map(|ticket| ticket.ticket).collect();
+    let mut stood = [&older[0], &older[2], &today].map(Ticket::id);
+    stood[..2].sort_unstable();
+    assert_eq!(found, stood, "{cameras:?}");
+    assert_eq!(cameras[2], ["today", "b"]);
 }
 
 #[tokio::test]

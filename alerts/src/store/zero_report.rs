@@ -9,12 +9,13 @@ use sqlx::Row as _;
 use super::{
     Store,
     outbox::{Purpose, enqueue},
-    row::json,
+    row::{json, word},
 };
 use crate::{
     AlertsError,
+    case::State,
     error::Source,
-    ticket::OutgoingMessage,
+    ticket::{CameraInfo, OutgoingMessage},
     zero_report::{LookDay, Sighted, ZeroReport},
 };
 
@@ -135,32 +136,50 @@ impl Store {
         Ok(days)
     }
 
-    /// Tickets whose rule was satisfied from one moment to before another, the oldest first.
+    /// Tickets whose problem stood at some moment from `from` to before `to`, whenever they opened, the oldest first. Those that
+    /// were rejected tell of no problem.
     ///
     /// # Errors
     /// When the database fails or a row is damaged.
     pub async fn tickets_sighted(&self, from: Timestamp, to: Timestamp) -> Result<Vec<Sighted>, AlertsError> {
         let failed = self.failed("read the tickets of a day");
         let rows = sqlx::query(
-            "SELECT id, kind, camera FROM tickets WHERE confirmed_at >= $1 AND confirmed_at < $2 ORDER BY confirmed_at, id",
+            "SELECT t.id, t.kind, t.camera, t.camera_info, v.camera AS further FROM tickets t \
+             LEFT JOIN ticket_views v ON v.ticket = t.id \
+             WHERE t.confirmed_at < $2 AND t.case_state <> $3 AND (t.confirmed_at >= $1 OR t.cleared_at >= $1 \
+             OR (t.cleared_at IS NULL AND (t.ended_at IS NULL OR t.ended_at >= $1))) \
+             ORDER BY t.confirmed_at, t.id, v.camera",
         )
         .bind(from.0)
         .bind(to.0)
+        .bind(word(State::Rejected))
         .fetch_all(&self.readers)
         .await
         .map_err(&failed)?;
-        let mut tickets = Vec::with_capacity(rows.len());
+        let mut tickets: Vec<Sighted> = Vec::with_capacity(rows.len());
         for row in &rows {
-            let id: String = row.try_get("id").map_err(&failed)?;
-            let kind: String = row.try_get("kind").map_err(&failed)?;
-            let camera: String = row.try_get("camera").map_err(&failed)?;
+            let text = |column: &'static str| row.try_get::<String, _>(column).map_err(&failed);
+            let id = text("id")?;
             let damaged =
                 |column: &'static str, source: Source| AlertsError::Row { ticket: id.clone(), column, source };
-            tickets.push(Sighted {
-                ticket: id.parse::<TicketId>().map_err(|error| damaged("id", error.into()))?,
-                kind: kind.parse::<Kind>().map_err(|error| damaged("kind", error.into()))?,
-                camera: camera.parse::<CameraId>().map_err(|error| damaged("camera", error.into()))?,
-            });
+            let camera = |column: &'static str, name: String| {
+                name.parse::<CameraId>().map_err(|error| damaged(column, error.into()))
+            };
+            let ticket = id.parse::<TicketId>().map_err(|error| damaged("id", error.into()))?;
+            if tickets.last().is_none_or(|last| last.ticket != ticket) {
+                let info: CameraInfo = serde_json::from_str(&text("camera_info")?)
+                    .map_err(|error| damaged("camera_info", error.into()))?;
+                tickets.push(Sighted {
+                    ticket,
+                    kind: text("kind")?.parse::<Kind>().map_err(|error| damaged("kind", error.into()))?,
+                    cameras: vec![camera("camera", text("camera")?)?],
+                    grid: info.place.map(|place| place.grid),
+                });
+            }
+            let further: Option<String> = row.try_get("further").map_err(&failed)?;
+            if let (Some(ticket), Some(further)) = (tickets.last_mut(), further) {
+                ticket.cameras.push(camera("further", further)?);
+            }
         }
         Ok(tickets)
     }
@@ -244,6 +263,27 @@ impl Store {
             reports.push(read);
         }
         Ok(reports)
+    }
+
+    /// The first day that there is a report of, by station.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn first_zero_reports(&self) -> Result<BTreeMap<StationId, Date>, AlertsError> {
+        let failed = self.failed("read zero reports");
+        let rows = sqlx::query("SELECT station, MIN(day) AS day FROM zero_reports GROUP BY station")
+            .fetch_all(&self.readers)
+            .await
+            .map_err(&failed)?;
+        let mut first = BTreeMap::new();
+        for row in &rows {
+            let (station, day): (String, String) =
+                (row.try_get("station").map_err(&failed)?, row.try_get("day").map_err(&failed)?);
+            if let (Ok(station), Ok(day)) = (station.parse(), day.parse()) {
+                first.insert(station, day);
+            }
+        }
+        Ok(first)
     }
 
     /// The last day that there is a report of.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use domain::{CameraId, Kind, Millis, StationId, TicketId, Timestamp};
+use domain::{CameraId, Cell, Kind, Millis, StationId, TicketId, Timestamp};
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
@@ -26,15 +26,17 @@ pub struct CameraWatch {
     pub covered: Millis,
 }
 
-/// A ticket of the day.
+/// A ticket whose problem stood on the day.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sighted {
     /// Which.
     pub ticket: TicketId,
     /// Of what kind.
     pub kind: Kind,
-    /// Whose.
-    pub camera: CameraId,
+    /// The cameras that saw it, the one that opened it first; the device's own id where readings showed what no camera sees.
+    pub cameras: Vec<CameraId>,
+    /// Where it is, where that is known.
+    pub grid: Option<Cell>,
 }
 
 /// What a station says of an item.
@@ -60,7 +62,7 @@ pub struct ItemReport {
     pub name: Words,
     /// What is said of it.
     pub finding: Finding,
-    /// The tickets of the day.
+    /// The tickets whose problems stood on the day.
     pub tickets: Vec<TicketId>,
     /// Cameras that are watched for such cases.
     pub cameras: u32,
@@ -114,7 +116,7 @@ impl CameraWatch {
     }
 }
 
-/// What the station says of the day. `cameras` and `tickets` may be of the whole fleet.
+/// What the station says of the day. `cameras` are its own; `tickets` may be of the whole fleet.
 #[must_use]
 pub fn build(
     station: &Station,
@@ -134,7 +136,7 @@ pub fn build(
         let found: Vec<_> = tickets
             .iter()
             .filter(|ticket| item.kinds.contains(&ticket.kind))
-            .filter(|ticket| cameras.iter().any(|camera| camera.camera == ticket.camera))
+            .filter(|ticket| ticket.cameras.iter().any(|camera| station.has(camera, ticket.grid.as_ref())))
             .map(|ticket| ticket.ticket)
             .collect();
         ItemReport {

@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeSet,
+    pin::pin,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -12,7 +13,7 @@ use jiff::{ToSpan as _, civil::Date};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use super::{CameraWatch, Finding, Item, LookLedger, ReportDays, Station, ZeroReport, ZeroReportConfig, build};
+use super::{CameraWatch, Finding, Item, LookLedger, ReportsOwed, Station, ZeroReport, ZeroReportConfig, build};
 use crate::{
     AlertsError,
     store::Store,
@@ -57,11 +58,9 @@ pub type WatchedCameras = Box<dyn Fn() -> Vec<WatchedCamera> + Send + Sync>;
 pub struct Reporter {
     store: Store,
     node: Node,
-    days: ReportDays,
+    owed: ReportsOwed,
     items: Vec<Item>,
-    stations: Vec<Station>,
     min_share: f64,
-    grace: Millis,
     source: WatchedCameras,
     /// The cameras as of the last round.
     cameras: Vec<WatchedCamera>,
@@ -75,16 +74,14 @@ impl Reporter {
     /// A reporter of the cameras that `source` tells, whose looks are counted in its ledger.
     #[must_use]
     pub fn new(store: Store, node: Node, config: &ZeroReportConfig, source: WatchedCameras) -> Self {
-        let days = ReportDays::new(config.at, node.timezone.clone());
+        let owed = ReportsOwed::new(config, node.timezone.clone());
         Self {
             store,
             node,
-            ledger: Arc::new(LookLedger::new(days.clone())),
-            days,
+            ledger: Arc::new(LookLedger::new(owed.days.clone())),
+            owed,
             items: config.items(),
-            stations: config.stations.clone(),
             min_share: config.min_share,
-            grace: config.grace,
             source,
             cameras: Vec::new(),
             reported: None,
@@ -104,8 +101,18 @@ impl Reporter {
         rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while stop.run_until_cancelled(rounds.tick()).await.is_some() {
             let now = SystemTime::now().into();
-            let done = self.round(now).await;
-            self.tell(done, now);
+            let (owed, reported) = (self.owed.clone(), self.reported);
+            let done = {
+                let mut round = pin!(self.round(now));
+                // A database that hangs ends no round, and is no reason to be silent about what is missing.
+                loop {
+                    match tokio::time::timeout(ROUND, &mut round).await {
+                        Ok(done) => break done,
+                        Err(_) => missing(owed.overdue(reported, SystemTime::now().into())),
+                    }
+                }
+            };
+            self.tell(done, SystemTime::now().into());
         }
         let last = self.write_looks().await;
         self.tell(last, SystemTime::now().into());
@@ -132,15 +139,12 @@ impl Reporter {
     pub async fn round(&mut self, now: Timestamp) -> Result<(), AlertsError> {
         self.follow_cameras(now).await?;
         self.write_looks().await?;
-        let Ok(last) = self.days.of(now).checked_sub(1.day()) else { return Ok(()) };
-        if self.reported == Some(last) || self.stations.is_empty() {
-            return Ok(());
-        }
+        let Some(last) = self.owed.last_day(now).filter(|last| self.reported != Some(*last)) else { return Ok(()) };
         for (station, date) in self.missing(last, now).await? {
             self.report(&station, date, now).await?;
         }
         self.reported = Some(last);
-        metrics::gauge!("gridwatch_zero_reports_missing").set(0.0);
+        missing(0);
         Ok(())
     }
 
@@ -160,11 +164,11 @@ impl Reporter {
         let ids: Vec<_> = self.cameras.iter().map(|camera| camera.id.clone()).collect();
         let marks = self.store.watched_since(&ids).await?;
         let mut missing = Vec::new();
-        for station in &self.stations {
+        for station in &self.owed.stations {
             let own = self.cameras.iter().filter(|camera| station.has(&camera.id, camera.grid.as_ref()));
             // A station without a camera says so from the first day on.
             let since = own.filter_map(|camera| marks.get(&camera.id)).map(|mark| mark.since).min();
-            let first = since.map_or(last, |since| self.days.of(since)).max(earliest);
+            let first = since.map_or(last, |since| self.owed.days.of(since)).max(earliest);
             let dates = first.series(1.day()).take_while(|date| *date <= last);
             missing.extend(
                 dates.filter(|date| !there.contains(&(station.id.clone(), *date))).map(|date| (station.clone(), date)),
@@ -175,7 +179,7 @@ impl Reporter {
     }
 
     async fn report(&self, station: &Station, date: Date, now: Timestamp) -> Result<(), AlertsError> {
-        let Some(period) = self.days.period(date) else { return Ok(()) };
+        let Some(period) = self.owed.days.period(date) else { return Ok(()) };
         let own: Vec<_> = self.cameras.iter().filter(|camera| station.has(&camera.id, camera.grid.as_ref())).collect();
         let ids: Vec<_> = own.iter().map(|camera| camera.id.clone()).collect();
         let marks = self.store.watched_since(&ids).await?;
@@ -198,7 +202,7 @@ impl Reporter {
         let watches: Vec<_> = watches.iter().collect();
         let mut report = build(station, &self.items, (date, period), &watches, &tickets, self.min_share);
         report.made_at = now;
-        report.late = now > period.to + self.grace;
+        report.late = self.owed.is_late(period.to, now);
         let grid = station.grid.as_ref().or_else(|| own.iter().find_map(|camera| camera.grid.as_ref()));
         let message = wire::zero_report_message(&report, grid, &self.node);
         self.store.add_zero_report(&report, &message).await?;
@@ -213,17 +217,19 @@ impl Reporter {
             return;
         };
         metrics::counter!("gridwatch_zero_report_failures_total").increment(1);
-        let last = self.days.of(now).checked_sub(1.day()).ok();
-        let ended = last.and_then(|last| self.days.period(last));
-        let is_missing = self.reported != last && ended.is_some_and(|period| now > period.to + self.grace);
-        let missing = if is_missing { self.stations.len() } else { 0 };
-        metrics::gauge!("gridwatch_zero_reports_missing").set(missing as f64);
+        let overdue = self.owed.overdue(self.reported, now);
+        missing(overdue);
         let trouble = error.to_string();
         if self.trouble.as_ref() != Some(&trouble) {
-            tracing::error!(error = trouble, missing, "zero reports cannot be written, trying again");
+            tracing::error!(error = trouble, missing = overdue, "zero reports cannot be written, trying again");
             self.trouble = Some(trouble);
         }
     }
+}
+
+/// Says how many reports are missing.
+fn missing(reports: usize) {
+    metrics::gauge!("gridwatch_zero_reports_missing").set(reports as f64);
 }
 
 fn count(report: &ZeroReport) {

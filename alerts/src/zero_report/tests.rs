@@ -61,6 +61,35 @@ fn station() -> Station {
     Station { id, name: Words::default(), grid: Some(grid), cameras: ["far".parse().expect("id")].into() }
 }
 
+#[test]
+fn a_report_is_owed_once_it_is_due_and_not_of_days_before_the_first() {
+    let config = ZeroReportConfig { stations: vec![station()], ..ZeroReportConfig::default() };
+    let timezone = TimeZone::get("Asia/Shanghai").expect("a zone");
+    let owed = ReportsOwed::new(&config, timezone.clone());
+    let nobody = ReportsOwed::new(&ZeroReportConfig::default(), timezone);
+    let (before, after) = (at("2026-11-24T07:59:59+08:00"), at("2026-11-24T08:00:00+08:00"));
+    assert_eq!((owed.last_day(before), owed.last_day(after)), (Some(date(2026, 11, 23)), Some(date(2026, 11, 24))));
+    assert_eq!((nobody.last_day(after), nobody.overdue(None, after + Millis::mins(600))), (None, 0));
+    let first = |day: i8| BTreeMap::from([(station().id, date(2026, 11, day))]);
+    let there =
+        |date| build(&station(), &[], (date, days("Asia/Shanghai").period(date).expect("a day")), &[], &[], 0.9);
+    let (reported, none) = ([there(date(2026, 11, 24))], BTreeMap::new());
+    for (day, now, there, first, expect) in [
+        (24, after, &[][..], &first(20), 1),
+        (24, before, &[], &first(20), 0),
+        (24, after, &reported, &first(20), 0),
+        (19, after, &[], &first(20), 0),
+        (24, after, &[], &none, 1),
+        (23, after, &[], &none, 0),
+    ] {
+        assert_eq!(owed.missing(date(2026, 11, day), now, there, first).len(), expect, "{day} {now:?}");
+    }
+    // An alarm only after the grace, of 30 minutes.
+    let late = after + Millis::mins(31);
+    assert_eq!((owed.overdue(Some(date(2026, 11, 23)), after), owed.overdue(Some(date(2026, 11, 23)), late)), (0, 1));
+    assert_eq!(owed.overdue(Some(date(2026, 11, 24)), late), 0);
+}
+
 fn item(kinds: &[&str]) -> Item {
     let kinds = kinds.iter().map(|kind| kind.parse().expect("kind")).collect();
     Item { id: "Z-09".to_owned(), name: Words::default(), kinds }
@@ -103,14 +132,25 @@ fn all_is_well_only_where_it_was_looked_at() {
 
 #[test]
 fn what_was_found_is_told_however_it_was_looked_at() {
-    let sighted = |camera: &str, kind: &str| Sighted {
-        ticket: TicketId::derive(Timestamp(0), format!("{camera}{kind}").as_bytes()),
+    let sighted = |cameras: &[&str], kind: &str, grid: Option<&str>| Sighted {
+        ticket: TicketId::derive(Timestamp(0), format!("{cameras:?}{kind}").as_bytes()),
         kind: kind.parse().expect("kind"),
-        camera: camera.parse().expect("id"),
+        cameras: cameras.iter().map(|camera| camera.parse().expect("id")).collect(),
+        grid: grid.map(|digits| domain::Cell::try_from(digits.to_owned()).expect("a cell")),
     };
-    let tickets = [sighted("a", "lane.motor"), sighted("a", "garbage.bagged"), sighted("elsewhere", "lane.motor")];
+    let here = Some("310104007003012");
+    let tickets = [
+        sighted(&["a"], "lane.motor", here),
+        // A view of ours joined what another station's camera found; a sensor that no camera sees.
+        sighted(&["elsewhere", "far"], "lane.motor", Some("310104008003012")),
+        sighted(&["detector-7"], "lane.motor", here),
+        sighted(&["a"], "garbage.bagged", here),
+        sighted(&["elsewhere"], "lane.motor", Some("310104008003012")),
+        sighted(&["detector-8"], "lane.motor", None),
+    ];
     let found = report(&[watch("a", 1)], &["lane.motor"], &tickets);
-    assert_eq!((found.finding, &found.tickets[..]), (Finding::Found, &[tickets[0].ticket][..]));
+    let ours: Vec<_> = tickets[..3].iter().map(|ticket| ticket.ticket).collect();
+    assert_eq!((found.finding, found.tickets), (Finding::Found, ours));
     assert_eq!(found.unfit.len(), 1);
 }
 

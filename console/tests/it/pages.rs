@@ -1,8 +1,9 @@
 //! The pages in both languages over HTTP.
 
-use alerts::{case::Event, store::Ruling, ticket::EvidenceRole, wire::CaseMessages};
+use alerts::{case::Event, store::Ruling, ticket::EvidenceRole, wire::CaseMessages, zero_report::ReportsOwed};
 use domain::{CameraState, Millis};
 use reqwest::{Method, header};
+use serde_json::{Value, json};
 
 use crate::{
     house::House,
@@ -81,6 +82,26 @@ async fn a_zero_report_shows_what_was_found_and_how_it_is_known() {
     holds(&page, &["href=\"/cameras/gate-9\"", "href=\"/zero-report?date=2026-11-23\""]);
     holds(&house.page("/zero-report?date=2026-11-24&lang=en").await, &["Jiangnan Xincun station", "All well", "Late"]);
     holds(&house.page("/zero-report?date=2026-11-23&lang=en").await, &["No zero report"]);
+}
+
+#[tokio::test]
+async fn a_station_whose_report_is_missing_is_shown_as_that() {
+    let stations = ["XT-01", "XT-02"].map(|id| json!({ "id": id, "grid": "310104007003" }));
+    let house = House::open_with(|console| {
+        let config = serde_json::from_value(json!({ "stations": stations })).expect("stations");
+        console.reports_owed = ReportsOwed::new(&config, console.time_zone.clone());
+    })
+    .await;
+    add_zero_report(&house.street).await;
+    // The other has made none yet, and owes that of the last day only.
+    let (_, reported) = house.status_and_text("/api/zero-report?date=2026-11-24").await;
+    let reported: Value = serde_json::from_str(&reported).expect("JSON");
+    assert!(!reported["missing"].as_array().expect("a list").contains(&"XT-01".into()), "{reported}");
+    let page = house.page("/zero-report?lang=en").await;
+    holds(&page, &["XT-02", "Missing", "marked late"]);
+    assert!(!page.contains("Name stations in"), "{page}");
+    let next = house.page("/zero-report?date=2999-01-01&lang=en").await;
+    assert!(!next.contains("Missing"), "it is not due: {next}");
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ use alerts::{
     streets::StreetNames,
     ticket::{Body, CameraInfo, Evidence, EvidenceRole, OutgoingMessage, Rendition, Ticket, TicketState},
     wire::{Fault, Node, Problem},
-    zero_report::{Finding, ItemReport, ZeroReport},
+    zero_report::{Finding, ItemReport, ReportsOwed, ZeroReport, ZeroReportConfig},
 };
 use bytes::Bytes;
 use console::{CameraChanges, CameraView, Console, Fleet, LookVitals, ReloadFuture, StillError, StillFuture, Vitals};
@@ -143,6 +143,7 @@ pub(crate) async fn street() -> Street {
             Arc::new(move || vitals.lock().expect("not poisoned").clone())
         },
         sensors: None,
+        reports_owed: ReportsOwed::new(&ZeroReportConfig::default(), time_zone.clone()),
         streets: StreetNames::from_iter([(
             "310104007".to_owned(),
             Words { zh: "斜土路街道".to_owned(), en: "Xietu Road Subdistrict".to_owned() },
