@@ -480,6 +480,15 @@ impl Config {
                 }
                 _ => {}
             }
+            if place.grid.is_known() && place.grid.district() != self.node.district.district() {
+                tracing::warn!(
+                    key,
+                    grid = place.grid.as_str(),
+                    district = self.node.district.as_str(),
+                    "stands in another district than node.district: its messages go on the topics of node.district, where the \
+                     platform must answer; correct the code, or give it to that district's gridwatch"
+                );
+            }
         }
         self.areas = Arc::new(grid);
         Ok(())

@@ -3,9 +3,12 @@
 use domain::Timestamp;
 use serde::Serialize;
 
-use super::{CLOUDEVENTS, CloudEvent, MESSAGE_EXPIRY, Node, json, opening_messages, platform::Fault, topic};
+use super::{
+    CLOUDEVENTS, CloudEvent, MESSAGE_EXPIRY, Node, json, opening_messages, platform::Fault, ticket::lead_messages,
+    topic,
+};
 use crate::{
-    case::{Case, Change, Effect},
+    case::{Case, Change, Effect, State},
     ticket::{Body, OutgoingMessage, Ticket},
 };
 
@@ -36,6 +39,9 @@ pub fn case_messages(ticket: &Ticket, after: &[(i64, Effect)], node: &Node) -> C
         if let Effect::Changed(change) = effect
             && is_news(&ticket.case, change)
         {
+            if change.to == State::PendingReview {
+                messages.following.extend(lead_messages(ticket, node));
+            }
             messages.following.push(state_message(ticket, *number, change, node));
         }
     }
@@ -44,7 +50,6 @@ pub fn case_messages(ticket: &Ticket, after: &[(i64, Effect)], node: &Node) -> C
 
 /// Whether a change is worth a message: the platform knows what it answered itself, and that a ticket begins.
 fn is_news(case: &Case, change: &Change) -> bool {
-    use crate::case::State;
     let of_the_beginning = matches!(change.from, State::Suspected | State::Confirmed);
     let said = case.is_filed() || change.to == State::Rejected || change.to == State::GoneByItself;
     let marked = matches!(change.event.as_str(), "extended" | "supervised" | "suspended" | "resumed");

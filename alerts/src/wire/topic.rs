@@ -1,7 +1,8 @@
 //! The topic tree, `gridwatch/v1/...`. District is 6 digits, street 9, a camera its id.
 //!
-//! A camera without a place is filed under its node's area; where only the district is known, the street is the
-//! district's digits and `000`, a code that no street has.
+//! A camera without a place is filed under its node's area, and so is one that stands beyond the border of its node's district:
+//! there the platform's answers are listened for. Where only the district is known, the street is the district's digits and
+//! `000`, a code that no street has.
 
 use domain::{CameraId, Cell, Kind, NodeId, Place, Sha256, StationId, TicketId};
 
@@ -13,8 +14,8 @@ const ROOT: &str = "gridwatch/v1";
 
 /// The 9 digits of the street that messages about `place` are filed under.
 pub(super) fn street(place: Option<&Place>, node: &Node) -> String {
-    let cell = place.map_or(&node.district, |place| &place.grid);
-    street_of(cell)
+    let here = place.map(|place| &place.grid).filter(|cell| cell.district() == node.district.district());
+    street_of(here.unwrap_or(&node.district))
 }
 
 fn street_of(cell: &Cell) -> String {
@@ -31,6 +32,12 @@ pub(super) fn area(place: Option<&Place>, node: &Node) -> String {
 #[must_use]
 pub fn ticket_topic(place: Option<&Place>, node: &Node) -> String {
     format!("{}/ticket/submit", area(place, node))
+}
+
+/// Where what waits for a person goes: `gridwatch/v1/{district}/{street}/ticket/lead`.
+#[must_use]
+pub(super) fn lead_topic(place: Option<&Place>, node: &Node) -> String {
+    format!("{}/ticket/lead", area(place, node))
 }
 
 /// Where each change of a case goes: `gridwatch/v1/{district}/{street}/ticket/{ticket}/state`.
@@ -111,14 +118,20 @@ mod tests {
 
     #[test]
     fn a_ticket_is_filed_under_its_cameras_street() {
-        check(Some("310104007003012"), "310101", "gridwatch/v1/310104/310104007/ticket/submit");
-        check(Some("310104007"), "310101", "gridwatch/v1/310104/310104007/ticket/submit");
+        check(Some("310104007003012"), "310104", "gridwatch/v1/310104/310104007/ticket/submit");
+        check(Some("310104007"), "310104", "gridwatch/v1/310104/310104007/ticket/submit");
     }
 
     #[test]
     fn without_a_place_it_is_filed_under_its_nodes_area() {
         check(None, "310104", "gridwatch/v1/310104/310104000/ticket/submit");
         check(None, "310104007", "gridwatch/v1/310104/310104007/ticket/submit");
-        check(Some("310115"), "310104", "gridwatch/v1/310115/310115000/ticket/submit");
+        check(Some("310104"), "310104", "gridwatch/v1/310104/310104000/ticket/submit");
+    }
+
+    #[test]
+    fn beyond_the_border_it_is_filed_where_answers_are_listened_for() {
+        check(Some("310115005003012"), "310104", "gridwatch/v1/310104/310104000/ticket/submit");
+        check(Some("310115"), "310104007", "gridwatch/v1/310104/310104007/ticket/submit");
     }
 }

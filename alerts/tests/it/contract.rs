@@ -8,13 +8,13 @@ use alerts::{
     clocks::LightTurn,
     deadline::{DeadlineConfig, HolidayYear, Light, ResponseLevel, Stage, WorkCalendar},
     duty::{DutyItem, DutyList, ItemVersion, Words},
-    incident::Sensed,
+    incident::{Further, Sensed},
     recheck::{Found, Outcome, Why},
     routed::Routed,
     sensor::{Device, Memory, Noted},
     ticket::{Body, Evidence, EvidenceRole, OutgoingMessage, Rendition, Ticket},
     wire::{
-        self, Fault, Further, NodeState, Problem, again_messages, case_messages, checked_messages, cleared_messages,
+        self, Fault, NodeState, Problem, again_messages, case_messages, checked_messages, cleared_messages,
         opening_messages, problem_message, read_platform,
     },
     zero_report::{Finding, ItemReport, ZeroReport},
@@ -365,15 +365,20 @@ fn a_reviewed_ticket_keeps_the_contract() {
     let mut ticket = ticket(1);
     let (case, begun) = Case::begin(OPENED_AT, Some(OPENED_AT + Millis::mins(60)));
     ticket.case = case;
+    ticket.evidence = vec![piece(EvidenceRole::Confirming, Rendition::Clean, Sha256::of(b"street"), 6)];
     let begun: Vec<_> = (1..).zip(begun).collect();
     let pending = case_messages(&ticket, &begun, &node());
     assert!(pending.opening.is_empty());
-    assert_eq!(pending.following.iter().map(|m| check_message(&document, m)).collect::<Vec<_>>(), ["ticketState"]);
+    let names: Vec<_> = pending.following.iter().map(|m| check_message(&document, m)).collect();
+    assert_eq!(names, ["evidence", "lead", "ticketState"], "its picture goes before it");
+    let Body::Inline(lead) = &pending.following[1].body else { panic!("an event") };
+    let lead: Value = serde_json::from_slice(lead).unwrap();
+    assert_eq!(lead["data"]["review"]["until"], node().rfc3339(OPENED_AT + Millis::mins(60)));
     let yes = Event::Reviewed { judgement: Judgement::Confirmed, by: "李四".to_owned() };
     let effects = ticket.case.apply(OPENED_AT + Millis::mins(5), yes).unwrap();
     let filed = case_messages(&ticket, &(3..).zip(effects).collect::<Vec<_>>(), &node());
     let names: Vec<_> = filed.opening.iter().chain(&filed.following).map(|m| check_message(&document, m)).collect();
-    assert_eq!(names, ["ticket", "ticketState"]);
+    assert_eq!(names, ["evidence", "ticket", "ticketState"]);
 }
 
 #[test]
