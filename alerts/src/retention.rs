@@ -48,7 +48,7 @@ pub struct RetentionConfig {
     pub every: Millis,
     /// How long a ticket and its evidence are kept after it was closed or rejected.
     pub closed: Millis,
-    /// How long a lead that was never filed is kept, with its evidence.
+    /// How long a lead that was never filed and that nobody judged is kept, with its evidence.
     pub unfiled: Millis,
     /// How long a message is kept after the broker has it.
     pub sent: Millis,

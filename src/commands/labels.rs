@@ -22,6 +22,23 @@ use crate::config::Config;
 /// Tickets that are read at once.
 const PAGE: u32 = 200;
 
+/// What is said of each judgement.
+const COLUMNS: [&str; 13] = [
+    "ticket",
+    "kind",
+    "camera",
+    "captured_at",
+    "judgement",
+    "reason",
+    "score_median",
+    "score_max",
+    "dwell_s",
+    "rule",
+    "rule_version",
+    "model",
+    "weights",
+];
+
 /// What an export wrote.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Exported {
@@ -71,7 +88,8 @@ pub async fn export(
     let (images, labels) = (made(folder.join("images"))?, made(folder.join("labels"))?);
     let tickets = judged(store).await?;
     let classes: BTreeSet<&str> = tickets.iter().map(|ticket| ticket.incident.kind.as_str()).collect();
-    let mut list = String::from("ticket,kind,camera,captured_at,judgement,reason\n");
+    let mut list = csv::Writer::from_writer(Vec::new());
+    list.write_record(COLUMNS)?;
     let mut done = Exported::default();
     for ticket in &tickets {
         let Some(judgement) = ticket.case.judgement() else { continue };
@@ -106,9 +124,24 @@ pub async fn export(
         };
         let incident = &ticket.incident;
         let taken = jiff::Timestamp::from_millisecond(picture.captured_at.0).unwrap_or_default();
-        writeln!(list, "{name},{},{},{taken},{word},{reason}", incident.kind, incident.camera)?;
+        let (rule, model) = (&incident.rule, &incident.model);
+        list.write_record([
+            &name,
+            incident.kind.as_str(),
+            incident.camera.as_str(),
+            &taken.to_string(),
+            word,
+            reason,
+            &format!("{:.3}", incident.score_median),
+            &format!("{:.3}", incident.score_max),
+            &format!("{}", incident.dwell.0 / 1000),
+            &rule.id,
+            &rule.version,
+            &model.name,
+            &model.sha256.to_string(),
+        ])?;
     }
-    write(&folder.join("judgements.csv"), list.as_bytes())?;
+    write(&folder.join("judgements.csv"), &list.into_inner()?)?;
     // Last: its presence says that all is there.
     let names: String = classes.iter().map(|class| format!("{class}\n")).collect();
     write(&folder.join("classes.txt"), names.as_bytes())?;

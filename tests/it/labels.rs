@@ -59,7 +59,9 @@ async fn judgements_become_labels_and_what_says_nothing_of_the_picture_does_not(
     assert_eq!((read.classes, read.pictures.len(), read.n_unlabelled), (vec!["lane.motor".to_owned()], 2, 0));
     assert!(read.faults.is_empty(), "{:?}", read.faults);
     let list = std::fs::read_to_string(folder.join("judgements.csv")).unwrap();
-    assert!(list.contains(&format!("{nothing},lane.motor,gate-2,")) && list.contains(",rejected,false_alarm\n"));
+    assert!(list.contains(&format!("{nothing},lane.motor,gate-2,")), "{list}");
+    assert!(list.contains(",rejected,false_alarm,0."), "{list}");
+    assert!(list.starts_with("ticket,kind,camera,captured_at,judgement,reason,score_median,"), "{list}");
     let again = export(&store, &evidence, &folder, &[]).await.unwrap_err();
     assert!(again.to_string().ends_with("has labels already; name a new folder"), "{again}");
 }

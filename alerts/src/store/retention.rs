@@ -57,7 +57,7 @@ pub enum Kinds<'a> {
 pub enum Expired {
     /// Those that ended (closed, rejected) before this.
     Ended(Timestamp),
-    /// Those that were confirmed before this, are gone, and were never filed.
+    /// Those that were confirmed before this, are gone, were never filed, and that nobody judged.
     Unfiled(Timestamp),
 }
 
@@ -206,7 +206,13 @@ impl Store {
             Expired::Ended(before) => {
                 query.push(" AND (filed_at IS NULL OR delivered_at IS NOT NULL) AND ended_at < ").bind(before.0)
             }
-            Expired::Unfiled(before) => query.push(" AND filed_at IS NULL AND confirmed_at < ").bind(before.0),
+            // What a person has judged is a label, and goes with those that ended.
+            Expired::Unfiled(before) => query
+                .push(
+                    " AND filed_at IS NULL AND (case_data LIKE '%\"judgement\":null%' \
+                     OR case_data NOT LIKE '%\"judgement\":%') AND confirmed_at < ",
+                )
+                .bind(before.0),
         };
         match kinds {
             Kinds::Only(kind) => query.push(" AND kind = ").bind(kind.as_str()),

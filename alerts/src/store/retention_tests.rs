@@ -6,7 +6,11 @@ use super::super::{
     fixture::{Temp, picture_message, ticket, ticket_message},
     *,
 };
-use crate::ticket::Ticket;
+use crate::{
+    case::{Case, Event, Judgement, Reason},
+    ticket::Ticket,
+    wire::CaseMessages,
+};
 
 async fn temp() -> Temp {
     Temp::of(module_path!()).await
@@ -97,11 +101,19 @@ async fn a_hold_tells_who_when_and_why_also_after_its_ticket() {
 #[tokio::test]
 async fn a_lead_that_was_never_filed_goes_by_its_own_time() {
     let Temp { store, .. } = &temp().await;
-    let [gone, standing, filed] = ["gone", "standing", "filed"].map(|c| ticket(c, 1_000));
-    for t in [&gone, &standing, &filed] {
+    let [gone, standing, filed, mut judged] = ["gone", "standing", "filed", "judged"].map(|c| ticket(c, 1_000));
+    judged.case = Case::begin(Timestamp(1_000), Some(Timestamp(9_000))).0;
+    for t in [&gone, &standing, &filed, &judged] {
         store.open_ticket(t, &[]).await.expect("written");
     }
-    sqlx::query("UPDATE tickets SET filed_at = NULL, state = CASE camera WHEN 'gone' THEN 'cleared' ELSE state END WHERE camera <> 'filed'")
+    let no = Judgement::Rejected(Reason::new("not_a_case"));
+    let ruling = Ruling::plain(judged.id(), Timestamp(500), Event::Reviewed { judgement: no, by: "Li".to_owned() });
+    let ruled = store.rule(&ruling, |_, _| CaseMessages::default()).await.expect("written");
+    assert!(matches!(ruled, Ruled::Applied { .. }), "{ruled:?}");
+    sqlx::query(
+        "UPDATE tickets SET filed_at = NULL, state = CASE WHEN camera IN ('gone', 'judged') THEN 'cleared' ELSE state END \
+         WHERE camera <> 'filed'",
+    )
         .execute(&store.writer)
         .await
         .expect("leads");
@@ -111,6 +123,11 @@ async fn a_lead_that_was_never_filed_goes_by_its_own_time() {
     assert_eq!(none.tickets, []);
     let removed = store.remove_tickets(Kinds::AllBut(&[]), expired(1_001), 10).await.expect("removed");
     assert_eq!(removed.tickets, [gone.id()]);
+    // What somebody judged is a label, and is kept as long as what ended.
+    let ended = |at| Expired::Ended(Timestamp(at));
+    assert_eq!(store.remove_tickets(Kinds::AllBut(&[]), ended(500), 10).await.expect("removed").tickets, []);
+    let removed = store.remove_tickets(Kinds::AllBut(&[]), ended(501), 10).await.expect("removed");
+    assert_eq!(removed.tickets, [judged.id()]);
 }
 
 #[tokio::test]
