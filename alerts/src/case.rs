@@ -561,6 +561,13 @@ impl Case {
         self.judgement.as_ref()
     }
 
+    /// When it last changed, by whoever changed it; none before anything has.
+    #[must_use]
+    pub fn changed_at(&self) -> Option<Timestamp> {
+        let own = [self.filed_at, self.acknowledged_at, self.gone_at, self.ended_at].into_iter().flatten();
+        own.chain(self.newest.values().copied()).max()
+    }
+
     /// Until when a person may look at it; none where it does not wait for one.
     #[must_use]
     pub fn review_until(&self) -> Option<Timestamp> {

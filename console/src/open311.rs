@@ -1,7 +1,7 @@
 //! A read-only view of tickets as Open311 GeoReport v2 (<https://wiki.open311.org/GeoReport_v2/>), in JSON and XML: services,
 //! requests, one request. The standard knows two states; which of ours it is stands in `status_notes`.
 
-use std::{fmt::Write as _, sync::Arc};
+use std::{collections::BTreeSet, fmt::Write as _, sync::Arc};
 
 use alerts::{
     duty::Words,
@@ -116,8 +116,8 @@ pub(crate) async fn collection(
     Path(file): Path<String>,
 ) -> Result<Response, Fault> {
     match Form::of(&file) {
-        Some(("services", form)) => Ok(services(form)),
-        Some(("requests", form)) => match wanted(&visit.params, visit.now, form) {
+        Some(("services", form)) => Ok(services(form, &kinds(&desk.console).await?)),
+        Some(("requests", form)) => match wanted(&visit.params, visit.now, form, &kinds(&desk.console).await?) {
             Ok(wanted) => requests(&desk, wanted, form).await,
             Err(complaint) => Ok(complaint.into_response()),
         },
@@ -144,18 +144,28 @@ pub(crate) async fn request(State(desk): State<Arc<Desk>>, Path(file): Path<Stri
     }
 }
 
-fn services(form: Form) -> Response {
-    let services: Vec<_> = KINDS
+/// The kinds of cases that there may be: the built-in ones, and those of the responsibility list.
+async fn kinds(console: &Console) -> Result<BTreeSet<Kind>, Fault> {
+    let list = console.store.duty_list().await.map_err(Fault::internal)?;
+    let built_in = KINDS.iter().filter_map(|info| info.kind.parse().ok());
+    Ok(built_in.chain(list.versions().map(|version| version.item.kind.clone())).collect())
+}
+
+fn services(form: Form, kinds: &BTreeSet<Kind>) -> Response {
+    let services: Vec<_> = kinds
         .iter()
-        .map(|info| {
+        .map(|kind| {
+            let info = kind_info(kind);
+            let name = info.map_or_else(|| kind.to_string(), |info| format!("{} {}", info.name_zh, info.name_en));
+            let codes = info.map_or(&[][..], |info| info.codes);
             object([
-                ("service_code", json!(info.kind)),
-                ("service_name", json!(format!("{} {}", info.name_zh, info.name_en))),
-                ("description", json!(info.codes.iter().map(|code| code.name).collect::<Vec<_>>().join(", "))),
+                ("service_code", json!(kind)),
+                ("service_name", json!(name)),
+                ("description", json!(codes.iter().map(|code| code.name).collect::<Vec<_>>().join(", "))),
                 ("metadata", json!(false)),
                 ("type", json!("realtime")),
                 ("keywords", json!("")),
-                ("group", json!(info.kind.split('.').next().unwrap_or_default())),
+                ("group", json!(kind.as_str().split('.').next().unwrap_or_default())),
             ])
         })
         .collect();
@@ -170,7 +180,7 @@ enum Wanted {
     Nothing,
 }
 
-fn wanted(params: &Params, now: Timestamp, form: Form) -> Result<Wanted, Complaint> {
+fn wanted(params: &Params, now: Timestamp, form: Form, known: &BTreeSet<Kind>) -> Result<Wanted, Complaint> {
     const KNOWN: [&str; 8] = [
         "jurisdiction_id",
         "service_request_id",
@@ -196,7 +206,7 @@ fn wanted(params: &Params, now: Timestamp, form: Form) -> Result<Wanted, Complai
     let kinds = list("service_code").unwrap_or_default();
     let kinds = kinds.iter().map(|code| {
         let kind = code.parse::<Kind>().map_err(|_| bad(format!("service_code {code} is not valid")));
-        kind.and_then(|kind| match kind_info(&kind) {
+        kind.and_then(|kind| match known.get(&kind) {
             Some(_) => Ok(kind),
             None => Err(Complaint(form, StatusCode::NOT_FOUND, format!("service_code {kind} was not found"))),
         })
@@ -286,7 +296,10 @@ fn request_of(ticket: &Ticket, console: &Console) -> Map<String, Value> {
         ("agency_responsible", json!(route.map(|route| both(&route.task.dept)))),
         ("service_notice", json!(route.map(|route| route.why.en.clone()))),
         ("requested_datetime", at(incident.confirmed_at)),
-        ("updated_datetime", at(ticket.cleared_at.unwrap_or(ticket.last_seen))),
+        (
+            "updated_datetime",
+            at(ticket.cleared_at.unwrap_or(ticket.last_seen).max(ticket.case.changed_at().unwrap_or(Timestamp(0)))),
+        ),
         ("expected_datetime", ticket.clocks.as_ref().and_then(|clocks| clocks.solve_due()).map_or(Value::Null, at)),
         ("address", json!(place.map(|place| place.address.as_str()).filter(|address| !address.is_empty()))),
         ("address_id", json!(place.map(|place| place.grid.as_str()))),
