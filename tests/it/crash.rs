@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use crate::support::{
-    http,
+    clip, http,
     mosquitto::Mosquitto,
     site::{self, Site},
     subscriber::Subscriber,
@@ -76,4 +76,33 @@ fn kills_at_random_moments_lose_and_double_nothing() {
         let digest = evidence["sha256"].as_str().expect("a digest").parse().expect("a digest");
         assert!(arrived.contains(&digest), "{digest} never arrived");
     }
+}
+
+/// What stands there has no name: only the learnt view tells of it, and a new process has not learnt the view yet.
+#[test]
+fn a_heap_without_a_name_outlasts_a_kill_and_is_cleared_when_it_goes() {
+    let clips = tempfile::tempdir().expect("a folder");
+    let heap = clips.path().join("heap.mp4");
+    clip::write_heap(&heap, 150, |t| (8.0..60.0).contains(&t));
+    let cameras = site::serve(&[("corner", &heap)], None);
+    let broker = Mosquitto::start();
+    let platform = Subscriber::connect(broker.address, None);
+    let mut site = Site::new(&broker.url());
+    site.section("[detect.standing]\nlearn = \"3s\"\nafter = \"2s\"\n\n");
+    site.section("[rules.\"garbage.standing\"]\ndwell = \"4s\"\nclear_after = \"4s\"\n\n");
+    site.camera_at("corner", &format!("main = \"{}\"", cameras.url("corner")), "garbage_point");
+    let mut program = site.start();
+    let tickets = platform.wait_for_tickets(1, Duration::from_secs(60));
+    let objects = tickets[0]["data"]["detection"]["objects"].as_array().expect("objects");
+    assert!(objects.iter().all(|object| object["label"] == "standing"), "no model has a name for it: {objects:?}");
+    program.kill();
+
+    let _program = site.start();
+    wait_for("the view to be learnt, and more", Duration::from_secs(60), || {
+        http::metric(site.console, "gridwatch_looks_total").filter(|looks| *looks > 30.0)
+    });
+    let cleared = || platform.messages().iter().any(|message| message.topic.contains("/cleared/"));
+    assert!(!cleared(), "it still lies there");
+    wait_for("it to be gone", Duration::from_secs(90), || cleared().then_some(()));
+    assert_eq!(ids(&platform).len(), 1, "{:?}", ids(&platform));
 }

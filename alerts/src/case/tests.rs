@@ -65,6 +65,9 @@ fn check(script: &str, expect: &str) {
 fn a_case_goes_from_the_first_look_to_its_end() {
     check("", "filed");
     check("ack", "filed");
+    let changed = |script: &str, expect: &str| play(filed(), script, expect).changed_at();
+    assert_eq!((changed("", "filed"), changed("ack dispatched@2", "dispatched")), (Some(T0), Some(at(2))));
+    assert_eq!(pending().changed_at(), None);
     check("ack dispatched@2", "dispatched");
     check("ack dispatched@2 handling@3", "handling");
     check("ack dispatched@2 handling@3 handled@4", "handled");

@@ -649,7 +649,9 @@ struct SuggestData<'a> {
     dept: &'a str,
     dept_en: &'a str,
     copies: Vec<&'a str>,
+    copies_en: Vec<&'a str>,
     steps: Vec<&'a str>,
+    steps_en: Vec<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     arrive_limit: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -672,7 +674,9 @@ impl<'a> SuggestData<'a> {
             dept: route.task.dept.zh(),
             dept_en: route.task.dept.en(),
             copies: route.task.copies.iter().map(Words::zh).collect(),
+            copies_en: route.task.copies.iter().map(Words::en).collect(),
             steps: route.task.steps.iter().map(Words::zh).collect(),
+            steps_en: route.task.steps.iter().map(Words::en).collect(),
             arrive_limit: route.task.arrive.map(|limit| limit.to_string()),
             arrive_due: route.arrive_due.map(|due| node.rfc3339(due)),
             solve_limit: route.task.solve.to_string(),

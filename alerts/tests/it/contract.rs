@@ -11,7 +11,7 @@ use alerts::{
     incident::{Further, Sensed},
     recheck::{Found, Outcome, Why},
     routed::Routed,
-    sensor::{Device, Memory, Noted},
+    sensor::{Device, Mapping, Memory, Noted},
     ticket::{Body, Evidence, EvidenceRole, OutgoingMessage, Rendition, Ticket},
     wire::{
         self, Fault, NodeState, Problem, again_messages, case_messages, checked_messages, cleared_messages,
@@ -388,6 +388,27 @@ fn every_problem_keeps_the_contract() {
     let problem = Problem::of("grid/v1/310104/x", b"\xff\x00 garbage", fault, OPENED_AT);
     let (topic, payload) = problem_message(3, &problem, &node());
     check_status(&document, &topic, &payload);
+}
+
+/// What the document shows of sensors, the mapping reads.
+#[test]
+fn the_examples_of_readings_are_read() {
+    let document = document();
+    let devices = "[[devices]]\nid = \"bin-12\"\nmeasure = \"fill\"\n[[devices]]\nid = \"smoke-1\"\nmeasure = \"smoke\"\n";
+    let mapping = Mapping::new(&toml::from_str(devices).unwrap()).unwrap();
+    let mut values = Vec::new();
+    for example in document["components"]["messages"]["sensorReading"]["examples"].as_array().unwrap() {
+        let payload = &example["payload"];
+        let (device, measure) = if payload.is_boolean() { ("smoke-1", "smoke") } else { ("bin-12", "fill") };
+        let topic = format!("sensor/v1/310104/310104007/{device}/{measure}");
+        assert_eq!(channel_of(&document, &topic).0, "sensorReading");
+        mapping.read(&[0], &topic, payload.to_string().as_bytes(), OPENED_AT, |_, read| {
+            let reading = read.unwrap_or_else(|refused| panic!("{payload}: {refused:?}"));
+            assert_eq!(reading.remark, None, "{payload}");
+            values.push(reading.value);
+        });
+    }
+    assert_eq!(values, [93.5, 1.0, 93.5, 0.0]);
 }
 
 /// What the document shows of the platform's side, the node reads.

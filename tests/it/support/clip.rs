@@ -33,6 +33,24 @@ pub const VAN_SIZE: (f64, f64) = ((VAN.2 * SCALE) as f64 / 768.0, (VAN.3 * SCALE
 /// Writes `seconds` of H.264 with a keyframe each second to `path`; `van(t)` says where the van's top left corner is
 /// (relative) at second `t`, if it is there at all.
 pub fn write(path: &Path, seconds: u64, van: impl Fn(f64) -> Option<(f64, f64)>) {
+    write_painted(path, seconds, |t, street, frame| {
+        if let Some((x, y)) = van(t) {
+            let at = |relative: f64, size: usize| (relative * size as f64).round() as i64 / 2 * 2;
+            paste_van(street, frame, at(x, street.width), at(y, street.height));
+        }
+    });
+}
+
+/// The same with a heap of something that has no name in its place, while `lies(t)`.
+pub fn write_heap(path: &Path, seconds: u64, lies: impl Fn(f64) -> bool) {
+    write_painted(path, seconds, |t, _, frame| {
+        if lies(t) {
+            paint_heap(frame);
+        }
+    });
+}
+
+fn write_painted(path: &Path, seconds: u64, paint: impl Fn(f64, &Picture, &mut Picture)) {
     gst::init().expect("GStreamer");
     let street = first_frame(&street());
     let pipeline = gst::parse::launch(&format!(
@@ -49,10 +67,7 @@ pub fn write(path: &Path, seconds: u64, van: impl Fn(f64) -> Option<(f64, f64)>)
     pipeline.set_state(gst::State::Playing).expect("playing");
     for n in 0..seconds * FPS {
         let mut frame = Picture { data: street.data.clone(), ..street };
-        if let Some((x, y)) = van(n as f64 / FPS as f64) {
-            let at = |relative: f64, size: usize| (relative * size as f64).round() as i64 / 2 * 2;
-            paste_van(&street, &mut frame, at(x, street.width), at(y, street.height));
-        }
+        paint(n as f64 / FPS as f64, &street, &mut frame);
         let mut buffer = gst::Buffer::from_mut_slice(frame.data);
         {
             let buffer = buffer.get_mut().expect("the only reference");
@@ -85,6 +100,24 @@ fn first_frame(path: &Path) -> Picture {
     let size = |name| usize::try_from(caps.get::<i32>(name).expect("a size")).expect("positive");
     let data = sample.buffer().expect("a buffer").map_readable().expect("readable").to_vec();
     Picture { width: size("width"), height: size("height"), data }
+}
+
+/// Paints dark blocks of two shades into `frame`.
+fn paint_heap(frame: &mut Picture) {
+    let (left, top, width, height) = (352, 330, 56, 48);
+    let row = frame.width;
+    for y in 0..height {
+        for x in 0..width {
+            frame.data[(top + y) * row + left + x] = if (x / 8 + y / 12) % 2 == 0 { 40 } else { 64 };
+        }
+    }
+    let luma = frame.width * frame.height;
+    for (plane, level) in [(0, 118), (1, 140)] {
+        for y in 0..height / 2 {
+            let from = luma + plane * luma / 4 + (top / 2 + y) * row / 2 + left / 2;
+            frame.data[from..from + width / 2].fill(level);
+        }
+    }
 }
 
 /// Puts the van of `street`, enlarged, into `frame` at pixel (`left`, `top`); what lies outside is cut off.

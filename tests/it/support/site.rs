@@ -76,10 +76,15 @@ impl Site {
 
     /// A camera with a zone where stopping is forbidden.
     pub fn camera(&mut self, id: &str, stream: &str) -> &mut Self {
+        self.camera_at(id, stream, "no_stopping")
+    }
+
+    /// A camera whose zone is for something else.
+    pub fn camera_at(&mut self, id: &str, stream: &str, purpose: &str) -> &mut Self {
         writeln!(
             self.cameras,
             "[[cameras]]\nid = \"{id}\"\nname = \"camera {id}\"\nplace = {{ grid = \"310104007003012\", address = \"斜土路 1175 号\" }}\n\
-             stream = {{ {stream} }}\nzones = [{{ id = \"kerb\", purpose = \"no_stopping\", polygon = {ZONE} }}]\n"
+             stream = {{ {stream} }}\nzones = [{{ id = \"kerb\", purpose = \"{purpose}\", polygon = {ZONE} }}]\n"
         )
         .expect("a string takes all");
         self
