@@ -11,7 +11,7 @@ use detect::{
     CloseUps, DetectConfig, DetectError, Detectors, Gauge, Health, HealthConfig, Manner, Scene, SceneConfig, Scratch,
     scene::{Need, Outcome, Seen},
 };
-use domain::{Ailment, CameraId, Detection, Frame, Look, LookSource, Picture, Polygon, Timestamp};
+use domain::{Ailment, CameraFault, CameraId, Detection, Frame, Look, LookSource, Picture, Polygon, Timestamp};
 use ingest::{Occasion, StreamConfig};
 use metrics::counter;
 use tracing::info;
@@ -291,10 +291,15 @@ impl Looker {
             Occasion::Routine => Need::IfChanged,
         };
         let (detectors, models) = (&mut self.detectors, &sight.models);
-        let Seen { detections, outcome, relearn, learning } =
+        let mut faults = health.ailments().into_iter().map(|ailment| ailment.fault).chain(health.doubt());
+        let Seen { detections, outcome, relearn, learning } = if faults.any(CameraFault::hides_the_view) {
+            // What is known of the view is not spoilt by what is no part of it.
+            Seen { detections: Vec::new(), outcome: Outcome::Unchanged, relearn: None, learning: !scene.is_learnt() }
+        } else {
             scene.look(&frame.picture, frame.sampled_at, need, &mut self.scratch, |picture, why| {
                 close_ups.look(detectors, models, picture, why != Outcome::Unfinished)
-            })?;
+            })?
+        };
         let takes = match sight.asked().wanted {
             Wanted::TakeAnew => true,
             Wanted::FromEarlier | Wanted::WhenWell => !health.has_reference() && scene.is_learnt() && health.is_well(),

@@ -2,8 +2,8 @@
 //! values, so that the same inputs give the same tickets.
 
 use domain::{
-    CameraId, Detection, DeviceId, GroundPoint, Kind, Look, LookSource, Millis, ModelRef, PERSON, Polygon, Rect,
-    STANDING, TicketId, Timestamp, ZoneId,
+    CameraFault, CameraId, Detection, DeviceId, GroundPoint, Kind, Look, LookSource, Millis, ModelRef, PERSON, Polygon,
+    Rect, STANDING, TicketId, Timestamp, ZoneId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -113,6 +113,8 @@ pub struct Observation<'a> {
     pub model: &'a ModelRef,
     /// Whether something seems to be wrong with what the camera shows: then the look does not show that a place is clear.
     pub in_doubt: bool,
+    /// Whether it may show something else than the camera's view: then it shows nothing at all.
+    pub elsewhere: bool,
     /// Whether the view is still being learnt: then the look does not show that what has no name is gone.
     pub learning: bool,
 }
@@ -125,6 +127,7 @@ impl<'a> From<&'a Look> for Observation<'a> {
             source: look.source,
             model: &look.model,
             in_doubt: look.doubt.is_some(),
+            elsewhere: look.doubt.is_some_and(CameraFault::hides_the_view),
             learning: look.learning,
         }
     }

@@ -64,6 +64,12 @@ impl CameraFault {
         }
     }
 
+    /// Whether what the camera shows is something else than the view that is known.
+    #[must_use]
+    pub fn hides_the_view(self) -> bool {
+        matches!(self, Self::Blind | Self::Moved)
+    }
+
     /// Whether what the camera shows cannot be trusted, so that its tickets are suspended. A camera that is offline shows
     /// nothing in the first place.
     #[must_use]

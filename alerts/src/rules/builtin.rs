@@ -37,6 +37,7 @@ pub(super) fn blank(kind: Kind) -> Rule {
         stands_on: Footing::LowerThird,
         min_overlap: 0.5,
         min_blocked: 0.0,
+        new_only: false,
         dwell: Millis::mins(5),
         dwell_by_zone: BTreeMap::new(),
         max_gap: Millis::secs(30),
@@ -88,7 +89,8 @@ pub(super) fn rules() -> BTreeMap<String, Rule> {
                 merge_radius: CAR,
                 things: labels(&["vehicle"]),
                 zones: zones(&[NoStopping, TrafficLane, BicycleLane, Pavement]),
-                outside: zones(&[LoadingBay]),
+                outside: zones(&[LoadingBay, BusStop]),
+                yields_to: kinds(&["lane.fire"]),
                 dwell_by_zone: Some([(BicycleLane, Millis::mins(3))].into()),
                 queue: Some(QueueConfig { min_things: Some(3), ..QueueConfig::default() }),
                 // A green light lasts longer than this, so the places at a stop line do not add up to a parked car.
@@ -125,7 +127,17 @@ pub(super) fn rules() -> BTreeMap<String, Rule> {
             "lane.fire",
             RuleConfig {
                 merge_radius: CAR,
-                things: labels(&["vehicle", "goods", STANDING]),
+                things: labels(&[
+                    "vehicle",
+                    "two_wheeler",
+                    "tricycle",
+                    "cart",
+                    "goods",
+                    "table",
+                    "seat",
+                    "umbrella",
+                    STANDING,
+                ]),
                 zones: zones(&[FireLane]),
                 // What counts is how much of the lane is left, not how much of the thing is in it.
                 min_overlap: Some(0.1),
@@ -156,7 +168,30 @@ pub(super) fn rules() -> BTreeMap<String, Rule> {
                     "garbage.bin_overflow",
                     "lane.motor",
                     "lane.nonmotor",
+                    "lane.fire",
                 ]),
+                person: Some(PersonConfig {
+                    need: Some(PersonNeed::Absent),
+                    distance: Some(0.3),
+                    ..PersonConfig::default()
+                }),
+                ..RuleConfig::default()
+            },
+        ),
+        (
+            // A chair that keeps a place, a sofa that was put out on the road.
+            "lane.furniture",
+            RuleConfig {
+                kind: Some(kind("lane.goods")),
+                things: labels(&["seat", "table"]),
+                new_only: Some(true),
+                max_area: Some(0.15),
+                zones: zones(&[TrafficLane, NoStopping, BicycleLane, TactilePath]),
+                outside: zones(&[LoadingBay, Bin, BusStop]),
+                dwell: Some(Millis::mins(10)),
+                open_score: Some(0.3),
+                rearm_after: Some(Millis::mins(240)),
+                yields_to: kinds(&["vendor.stall", "vendor.mobile", "shop.overflow", "garbage.exposed", "lane.fire"]),
                 person: Some(PersonConfig {
                     need: Some(PersonNeed::Absent),
                     distance: Some(0.3),
@@ -213,7 +248,7 @@ pub(super) fn rules() -> BTreeMap<String, Rule> {
                     ],
                 ),
                 zones: zones(&[NoVending, Pavement, TrafficLane]),
-                outside: zones(&[Bin]),
+                outside: zones(&[Bin, BusStop]),
                 open_score: Some(0.3),
                 yields_to: kinds(&["vendor.mobile", "shop.overflow"]),
                 person: Some(PersonConfig { need: Some(PersonNeed::Stays), ..PersonConfig::default() }),
@@ -233,7 +268,7 @@ pub(super) fn rules() -> BTreeMap<String, Rule> {
                 ),
                 merge: Some(0.5),
                 zones: zones(&[NoVending, Pavement, TrafficLane]),
-                outside: zones(&[Bin]),
+                outside: zones(&[Bin, BusStop]),
                 dwell: Some(Millis::mins(3)),
                 open_score: Some(0.3),
                 yields_to: kinds(&["vendor.stall", "shop.overflow"]),
@@ -274,6 +309,8 @@ pub(super) fn rules() -> BTreeMap<String, Rule> {
             RuleConfig {
                 except: labels(&["garbage_bag"]),
                 zones: zones(&[GarbagePoint, Pavement, TrafficLane, BicycleLane, ShopLine]),
+                // What a model calls garbage may be bags: a permit for those, as in put-out hours, is one for it.
+                yields_to: kinds(&["garbage.bagged"]),
                 ..garbage(&["garbage"])
             },
         ),
@@ -295,6 +332,19 @@ pub(super) fn rules() -> BTreeMap<String, Rule> {
                 max_area: Some(0.06),
                 yields_to: kinds(&["garbage.bagged"]),
                 ..garbage(&[STANDING, "goods"])
+            },
+        ),
+        (
+            // A sofa at a garbage point; benches that have always stood there are none.
+            "garbage.furniture",
+            RuleConfig {
+                kind: Some(kind("garbage.exposed")),
+                new_only: Some(true),
+                zones: zones(&[GarbagePoint]),
+                max_area: Some(0.1),
+                open_score: Some(0.3),
+                yields_to: kinds(&["garbage.bagged"]),
+                ..garbage(&["seat", "table"])
             },
         ),
         (

@@ -1,9 +1,10 @@
 //! What a rule is about: things of its sorts that stand in its zones.
 
-use domain::{Label, Millis, Rect};
+use domain::{Kind, Label, Millis, Rect};
 
 use super::{
     book::BACKED_MIN,
+    cluster::gap,
     config::{Footing, Rule},
     ground::Ground,
     known::STANDING,
@@ -24,7 +25,8 @@ pub(super) struct Candidate<'a> {
     pub(super) sighting: &'a Sighting,
     /// Index of the zone that most of it stands in.
     pub(super) zone: usize,
-    /// How much of it stands there.
+    /// The part of it that stands there, and how much of that part does.
+    footing: Rect,
     pub(super) share: f32,
     /// The present look's score; none where that look does not show it well enough.
     pub(super) score: Option<f32>,
@@ -82,25 +84,30 @@ pub(super) fn candidates<'a>(
         // A parasol is mostly seen as its canopy, which hangs over other ground than its pole stands on.
         let under = (rule.stands_on == Footing::LowerThird && sighting.is_a(&umbrella)).then(|| below(place));
         let footings = std::iter::once(rule.stands_on.part_of(place)).chain(under);
-        let shares = footings.flat_map(|footing| {
+        let shares = footings.clone().flat_map(|footing| {
             let asked = zones.iter().enumerate().filter(|(_, zone)| rule.zones.contains(&zone.purpose));
             asked.map(move |(index, zone)| (index, zone.polygon.share_of(footing), footing))
         });
         let (zone, share, footing) = shares.min_by(|a, b| b.1.total_cmp(&a.1))?;
         let outside = |z: &Zone| rule.outside.contains(&z.purpose) && z.polygon.share_of(footing) >= STANDS_OUTSIDE;
-        let in_place = share > 0.0
-            && share >= rule.min_overlap
-            && (rule.min_blocked <= 0.0 || blocked_share(&zones[zone].polygon, &[footing]) >= rule.min_blocked)
-            && !zones.iter().any(outside);
+        let in_place = share > 0.0 && share >= rule.min_overlap && !zones.iter().any(outside);
         let backed = sighting.group.as_str() != STANDING && ground.backs(place);
         let least = if backed { rule.min_score * BACKED_MIN } else { rule.min_score };
-        let score = sighting.current.as_ref().map(|d| d.score).filter(|score| *score >= least);
+        let counts = |score: &f32| *score >= least && (backed || !rule.new_only);
+        let score = sighting.current.as_ref().map(|d| d.score).filter(counts);
         // What may stand there as a stall is no goods left on the pavement either.
         let mut kinds = std::iter::once(&rule.kind).chain(&rule.yields_to);
-        let mut leave = || if kinds.any(|kind| permits.excuse(kind, footing)) { Leave::Given } else { Leave::None };
-        in_place.then(|| Candidate { sighting, zone, share, score, role, leave: leave(), backed })
+        // A parasol stands in a permit's place with its pole or with its canopy.
+        let excused = |kind: &Kind| footings.clone().any(|footing| permits.excuse(kind, footing));
+        let mut leave = || if kinds.any(excused) { Leave::Given } else { Leave::None };
+        in_place.then(|| Candidate { sighting, zone, footing, share, score, role, leave: leave(), backed })
     });
     let mut standing: Vec<Candidate<'_>> = standing.collect();
+    if rule.min_blocked > 0.0 {
+        let blocks: Vec<bool> = standing.iter().map(|c| c.blocked(&zones[c.zone], &standing, rule)).collect();
+        let mut blocks = blocks.into_iter();
+        standing.retain(|_| blocks.next().unwrap_or(false));
+    }
     if rule.is_of_clusters() {
         // What has a name and stands there as well is one thing, not two.
         let named: Vec<Rect> = standing
@@ -115,6 +122,18 @@ pub(super) fn candidates<'a>(
         });
     }
     standing
+}
+
+impl Candidate<'_> {
+    /// Whether it blocks enough of its zone, with those that stand by it.
+    fn blocked(&self, zone: &Zone, standing: &[Self], rule: &Rule) -> bool {
+        let by_it = standing.iter().filter(|c| {
+            let near = || gap(c.sighting.reference, self.sighting.reference) <= rule.merge;
+            c.sighting.id != self.sighting.id && c.zone == self.zone && c.sighting.is_steady() && near()
+        });
+        let footings: Vec<Rect> = std::iter::once(self.footing).chain(by_it.map(|c| c.footing)).collect();
+        blocked_share(&zone.polygon, &footings) >= rule.min_blocked
+    }
 }
 
 /// Where the pole of a canopy stands: its middle, one to two of its heights down.

@@ -114,6 +114,8 @@ layered! {
             min_overlap: f32,
             /// Share of the zone's width, across its longer direction, that a thing must block where it stands, 0 to 1.
             min_blocked: f32,
+            /// Whether only what the scene shows to be new counts: benches and tables of the street have names, too.
+            new_only: bool,
             /// How long it must stand, pauses taken out.
             dwell: Millis,
             /// How long looks may show its place without it before the count starts anew (at least three looks). While

@@ -92,6 +92,8 @@ struct Scene {
     set_back: bool,
     /// Whether something seems to be wrong with the camera.
     in_doubt: bool,
+    /// Whether the camera seems to look elsewhere.
+    elsewhere: bool,
     /// Whether the view is being learnt.
     learning: bool,
 }
@@ -121,6 +123,7 @@ impl Scene {
             joined: Vec::new(),
             set_back: false,
             in_doubt: false,
+            elsewhere: false,
             learning: false,
         }
     }
@@ -140,7 +143,15 @@ impl Scene {
         let camera = camera();
         let model = self.model.clone();
         let (in_doubt, learning) = (self.in_doubt, self.learning);
-        let seen = Observation { camera: &camera, detections, source, model: &model, in_doubt, learning };
+        let seen = Observation {
+            camera: &camera,
+            detections,
+            source,
+            model: &model,
+            in_doubt,
+            elsewhere: self.elsewhere,
+            learning,
+        };
         let effects = self.core.apply(self.now, Input::Look(seen));
         self.take(effects);
     }
@@ -261,7 +272,15 @@ impl Scene {
         let camera = camera();
         let source = LookSource::Detector;
         let (in_doubt, learning) = (self.in_doubt, self.learning);
-        let seen = Observation { camera: &camera, detections, source, model: &self.model, in_doubt, learning };
+        let seen = Observation {
+            camera: &camera,
+            detections,
+            source,
+            model: &self.model,
+            in_doubt,
+            elsewhere: self.elsewhere,
+            learning,
+        };
         self.core.sight(self.now, &open_ticket(incident), &seen)
     }
 

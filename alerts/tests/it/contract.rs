@@ -394,7 +394,8 @@ fn every_problem_keeps_the_contract() {
 #[test]
 fn the_examples_of_readings_are_read() {
     let document = document();
-    let devices = "[[devices]]\nid = \"bin-12\"\nmeasure = \"fill\"\n[[devices]]\nid = \"smoke-1\"\nmeasure = \"smoke\"\n";
+    let devices =
+        "[[devices]]\nid = \"bin-12\"\nmeasure = \"fill\"\n[[devices]]\nid = \"smoke-1\"\nmeasure = \"smoke\"\n";
     let mapping = Mapping::new(&toml::from_str(devices).unwrap()).unwrap();
     let mut values = Vec::new();
     for example in document["components"]["messages"]["sensorReading"]["examples"].as_array().unwrap() {

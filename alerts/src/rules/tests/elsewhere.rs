@@ -137,6 +137,7 @@ impl Square {
             source,
             model: &model,
             in_doubt: false,
+            elsewhere: false,
             learning: false,
         };
         let effects = self.core.apply(self.now, Input::Look(seen));

@@ -55,6 +55,25 @@ fn a_bag_that_the_detector_takes_for_a_handbag_is_garbage_where_garbage_is_put_d
     Scene::check_script("", &street(), 14, &bag(0.3), &["lane.goods"]);
 }
 
+/// Something that has a name, where the scene shows that it is new.
+fn new_there(label: &'static str, x: f32, width: f32, height: f32) -> Vec<Actor> {
+    [label, "occupied"].map(|label| Actor::new(label, width, height).at(30.0, x, 0.65).until(2_000.0)).to_vec()
+}
+
+#[test]
+fn furniture_is_a_case_where_it_is_new() {
+    let kerb = [zone("kerb", ZonePurpose::NoStopping, [0.0, 0.45, 1.0, 0.9])];
+    let chair = Actor::new("seat", 0.05, 0.1).at(30.0, 0.3, 0.65).until(2_000.0);
+    Scene::check_script("", &kerb, 14, &new_there("seat", 0.3, 0.05, 0.1), &["lane.goods"]);
+    // A bench that has always stood there.
+    Scene::check_script("", &kerb, 14, std::slice::from_ref(&chair), &[]);
+    Scene::check_script("", &street(), 14, &new_there("seat", 0.75, 0.12, 0.1), &["garbage.exposed"]);
+    // Somebody sits on it.
+    let sits = walker().at(0.0, 0.3, 0.66).until(2_000.0);
+    let taken: Vec<_> = new_there("seat", 0.3, 0.05, 0.1).into_iter().chain([sits]).collect();
+    Scene::check_script("", &kerb, 14, &taken, &[]);
+}
+
 #[test]
 fn garbage_that_the_detector_knows_and_the_scene_sees_is_one_ticket() {
     let heap = [Actor::new("garbage", 0.06, 0.07).at(0.0, 0.75, 0.65).until(2_000.0), standing(0.745, 0.07, 0.08)];

@@ -159,3 +159,27 @@ fn one_bicycle_on_a_tactile_path_is_a_case_and_beside_it_is_none() {
     assert_eq!(scene.confirmed[0].zone.as_str(), "strip");
     Scene::check_script("", &zones, 14, &bicycle(0.7), &[]);
 }
+
+#[test]
+fn bicycles_block_a_fire_lane_together() {
+    // Side by side across the lane, each takes a fifth of its width.
+    let bicycle = |n: f32| Actor::new("two_wheeler", 0.05, 0.12).at(0.0, 0.4 + 0.02 * n, 0.5 + 0.05 * n).until(900.0);
+    let lane = lane(ZonePurpose::FireLane);
+    Scene::check_script("", &lane, 5, &[0.0, 1.0, 2.0].map(bicycle), &["lane.fire"]);
+    Scene::check_script("", &lane, 5, &[bicycle(1.0)], &[]);
+    // One stands, others ride by.
+    let rides = |n: f32| {
+        let start = 12.0 * n;
+        Actor::new("two_wheeler", 0.05, 0.12).at(start, -0.05, 0.6).at(start + 5.0, 1.0, 0.6)
+    };
+    let traffic: Vec<_> = (0..20_u8).map(|n| rides(f32::from(n))).chain([bicycle(1.0)]).collect();
+    Scene::check_script("", &lane, 5, &traffic, &[]);
+}
+
+#[test]
+fn a_car_in_a_fire_lane_where_stopping_is_forbidden_as_well_is_one_ticket() {
+    let zones = [("fire", ZonePurpose::FireLane), ("kerb", ZonePurpose::NoStopping)]
+        .map(|(id, purpose)| zone(id, purpose, [0.0, 0.5, 1.0, 0.62]));
+    let car = [sedan().at(0.0, 0.4, 0.62).until(1_200.0)];
+    Scene::check_script("", &zones, 15, &car, &["lane.fire"]);
+}

@@ -121,6 +121,10 @@ fn what_a_permit_lets_stand_there_is_no_goods_left_on_the_pavement() {
     let bags = [Actor::new("standing", 0.06, 0.07).at(0.0, 0.4, 0.6).until(3_000.0)];
     assert_eq!(run("[\"garbage.bagged\"]", &bags), "");
     assert_eq!(run("[\"lane.motor\"]", &bags), "garbage.exposed");
+    // The same for a model that has one name for all garbage.
+    let named = [Actor::new("garbage", 0.06, 0.07).at(0.0, 0.4, 0.6).until(3_000.0)];
+    assert_eq!(run("[\"garbage.bagged\"]", &named), "");
+    assert_eq!(run("[\"lane.motor\"]", &named), "garbage.exposed");
     // A licensed stall without its vendor.
     let stall = [Actor::new("standing", 0.2, 0.2).at(0.0, 0.4, 0.6).until(3_000.0)];
     let mut licensed = Scene::new("", &zones[..1]);
@@ -128,6 +132,27 @@ fn what_a_permit_lets_stand_there_is_no_goods_left_on_the_pavement() {
     licensed.core.set_permits(vec![toml::from_str(text).expect("a permit")]).expect("a permit");
     licensed.run(14, CLEAR, &stall).check(&[]);
     Scene::check_script("", &zones[..1], 14, &stall, &["lane.goods"]);
+}
+
+#[test]
+fn a_licensed_stall_whose_canopy_hangs_beyond_its_place() {
+    // The permit's place is the ground under the stall; the parasol's own box is above it.
+    let text = "number = \"7\"\ncamera = \"cam\"\npolygon = [[0.3, 0.5], [0.7, 0.5], [0.7, 0.7], [0.3, 0.7]]";
+    let stall: Vec<_> = [parasol(), vendor(3_000.0)].into_iter().chain(customers(900.0)).collect();
+    let mut licensed = Scene::new("", &no_vending());
+    licensed.core.set_permits(vec![toml::from_str(text).expect("a permit")]).expect("a permit");
+    licensed.run(15, CLEAR, &stall).check(&[]);
+    Scene::check_script("", &no_vending(), 15, &stall, &["vendor.stall"]);
+}
+
+#[test]
+fn travellers_who_wait_with_their_bags() {
+    let bag = || Actor::new("backpack", 0.03, 0.05);
+    let waiting: Vec<_> = [walker().at(0.0, 0.4, 0.7).until(3_000.0), bag().at(0.0, 0.41, 0.6).until(3_000.0)]
+        .into_iter()
+        .chain(customers(900.0))
+        .collect();
+    Scene::check_script("", &no_vending(), 15, &waiting, &[]);
 }
 
 #[test]
