@@ -11,7 +11,7 @@ use domain::{AccessUnit, CameraId, Timestamp};
 use crate::{
     IngestError,
     camera::Camera,
-    schedule::{Due, Next, Schedule, Urgency},
+    schedule::{Due, Next, Outcome, Schedule, Urgency},
     tempo::Tempo,
 };
 
@@ -49,7 +49,7 @@ impl State {
 pub(crate) struct Looks {
     state: Mutex<State>,
     wake: Condvar,
-    /// When a look failed, the next keyframe after this time is tried.
+    /// When a look failed, the next keyframe after this time is tried; after twice the time when that fails, too.
     retry_after: Duration,
 }
 
@@ -176,8 +176,8 @@ impl Looks {
         cameras.iter().for_each(|camera| camera.looked.notify_one());
     }
 
-    fn done(&self, number: usize, camera: &Camera, after: Option<Duration>) {
-        self.change(|state| state.schedule.done(number, Instant::now(), after));
+    fn done(&self, number: usize, camera: &Camera, outcome: Outcome) {
+        self.change(|state| state.schedule.done(number, Instant::now(), outcome));
         camera.looked.notify_one();
     }
 
@@ -284,24 +284,26 @@ pub struct DueLook {
 
 impl DueLook {
     /// The look was made: `result` is the size of the picture in pixels, or why there is none. After a failure the
-    /// next keyframe is tried sooner than the interval says.
+    /// next keyframe is tried sooner than the interval says, but not so again and again.
     pub fn done(mut self, result: Result<(u32, u32), &IngestError>) {
         self.open = false;
         let camera = &self.source;
-        let after = match result {
+        let outcome = match result {
             Ok(size) => {
                 metrics::counter!("gridwatch_looks_total").increment(1);
                 camera.looked_at(size, Timestamp::from(SystemTime::now()));
-                None
+                Outcome::Made
             }
             Err(error) => {
                 metrics::counter!("gridwatch_looks_failed_total", "reason" => error.reason()).increment(1);
                 camera.look_failed(error);
+                let most = camera.interval(LookPace::Idle);
                 // The interval of a recording that plays fast is zero.
-                Some(self.looks.retry_after.min(camera.interval(LookPace::Idle)))
+                let retry = if most.is_zero() { most } else { self.looks.retry_after };
+                Outcome::Failed { retry, most: most.max(retry) }
             }
         };
-        self.looks.done(self.number, &self.source, after);
+        self.looks.done(self.number, &self.source, outcome);
     }
 }
 
@@ -309,7 +311,7 @@ impl Drop for DueLook {
     fn drop(&mut self) {
         if self.open {
             metrics::counter!("gridwatch_looks_failed_total", "reason" => "abandoned").increment(1);
-            self.looks.done(self.number, &self.source, None);
+            self.looks.done(self.number, &self.source, Outcome::Made);
         }
     }
 }

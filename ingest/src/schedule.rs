@@ -44,6 +44,20 @@ pub(crate) struct Due {
     pub(crate) urgency: Urgency,
 }
 
+/// What came of a look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// It was made: the next is due an interval after it was taken.
+    Made,
+    /// It failed: the next is due `retry` after it ended, and twice as long with each further failure in a row, up to `most`.
+    Failed {
+        /// The first wait.
+        retry: Duration,
+        /// The longest.
+        most: Duration,
+    },
+}
+
 /// When looks are asked for ahead of time, they go before all that are only due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Urgency {
@@ -78,6 +92,8 @@ struct Slot {
     /// The last keyframe was not looked at yet; since when there is such a one.
     fresh: Option<Instant>,
     taken: Option<Instant>,
+    /// Looks in a row that failed.
+    failures: u32,
     /// A look was asked for while one was in flight.
     asked: bool,
     ended: bool,
@@ -126,6 +142,7 @@ impl Schedule {
             generation,
             fresh: None,
             taken: None,
+            failures: 0,
             asked: false,
             ended: false,
             left: false,
@@ -211,8 +228,8 @@ impl Schedule {
         replaced
     }
 
-    /// A look ended; the next is due `after` the time it was taken at, or after the camera's interval.
-    pub(crate) fn done(&mut self, camera: usize, now: Instant, after: Option<Duration>) {
+    /// A look ended; when the next is due depends on its `outcome`.
+    pub(crate) fn done(&mut self, camera: usize, now: Instant, outcome: Outcome) {
         let slot = &mut self.slots[camera];
         if slot.place != Place::InFlight {
             return;
@@ -222,7 +239,18 @@ impl Schedule {
             slot.place = Place::Parked;
             return self.vacate(camera);
         }
-        slot.due = slot.taken.unwrap_or(now) + after.unwrap_or(slot.interval);
+        slot.due = match outcome {
+            Outcome::Made => {
+                slot.failures = 0;
+                slot.taken.unwrap_or(now) + slot.interval
+            }
+            // A decoder that hangs takes longer than the wait: counted from when it was taken, it would be overdue at once.
+            Outcome::Failed { retry, most } => {
+                let wait = retry.saturating_mul(2_u32.saturating_pow(slot.failures)).min(most);
+                slot.failures = slot.failures.saturating_add(1);
+                now + wait
+            }
+        };
         if slot.asked || slot.ended {
             slot.due = slot.due.min(now);
         }
@@ -309,6 +337,7 @@ mod tests {
     use super::*;
 
     const S: Duration = Duration::from_secs(1);
+    const FAILED: Outcome = Outcome::Failed { retry: Duration::from_secs(2), most: Duration::from_secs(10) };
 
     fn schedule(cameras: usize) -> (Schedule, Instant) {
         let (mut schedule, now) = (Schedule::default(), Instant::now());
@@ -344,7 +373,7 @@ mod tests {
         schedule.keyframe(0, t + 20 * S);
         schedule.look_now(0, t + 20 * S);
         assert_eq!(schedule.take(t + 30 * S), Next::Nothing);
-        schedule.done(0, t + 30 * S, None);
+        schedule.done(0, t + 30 * S, Outcome::Made);
         check_look(&mut schedule, t + 30 * S, 0);
     }
 
@@ -353,7 +382,7 @@ mod tests {
         let (mut schedule, t) = schedule(1);
         schedule.keyframe(0, t);
         check_look(&mut schedule, t, 0);
-        schedule.done(0, t + S, None);
+        schedule.done(0, t + S, Outcome::Made);
         assert_eq!(schedule.take(t + 9 * S), Next::NotBefore(t + 10 * S));
         assert_eq!(schedule.take(t + 10 * S), Next::Nothing);
         assert!(!schedule.keyframe(0, t + 12 * S));
@@ -367,7 +396,7 @@ mod tests {
         for (camera, at) in [(2, 0), (0, 1), (1, 2)] {
             schedule.keyframe(camera, t + at * S);
             check_look(&mut schedule, t + at * S, camera);
-            schedule.done(camera, t + at * S, None);
+            schedule.done(camera, t + at * S, Outcome::Made);
         }
         for camera in [1, 0, 2] {
             assert!(!schedule.keyframe(camera, t + 20 * S));
@@ -389,7 +418,7 @@ mod tests {
             }
             let Next::Look(due) = schedule.take(now) else { panic!("no look") };
             looks[due.camera] += 1;
-            schedule.done(due.camera, now, None);
+            schedule.done(due.camera, now, Outcome::Made);
         }
         assert!(looks.iter().all(|n| *n == 4), "{looks:?}");
         let tempo = schedule.tempo(t + 160 * S);
@@ -403,7 +432,7 @@ mod tests {
         let (mut schedule, t) = schedule(1);
         schedule.keyframe(0, t);
         check_look(&mut schedule, t, 0);
-        schedule.done(0, t, None);
+        schedule.done(0, t, Outcome::Made);
         schedule.keyframe(0, t + S);
         schedule.set_interval(0, 2 * S);
         assert_eq!(schedule.take(t + S), Next::NotBefore(t + 2 * S));
@@ -429,9 +458,46 @@ mod tests {
         let (mut schedule, t) = schedule(1);
         schedule.keyframe(0, t);
         check_look(&mut schedule, t, 0);
-        schedule.done(0, t, Some(2 * S));
-        schedule.keyframe(0, t + S);
-        assert_eq!(schedule.take(t + S), Next::NotBefore(t + 2 * S));
+        // A decoder that hung for 5 s.
+        schedule.done(0, t + 5 * S, FAILED);
+        schedule.keyframe(0, t + 6 * S);
+        assert_eq!(schedule.take(t + 6 * S), Next::NotBefore(t + 7 * S));
+    }
+
+    #[test]
+    fn each_failure_in_a_row_doubles_the_wait_up_to_the_interval() {
+        let (mut schedule, mut t) = schedule(1);
+        let mut look = |outcome| {
+            schedule.keyframe(0, t);
+            check_look(&mut schedule, t, 0);
+            schedule.done(0, t, outcome);
+            schedule.keyframe(0, t);
+            let Next::NotBefore(next) = schedule.take(t) else { panic!("it is due at once") };
+            (next - std::mem::replace(&mut t, next)).as_secs()
+        };
+        assert_eq!([FAILED; 5].map(&mut look), [2, 4, 8, 10, 10]);
+        assert_eq!([Outcome::Made, FAILED, FAILED].map(&mut look), [10, 2, 4]);
+    }
+
+    #[test]
+    fn cameras_that_fail_take_no_more_looks_than_the_others() {
+        let (mut schedule, t) = schedule(20);
+        let (mut looks, mut now) = ([0; 20], t);
+        // One worker; every other camera cannot be decoded, and the decoder hangs.
+        while now < t + 3600 * S {
+            (0..20).for_each(|camera| _ = schedule.keyframe(camera, now));
+            let Next::Look(due) = schedule.take(now) else {
+                now += S / 10;
+                continue;
+            };
+            looks[due.camera] += 1;
+            let fails = due.camera % 2 == 0;
+            now += if fails { 5 * S } else { S / 10 };
+            schedule.done(due.camera, now, if fails { FAILED } else { Outcome::Made });
+        }
+        let most_failed = looks.iter().step_by(2).max().unwrap();
+        let fewest_made = looks.iter().skip(1).step_by(2).min().unwrap();
+        assert!(*most_failed <= fewest_made + 1, "{looks:?}");
     }
 
     #[test]
@@ -440,11 +506,11 @@ mod tests {
         schedule.keyframe(0, t);
         check_look(&mut schedule, t, 0);
         schedule.keyframe(0, t + S);
-        schedule.done(0, t + S, None);
+        schedule.done(0, t + S, Outcome::Made);
         schedule.end(0, t + S);
         schedule.end(0, t + S);
         check_look(&mut schedule, t + S, 0);
-        schedule.done(0, t + S, None);
+        schedule.done(0, t + S, Outcome::Made);
         assert_eq!(schedule.take(t + S), Next::Nothing);
         schedule.end(1, t + 2 * S);
         assert_eq!(schedule.take(t + 2 * S), Next::Closed);
@@ -492,7 +558,7 @@ mod tests {
         schedule.leave(0);
         schedule.vacate(0);
         assert_eq!(schedule.add(t, 10 * S), 1);
-        schedule.done(0, t + S, None);
+        schedule.done(0, t + S, Outcome::Made);
         assert_eq!(schedule.add(t + S, 10 * S), 0);
         assert_eq!(schedule.take(t + S), Next::Nothing);
     }
