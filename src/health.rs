@@ -2,7 +2,7 @@
 //! told once for each change.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -68,6 +68,26 @@ impl HealthBoard {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<CameraId, Vec<Ailment>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Cameras at which looks fail by a fault of ours, so that each is logged once, whichever worker looks. Clones are the same.
+#[derive(Debug, Clone, Default)]
+pub struct FailingLooks(Arc<Mutex<HashSet<CameraId>>>);
+
+impl FailingLooks {
+    /// A look at the camera failed; whether that is news.
+    pub fn failed(&self, camera: &CameraId) -> bool {
+        self.lock().insert(camera.clone())
+    }
+
+    /// A look at the camera was made, or nobody looks at it any more.
+    pub fn forget(&self, camera: &CameraId) {
+        self.lock().remove(camera);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashSet<CameraId>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -225,6 +245,16 @@ mod tests {
             clock_offset: None,
         };
         (0..n).map(report).collect()
+    }
+
+    #[test]
+    fn a_camera_whose_looks_fail_is_news_once_until_one_succeeds() {
+        let (failing, gate, yard) = (FailingLooks::default(), "gate".parse().unwrap(), "yard".parse().unwrap());
+        let worker = failing.clone();
+        assert_eq!([&gate, &gate, &yard].map(|camera| failing.failed(camera)), [true, false, true]);
+        assert!(!worker.failed(&gate));
+        worker.forget(&gate);
+        assert_eq!([&gate, &yard].map(|camera| failing.failed(camera)), [true, false]);
     }
 
     #[test]

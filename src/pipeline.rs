@@ -42,7 +42,7 @@ use crate::{
     broker::Broker,
     config::{CameraConfig, Config},
     fleet::{Fleet, MainStreams, Stills},
-    health::{HealthBoard, HealthTeller},
+    health::{FailingLooks, HealthBoard, HealthTeller},
     looker::{Looked, Looker, ReferenceOf},
     reference::ReferenceStore,
     reload::{Reloader, Reloads},
@@ -180,6 +180,7 @@ impl Pipeline {
 
         let (looks, events) = mpsc::channel(LOOKS);
         let (health, kept) = (HealthBoard::default(), ReferenceStore::new(config.references_dir()));
+        let failing = FailingLooks::default();
         for looker in lookers {
             let worker = LookWorker {
                 queue: queue.clone(),
@@ -188,6 +189,7 @@ impl Pipeline {
                 ledger: Arc::clone(&ledger),
                 looks: looks.clone(),
                 health: health.clone(),
+                failing: failing.clone(),
                 references: kept.clone(),
             };
             stages.spawn_blocking(move || {
@@ -537,6 +539,7 @@ struct LookWorker {
     ledger: Arc<LookLedger>,
     looks: mpsc::Sender<service::Event>,
     health: HealthBoard,
+    failing: FailingLooks,
     references: ReferenceStore,
 }
 
@@ -560,16 +563,20 @@ impl LookWorker {
                 Ok(looked) => looked,
                 Err(detect::DetectError::UnknownCamera { camera }) => {
                     debug!(%camera, "a camera has just been removed");
+                    self.failing.forget(&camera);
                     due.done(Ok(size));
                     continue;
                 }
                 Err(error) => {
                     counter!("gridwatch_looks_failed_total", "reason" => "inference").increment(1);
-                    warn!(camera = %due.camera, %error, "a look failed");
+                    if self.failing.failed(&due.camera) {
+                        warn!(camera = %due.camera, %error, "looks fail");
+                    }
                     due.done(Ok(size));
                     continue;
                 }
             };
+            self.failing.forget(&look.camera);
             if !ailments.iter().any(|ailment| ailment.fault.suspends_tickets()) {
                 // A picture that shows nothing of the street vouches for nothing.
                 self.ledger.look(&look.camera, look.sampled_at);

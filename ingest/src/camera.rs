@@ -71,6 +71,8 @@ struct Known {
     report: CameraReport,
     health: StreamHealth,
     cadence: Cadence,
+    /// The kind of error with which looks fail.
+    failing: Option<&'static str>,
 }
 
 /// The times between looks by pace; zero where every keyframe is looked at.
@@ -116,7 +118,12 @@ impl Camera {
             id,
             intervals: Mutex::new(intervals),
             stream,
-            known: Mutex::new(Known { report, health: StreamHealth::new(config), cadence: Cadence::default() }),
+            known: Mutex::new(Known {
+                report,
+                health: StreamHealth::new(config),
+                cadence: Cadence::default(),
+                failing: None,
+            }),
             looked: Notify::new(),
             wanted: Notify::new(),
             asked: AtomicBool::new(false),
@@ -152,24 +159,29 @@ impl Camera {
     }
 
     pub(crate) fn looked_at(&self, size: (u32, u32), at: Timestamp) {
-        let report = &mut self.lock().report;
+        let known = &mut *self.lock();
+        let report = &mut known.report;
         report.size = Some(size);
         report.last_look_at = Some(at);
         report.looks += 1;
         if report.state == CameraState::Streaming {
             report.error = None;
+            known.failing = None;
         }
     }
 
-    pub(crate) fn look_failed(&self, error: &IngestError) {
+    pub(crate) fn look_failed(&self, error: &IngestError, chronicle: &Chronicle) {
+        debug!(camera = %self.id, %error, "look failed");
         let mut known = self.lock();
-        // An error of the connection matters more.
-        if known.report.state == CameraState::Streaming {
-            let first = known.report.error.replace(error.to_string().into()).is_none();
-            drop(known);
-            if first {
-                warn!(camera = %self.id, %error, "look failed");
-            }
+        // An error of the connection matters more. One of the same kind differs by the size of a keyframe, which is no news.
+        if known.report.state != CameraState::Streaming || known.failing == Some(error.reason()) {
+            return;
+        }
+        known.report.error = Some(error.to_string().into());
+        let first = known.failing.replace(error.reason()).is_none();
+        drop(known);
+        if first && chronicle.tell(Instant::now(), Change::Undecodable, &self.id, error) == Told::Alone {
+            warn!(camera = %self.id, %error, "looks fail");
         }
     }
 
@@ -207,7 +219,9 @@ impl Camera {
 
     /// Goes to `state`; whether it was another.
     fn enter(&self, state: CameraState, error: Option<&IngestError>) -> bool {
-        let report = &mut self.lock().report;
+        let known = &mut *self.lock();
+        known.failing = None;
+        let report = &mut known.report;
         report.error = error.map(|error| error.to_string().into());
         if report.state == state {
             return false;
@@ -624,5 +638,32 @@ impl Watchdog {
             return Err(IngestError::NoKeyframe { address: address.to_owned(), after: self.keyframe_timeout });
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn camera(config: &IngestConfig) -> Camera {
+        Camera::new("gate".parse().expect("an id"), StreamConfig::default(), config)
+    }
+
+    #[test]
+    fn looks_that_fail_alike_are_one_piece_of_news_until_one_succeeds() {
+        let (camera, chronicle) = (camera(&IngestConfig::default()), Chronicle::default());
+        camera.enter(CameraState::Streaming, None);
+        let corrupt = |bytes| IngestError::Corrupt { codec: domain::Codec::H264, bytes };
+        let fail = |error| {
+            camera.look_failed(&error, &chronicle);
+            camera.report().error.expect("an error").to_string()
+        };
+        let first = fail(corrupt(40_001));
+        assert_eq!(fail(corrupt(40_777)), first, "another size is no news");
+        let hung = IngestError::DecoderHung { decoder: "d".into(), after: Duration::from_secs(5) };
+        assert_eq!(fail(hung.clone()), hung.to_string());
+        camera.looked_at((2, 2), now());
+        assert_eq!(camera.report().error, None);
+        assert_ne!(fail(corrupt(40_777)), first);
     }
 }

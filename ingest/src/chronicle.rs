@@ -24,6 +24,8 @@ pub enum Change {
     Otherwise,
     /// It runs.
     Streaming,
+    /// It runs, but there is no picture to be had of it.
+    Undecodable,
 }
 
 /// Whether a change is worth a line of its own.
@@ -121,6 +123,9 @@ impl Summary {
                 tracing::warn!(cameras, %first, error = said, "{cameras} cameras are still offline, for another reason");
             }
             Change::Streaming => tracing::info!(cameras, %first, "{cameras} cameras began to stream in {seconds} s"),
+            Change::Undecodable => {
+                tracing::warn!(cameras, %first, error = said, "looks at {cameras} cameras began to fail in {seconds} s");
+            }
         }
     }
 }

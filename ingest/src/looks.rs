@@ -11,6 +11,7 @@ use domain::{AccessUnit, CameraId, Timestamp};
 use crate::{
     IngestError,
     camera::Camera,
+    chronicle::Chronicle,
     schedule::{Due, Next, Outcome, Schedule, Urgency},
     tempo::Tempo,
 };
@@ -51,11 +52,13 @@ pub(crate) struct Looks {
     wake: Condvar,
     /// When a look failed, the next keyframe after this time is tried; after twice the time when that fails, too.
     retry_after: Duration,
+    /// What is logged of the cameras.
+    pub(crate) chronicle: Arc<Chronicle>,
 }
 
 impl Looks {
     pub(crate) fn new(retry_after: Duration) -> Self {
-        Self { state: Mutex::default(), wake: Condvar::new(), retry_after }
+        Self { state: Mutex::default(), wake: Condvar::new(), retry_after, chronicle: Arc::default() }
     }
 
     /// One more camera, due at once; its number.
@@ -296,7 +299,7 @@ impl DueLook {
             }
             Err(error) => {
                 metrics::counter!("gridwatch_looks_failed_total", "reason" => error.reason()).increment(1);
-                camera.look_failed(error);
+                camera.look_failed(error, &self.looks.chronicle);
                 let most = camera.interval(LookPace::Idle);
                 // The interval of a recording that plays fast is zero.
                 let retry = if most.is_zero() { most } else { self.looks.retry_after };
