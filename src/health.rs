@@ -144,9 +144,10 @@ impl HealthTeller {
             }
         }
         self.chronicle.summaries(now).iter().for_each(log);
-        if self.told.len() > reports.len() {
-            // Some cameras are gone.
-            self.told.retain(|camera, _| reports.iter().any(|report| report.id == *camera));
+        if !self.told.is_empty() {
+            // Some cameras may be gone.
+            let there: HashSet<&CameraId> = reports.iter().map(|report| &report.id).collect();
+            self.told.retain(|camera, _| there.contains(camera));
         }
         for fault in CameraFault::ALL {
             let n = self.told.values().filter(|faults| faults.contains(&fault)).count();
@@ -268,6 +269,17 @@ mod tests {
         assert_eq!(lines.len(), 6, "{lines:#?}");
         assert!(lines[0].contains("camera fault") && lines[0].contains("cam-0") && lines[0].contains("suspended"));
         assert!(lines[5].contains("camera fault is over") && lines[5].contains("cam-2"), "{lines:#?}");
+    }
+
+    #[test]
+    fn a_camera_that_is_removed_takes_its_faults_with_it() {
+        let (mut teller, now) = (HealthTeller::default(), Instant::now());
+        let mut reports = cameras(5, None);
+        reports[0] = cameras(1, Some(CameraFault::Offline)).remove(0);
+        teller.tell(now, &reports);
+        assert_eq!(teller.told.len(), 1);
+        teller.tell(now, &reports[1..]);
+        assert!(teller.told.is_empty(), "{:?}", teller.told);
     }
 
     #[test]
