@@ -38,7 +38,7 @@ use crate::{
     gather::Gathering,
     grab,
     health::{Fact, StreamHealth},
-    hosts::Hosts,
+    hosts::{Hosts, Room},
     looks::Looks,
     recording::{Item, Recording},
     rtsp::{Session, Sessions},
@@ -187,11 +187,15 @@ impl Camera {
 
     /// Something was noticed that may say how it fares.
     fn notice(&self, fact: Fact) {
+        self.noticed(now(), fact);
+    }
+
+    fn noticed(&self, at: Timestamp, fact: Fact) {
         let mut known = self.lock();
         if let Fact::Clock(offset) = fact {
             known.report.clock_offset = Some(offset);
         }
-        if known.health.observe(now(), fact) {
+        if known.health.observe(at, fact) {
             known.report.ailments = known.health.ailments();
         }
     }
@@ -346,6 +350,7 @@ impl Source {
     async fn patrol(&self, sessions: &Sessions) -> Result<End, IngestError> {
         let camera = &*self.camera;
         let mut snapshots = Snapshots::default();
+        let mut seen = tokio::time::Instant::now();
         loop {
             let begun = tokio::time::Instant::now();
             camera.asked.store(false, Ordering::Release);
@@ -353,7 +358,7 @@ impl Source {
             let (connecting, patience) =
                 (self.config.connect_timeout.to_duration(), self.config.keyframe_timeout.to_duration());
             let access_unit = {
-                sessions.keep(self.hosts.admit(&endpoint, |why| self.waits(&why)).await);
+                sessions.keep(self.admit(&endpoint, seen).await);
                 let taken = match endpoint.address.scheme {
                     Scheme::Rtsp => grab::visit(&endpoint, sessions, connecting, patience, Some(&self.connects)).await,
                     Scheme::Http => snapshots.take(&endpoint, connecting, patience, Some(&self.connects)).await,
@@ -363,6 +368,7 @@ impl Source {
             };
             camera.lock().report.codec = Some(access_unit.codec);
             metrics::histogram!("gridwatch_visit_seconds").record(begun.elapsed());
+            seen = tokio::time::Instant::now();
             self.keyframe(access_unit, None).await;
             while !camera.asked.load(Ordering::Acquire) {
                 // The pace may change meanwhile.
@@ -372,6 +378,26 @@ impl Source {
                 }
             }
         }
+    }
+
+    /// Waits for room on the host of a camera that is visited, and whose last picture was `seen` then. One that has none for too
+    /// long is offline, though it keeps its place among those that wait.
+    async fn admit(&self, endpoint: &Endpoint, seen: tokio::time::Instant) -> Room {
+        let camera = &*self.camera;
+        let admitted = self.hosts.admit(endpoint, |why| self.waits(&why));
+        tokio::pin!(admitted);
+        let patience = (3 * camera.interval(LookPace::Idle)).max(self.config.offline_after.to_duration());
+        if let Ok(room) = tokio::time::timeout_at(seen + patience, &mut admitted).await {
+            return room;
+        }
+        let CameraReport { state, last_keyframe_at, .. } = camera.report();
+        if let (CameraState::Streaming, Some(last)) = (state, last_keyframe_at) {
+            self.offline(&IngestError::NoRoom { address: endpoint.address.to_string(), after: patience }).await;
+            // It has been away since its last picture, not just from now on.
+            camera.noticed(last, Fact::Down);
+            camera.notice(Fact::Down);
+        }
+        admitted.await
     }
 
     /// Says on the camera's report what it waits for, until it streams.
@@ -569,14 +595,16 @@ impl Source {
     }
 
     async fn lost(&self, error: &IngestError) {
+        metrics::counter!("gridwatch_reconnects_total").increment(1);
+        self.camera.lock().report.reconnects += 1;
+        self.offline(error).await;
+    }
+
+    /// There are no pictures, for this reason.
+    async fn offline(&self, error: &IngestError) {
         let camera = &*self.camera;
         metrics::counter!("gridwatch_camera_errors_total", "reason" => error.reason()).increment(1);
-        metrics::counter!("gridwatch_reconnects_total").increment(1);
-        let known = {
-            let report = &mut camera.lock().report;
-            report.reconnects += 1;
-            report.error.as_deref() == Some(error.to_string().as_str())
-        };
+        let known = camera.lock().report.error.as_deref() == Some(error.to_string().as_str());
         if camera.enter(CameraState::Offline, Some(error)) {
             match self.chronicle.tell(Instant::now(), Change::Lost, &camera.id, error) {
                 Told::Alone => warn!(%error, "offline"),
@@ -647,6 +675,46 @@ mod tests {
 
     fn camera(config: &IngestConfig) -> Camera {
         Camera::new("gate".parse().expect("an id"), StreamConfig::default(), config)
+    }
+
+    #[tokio::test]
+    async fn a_camera_on_patrol_that_gets_no_room_is_offline_until_it_does() {
+        let config = IngestConfig { look_interval: Millis(20), offline_after: Millis(100), ..IngestConfig::default() };
+        let camera = Arc::new(camera(&config));
+        let looks = Arc::new(Looks::new(Duration::from_secs(1)));
+        let (events, mut told) = mpsc::channel(4);
+        let source = Source {
+            number: looks.add(Arc::clone(&camera)),
+            camera: Arc::clone(&camera),
+            chronicle: Arc::clone(&looks.chronicle),
+            looks,
+            connects: Arc::new(Connects::new(1, 0)),
+            hosts: Hosts::new(1),
+            followers: Followers::new(&config),
+            config: Arc::new(config),
+            events,
+            cancel: CancellationToken::new(),
+        };
+        let stream = StreamConfig { main: Some("rtsp://h/x".into()), ..StreamConfig::default() };
+        let endpoint = stream.endpoint(stream.look_role()).expect("an address");
+        let other = source.hosts.admit(&endpoint, |_| panic!("there is room")).await;
+        camera.lock().report.last_keyframe_at = Some(now());
+        camera.enter(CameraState::Streaming, None);
+        camera.tick();
+
+        let seen = tokio::time::Instant::now();
+        let admitted = source.admit(&endpoint, seen);
+        let offline = async {
+            let Some(CameraEvent::Lost { error, .. }) = told.recv().await else { panic!("it is lost") };
+            assert!(error.contains("ingest.sessions_per_host"), "{error}");
+            assert!(seen.elapsed() >= Duration::from_millis(100));
+            assert_eq!(camera.report().state, CameraState::Offline);
+            while camera.report().ailments.is_empty() {
+                tokio::task::yield_now().await;
+            }
+            drop(other);
+        };
+        tokio::join!(admitted, offline);
     }
 
     #[test]

@@ -73,6 +73,16 @@ pub enum IngestError {
         /// The limit.
         after: Duration,
     },
+    /// A host that has had no session to spare.
+    #[error(
+        "{address} had no session free for {after:?}; raise ingest.sessions_per_host if the host admits more, or look at its cameras less often"
+    )]
+    NoRoom {
+        /// Where.
+        address: String,
+        /// How long there has been no picture.
+        after: Duration,
+    },
     /// A path that the host does not know.
     #[error("{address} has no such stream (404); check the path and the channel number")]
     NotFound {
@@ -196,6 +206,7 @@ impl IngestError {
             Self::Unauthorized { .. } => "unauthorized",
             Self::Unreachable { .. } => "unreachable",
             Self::Timeout { .. } => "timeout",
+            Self::NoRoom { .. } => "no_room",
             Self::NotFound { .. } => "not_found",
             Self::Rtsp { .. } => "rtsp",
             Self::Snapshot { .. } => "snapshot",
