@@ -73,8 +73,8 @@ impl Sights {
         missing.map_or(Ok(()), Err)
     }
 
-    /// Makes these the cameras from now on. What is known of a view stays with a camera whose stream, models and close-ups
-    /// stay.
+    /// Makes these the cameras from now on. What is known of a view stays with a camera whose picture, models and close-ups
+    /// stay, however it is connected to.
     pub fn set(&self, cameras: &[CameraConfig]) {
         let mut by_camera = self.by_camera.write().unwrap_or_else(PoisonError::into_inner);
         let mut before = std::mem::take(&mut *by_camera);
@@ -201,7 +201,7 @@ impl Sight {
     }
 
     fn is_like(&self, other: &Self) -> bool {
-        self.stream.connects_like(&other.stream) && self.models == other.models && self.close_ups == other.close_ups
+        self.stream.shows_like(&other.stream) && self.models == other.models && self.close_ups == other.close_ups
     }
 
     fn asked(&self) -> MutexGuard<'_, Asked> {
@@ -340,6 +340,19 @@ mod tests {
         let config = DetectConfig { garbage_model: garbage_model.to_owned(), ..DetectConfig::default() };
         let text = format!("id = \"a\"\nstream = {{ main = \"rtsp://127.0.0.1/a\" }}\n{camera}");
         assert_eq!(models_of(&config, &toml::from_str(&text).expect("a camera")), expect);
+    }
+
+    #[test]
+    fn what_is_known_of_a_view_outlives_another_password_but_no_other_address() {
+        let sight = |stream: &str| {
+            let camera = toml::from_str(&format!("id = \"a\"\nstream = {{ {stream} }}")).expect("a camera");
+            Sight::new(&DetectConfig::default(), &camera)
+        };
+        let before = sight("main = \"rtsp://u:p@h/1\", sub = \"rtsp://u:p@h/2\"");
+        let credentials = "username = \"v\", password = \"q\", transport = \"udp\"";
+        assert!(before.is_like(&sight(&format!("main = \"rtsp://h/1\", sub = \"rtsp://h:554/2\", {credentials}"))));
+        assert!(!before.is_like(&sight("main = \"rtsp://h/1\", sub = \"rtsp://h/3\"")));
+        assert!(!before.is_like(&sight("main = \"rtsp://h/2\"")), "its zones are drawn on another size");
     }
 
     #[test]

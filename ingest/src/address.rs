@@ -1,6 +1,6 @@
 //! An address of a stream or a picture: credentials are taken out of it before anything else sees it, and what is shown has no secret.
 
-use std::fmt;
+use std::{fmt, path::Path};
 
 use domain::Secret;
 use url::Url;
@@ -19,6 +19,14 @@ impl Scheme {
         match self {
             Self::Rtsp => "rtsp",
             Self::Http => "http",
+        }
+    }
+
+    /// The port where an address names none.
+    fn port(self) -> u16 {
+        match self {
+            Self::Rtsp => 554,
+            Self::Http => 80,
         }
     }
 
@@ -62,7 +70,34 @@ impl fmt::Debug for Address {
     }
 }
 
+/// What tells a stream from others: its address without user name and password, however it is written, or its file. It may
+/// hold secrets all the same, so it can be compared but not shown.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StreamIdentity(String);
+
+impl fmt::Debug for StreamIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("StreamIdentity(***)")
+    }
+}
+
+impl StreamIdentity {
+    pub(crate) fn of_file(path: &Path) -> Self {
+        Self(path.display().to_string())
+    }
+}
+
 impl Address {
+    /// `url` takes an RTSP address as it is written: the case of its host and its usual port make no difference.
+    pub(crate) fn identity(&self) -> StreamIdentity {
+        let Self { url, scheme, .. } = self;
+        let host = url.host_str().unwrap_or_default().to_lowercase();
+        let port = url.port().unwrap_or(scheme.port());
+        let path = if url.path().is_empty() { "/" } else { url.path() };
+        let asked = &url[url::Position::AfterPath..];
+        StreamIdentity(format!("{}://{host}:{port}{path}{asked}", scheme.as_str()))
+    }
+
     pub(crate) fn parse(text: &str, scheme: Scheme) -> Result<Self, IngestError> {
         let fail = |reason: &str| IngestError::Address {
             address: shown(text),
@@ -166,6 +201,19 @@ mod tests {
         check_shown("rtsp://admin:p@ss@10.0.0.7/ch1", "rtsp://10.0.0.7/ch1");
         check_shown("rtsp://h/user=admin&password=x1&channel=2", "rtsp://h/user=***&password=***&channel=2");
         check_shown("rtsp://h/live?token=abc&a=b", "rtsp://h/live?token=***&a=b");
+    }
+
+    #[test]
+    fn one_stream_is_told_from_another_however_its_address_is_written() {
+        let identity = |text| Address::parse(text, Scheme::Rtsp).expect("an address").identity();
+        for text in ["rtsp://H/x?key=cam1", "rtsp://h:554/x?key=cam1", "rtsp://u:p@h/x?key=cam1"] {
+            assert!(identity(text) == identity("rtsp://h/x?key=cam1"), "{text}");
+        }
+        for text in ["rtsp://h/x?key=cam2", "rtsp://h:8554/x?key=cam1", "rtsp://h/X?key=cam1", "rtsp://h/x"] {
+            assert!(identity(text) != identity("rtsp://h/x?key=cam1"), "{text}");
+        }
+        assert!(identity("rtsp://h") == identity("rtsp://h/"));
+        assert!(!format!("{:?}", identity("rtsp://h/x?key=hunter2")).contains("hunter2"));
     }
 
     #[test]

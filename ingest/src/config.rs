@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::{
     IngestError,
-    address::{Address, Scheme},
+    address::{Address, Scheme, StreamIdentity},
 };
 
 /// The section `[ingest]`.
@@ -213,6 +213,13 @@ impl StreamConfig {
         *self == Self { look_interval, active_interval, ..other.clone() }
     }
 
+    /// Whether looks see the same picture as with `other`, however it is connected to.
+    #[must_use]
+    pub fn shows_like(&self, other: &Self) -> bool {
+        let seen = |stream: &Self| (stream.look_role(), stream.identity(stream.look_role()));
+        seen(self) == seen(other)
+    }
+
     /// Whether this can work at all; nothing is connected to or opened.
     ///
     /// # Errors
@@ -262,6 +269,16 @@ impl StreamConfig {
         match &self.file {
             Some(path) => Some(path.display().to_string()),
             None => self.address_text(role).map(crate::address::shown),
+        }
+    }
+
+    /// What tells a stream from those of other cameras; the other stream's where there is only one, none where its address is
+    /// none.
+    #[must_use]
+    pub fn identity(&self, role: StreamRole) -> Option<StreamIdentity> {
+        match &self.file {
+            Some(path) => Some(StreamIdentity::of_file(path)),
+            None => self.parse(self.address_text(role)?).ok().map(|address| address.identity()),
         }
     }
 

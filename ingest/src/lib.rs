@@ -33,6 +33,7 @@ mod snapshot;
 mod supervisor;
 mod tempo;
 
+pub use address::StreamIdentity;
 pub use chronicle::{Change, Chronicle, Summary, Told};
 pub use config::{CameraSource, DecoderConfig, IngestConfig, Mode, Pace, StreamConfig, Transport};
 pub use decode::Decoder;
