@@ -684,7 +684,7 @@ mod tests {
         let looks = Arc::new(Looks::new(Duration::from_secs(1)));
         let (events, mut told) = mpsc::channel(4);
         let source = Source {
-            number: looks.add(Arc::clone(&camera)),
+            number: looks.add(Arc::clone(&camera), LookPace::Idle),
             camera: Arc::clone(&camera),
             chronicle: Arc::clone(&looks.chronicle),
             looks,

@@ -61,13 +61,13 @@ impl Looks {
         Self { state: Mutex::default(), wake: Condvar::new(), retry_after, chronicle: Arc::default() }
     }
 
-    /// One more camera, due at once; its number.
-    pub(crate) fn add(&self, camera: Arc<Camera>) -> usize {
+    /// One more camera, due at once and looked at at this pace; its number.
+    pub(crate) fn add(&self, camera: Arc<Camera>, pace: LookPace) -> usize {
         let mut state = self.lock();
-        let number = state.schedule.add(Instant::now(), camera.interval(LookPace::Idle));
+        let number = state.schedule.add(Instant::now(), camera.interval(pace));
         let seats = state.seats.len().max(number + 1);
         state.seats.resize_with(seats, || None);
-        state.seats[number] = Some(Seat { camera, latest: None, pace: LookPace::Idle });
+        state.seats[number] = Some(Seat { camera, latest: None, pace });
         number
     }
 
@@ -145,9 +145,14 @@ impl Looks {
         });
     }
 
+    /// How often a camera is looked at; idle where it has left.
+    pub(crate) fn pace(&self, camera: usize) -> LookPace {
+        self.lock().seat(camera).map_or(LookPace::Idle, |seat| seat.pace)
+    }
+
     /// The intervals of a camera are others; its pace stays, and is given back.
     pub(crate) fn repace(&self, camera: usize) -> LookPace {
-        let pace = self.lock().seat(camera).map_or(LookPace::Idle, |seat| seat.pace);
+        let pace = self.pace(camera);
         self.set_pace(camera, pace);
         pace
     }

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::{
-    CameraEvent, CameraSource, IngestConfig, IngestError, StreamConfig,
+    CameraEvent, CameraSource, IngestConfig, IngestError, LookPace, StreamConfig,
     camera::{Camera, Source},
     chronicle::Chronicle,
     connects::Connects,
@@ -202,12 +202,14 @@ impl Supervisor {
                 }
                 Some(old) => {
                     changes.reconnected.push(id.clone());
+                    // The rules go on as they were, and do not say again what they wished.
+                    let pace = self.looks.pace(old.number);
                     self.dismiss(&old);
-                    self.take_on(&id, stream)
+                    self.take_on(&id, stream, pace)
                 }
                 None => {
                     changes.added.push(id.clone());
-                    self.take_on(&id, stream)
+                    self.take_on(&id, stream, LookPace::Idle)
                 }
             };
             cameras.index.insert(id.clone(), cameras.in_order.len());
@@ -225,9 +227,10 @@ impl Supervisor {
     }
 
     /// Connects to a camera, in its turn.
-    fn take_on(&mut self, id: &CameraId, stream: StreamConfig) -> Charge {
+    fn take_on(&mut self, id: &CameraId, stream: StreamConfig, pace: LookPace) -> Charge {
         let camera = Arc::new(Camera::new(id.clone(), stream.clone(), &self.config));
-        let number = self.looks.add(Arc::clone(&camera));
+        camera.paced(pace);
+        let number = self.looks.add(Arc::clone(&camera), pace);
         let charge = Charge { number, camera, stream, cancel: self.cancel.child_token() };
         let source = Source {
             number,

@@ -22,6 +22,8 @@ async fn cameras_come_and_go_and_the_others_keep_their_sessions() {
     let streaming = |name: &str| fleet.ingest.report(&id(name)).is_some_and(|r| r.state == CameraState::Streaming);
     until("three stream", || all[..3].iter().all(|(name, _)| streaming(name))).await;
     let before = fleet.report("cam-001");
+    fleet.ingest.set_pace(&id("cam-003"), ingest::LookPace::Active);
+    let active = fleet.report("cam-003").look_interval;
 
     // The second is looked at more often, the third is another stream, the fourth is new; the first stays as it is.
     let mut next = vec![all[3].clone(), all[0].clone(), all[1].clone(), all[2].clone()];
@@ -40,6 +42,7 @@ async fn cameras_come_and_go_and_the_others_keep_their_sessions() {
     let order: Vec<_> = fleet.ingest.reports().into_iter().map(|report| report.id).collect();
     assert_eq!(order, ["cam-004", "cam-001", "cam-002", "cam-003"].map(id));
     assert_eq!(fleet.report("cam-002").look_interval, Millis(100));
+    assert_eq!(fleet.report("cam-003").look_interval, active, "what is suspected there still is");
     until("four sessions are left", || device.report().sessions == 4).await;
 
     let changes = set(&fleet.ingest, &next[1..3]).await.unwrap();
