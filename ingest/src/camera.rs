@@ -29,7 +29,7 @@ use tracing::{debug, info, warn};
 use crate::{
     CameraEvent, IngestConfig, IngestError, LookPace, Mode, Pace, StreamConfig,
     address::Scheme,
-    backoff::Backoff,
+    backoff::Waits,
     cadence::{self, Cadence},
     chronicle::{Change, Chronicle, Told},
     config::{Endpoint, Transport},
@@ -274,18 +274,22 @@ pub(crate) struct Source {
 impl Source {
     /// Keeps the camera streaming until its recording ends or ingest is cancelled.
     pub(crate) async fn run(self) {
-        let mut backoff = Backoff::new(self.config.backoff_min.to_duration(), self.config.backoff_max.to_duration());
+        let mut waits = Waits::new(&self.config);
         let sessions = Sessions::default();
         let end = loop {
             let started = Instant::now();
-            match self.attempt(&sessions).await {
+            let error = match self.attempt(&sessions).await {
                 Ok(end) => break end,
-                Err(error) => self.lost(&error).await,
+                Err(error) => error,
+            };
+            if self.camera.report().state == CameraState::Streaming {
+                waits.admitted();
             }
+            self.lost(&error).await;
             if started.elapsed() >= STABLE {
-                backoff.reset();
+                waits.reset();
             }
-            let wait = backoff.next(rand::random());
+            let wait = waits.next(&error, rand::random());
             debug!(?wait, "next attempt");
             if self.cancel.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
                 break End::Cancelled;
