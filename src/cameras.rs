@@ -9,7 +9,7 @@ use std::{
 
 use alerts::incident::Zone;
 use domain::StreamRole;
-use ingest::StreamConfig;
+use ingest::{StreamConfig, StreamIdentity};
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, Value};
 
 use crate::{
@@ -139,7 +139,10 @@ pub(crate) struct Parsed {
     table: ParsedTable,
 }
 
-pub(crate) type ParsedTable = Result<(Table, BTreeSet<String>), String>;
+pub(crate) type ParsedTable = Result<(Table, Addresses), String>;
+
+/// The streams of a camera, with what may be shown of their addresses: two cameras with one stream are one camera.
+pub(crate) type Addresses = BTreeMap<StreamIdentity, String>;
 
 /// Reads `csv` and writes its good rows into the camera file `target` (created where absent, replaced atomically, readable by
 /// its owner alone since it may hold passwords). Cameras of `target` that the CSV does not name stay as they are, and so
@@ -196,7 +199,7 @@ pub(crate) fn import_tables(
 #[derive(Debug, Default)]
 pub struct Elsewhere {
     ids: BTreeMap<String, String>,
-    addresses: BTreeMap<String, String>,
+    addresses: BTreeMap<StreamIdentity, String>,
     zones: BTreeMap<String, Vec<Zone>>,
     /// In which places without a grid code are found.
     pub grid: Grid,
@@ -206,7 +209,7 @@ impl Elsewhere {
     /// One more camera, from this file.
     pub fn add(&mut self, camera: &CameraConfig, file: &Path) {
         let id = camera.id.to_string();
-        for address in addresses(&camera.stream) {
+        for address in addresses(&camera.stream).into_keys() {
             self.addresses.entry(address).or_insert_with(|| id.clone());
         }
         self.zones.insert(id.clone(), camera.zones.clone());
@@ -219,9 +222,10 @@ impl Elsewhere {
     }
 }
 
-/// The addresses of a camera's streams, without credentials: two cameras with one are one camera.
-fn addresses(stream: &StreamConfig) -> BTreeSet<String> {
-    [StreamRole::Main, StreamRole::Sub].into_iter().filter_map(|role| stream.shown(role)).collect()
+/// The addresses of a camera's streams. What is shown of two may be alike though they differ by a secret.
+fn addresses(stream: &StreamConfig) -> Addresses {
+    let address = |role| Some((stream.identity(role)?, stream.shown(role)?));
+    [StreamRole::Main, StreamRole::Sub].into_iter().filter_map(address).collect()
 }
 
 /// Whether an import writes.
@@ -261,7 +265,7 @@ fn merge(document: &mut DocumentMut, key: &str, parsed: Vec<Parsed>, elsewhere: 
         if let Ok(known) = toml_edit::de::from_str::<CameraConfig>(&camera.to_string())
             && !named.contains(known.id.as_str())
         {
-            taken.extend(addresses(&known.stream).into_iter().map(|address| (address, known.id.to_string())));
+            taken.extend(addresses(&known.stream).into_keys().map(|address| (address, known.id.to_string())));
         }
     }
     let mut lines: BTreeMap<String, u64> = BTreeMap::new();
@@ -275,14 +279,16 @@ fn merge(document: &mut DocumentMut, key: &str, parsed: Vec<Parsed>, elsewhere: 
             Ok(_) if elsewhere.ids.contains_key(&id) => {
                 RowResult::Duplicate(format!("id {id} is already in {}", elsewhere.ids[&id]))
             }
-            Ok((table, addresses)) => match addresses.iter().find(|address| taken.contains_key(*address)) {
-                Some(address) => RowResult::Duplicate(format!("{address} is already camera {}", taken[address])),
-                None => {
-                    lines.insert(id.clone(), line);
-                    taken.extend(addresses.into_iter().map(|address| (address, id.clone())));
-                    put(cameras, &id, table)
+            Ok((table, addresses)) => {
+                match addresses.iter().find_map(|(address, shown)| Some((shown, taken.get(address)?))) {
+                    Some((shown, other)) => RowResult::Duplicate(format!("{shown} is already camera {other}")),
+                    None => {
+                        lines.insert(id.clone(), line);
+                        taken.extend(addresses.into_keys().map(|address| (address, id.clone())));
+                        put(cameras, &id, table)
+                    }
                 }
-            },
+            }
         };
         rows.push(Row { line, id, result });
     }
@@ -407,6 +413,14 @@ mod tests {
                 (5, "rtsp://10.0.0.1/2 is already camera a"),
                 (6, "id b is already in line 3"),
             ],
+        );
+        check(
+            "id,main\n\
+             a,rtsp://gate/1?key=cam1\n\
+             b,rtsp://gate/1?key=cam2\n\
+             c,rtsp://GATE:554/1?key=cam1\n\
+             d,rtsp://gate:8554/1?key=cam1\n",
+            &[(2, "new"), (3, "new"), (4, "rtsp://GATE:554/1?key=*** is already camera a"), (5, "new")],
         );
         let folder = tempfile::tempdir().unwrap();
         let target = folder.path().join("cameras.toml");

@@ -1,9 +1,6 @@
 //! Sensors from a CSV file into a file of devices, on the way of the cameras.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::Path,
-};
+use std::{collections::BTreeMap, path::Path};
 
 use alerts::sensor::Device;
 use toml_edit::{Item, Table};
@@ -51,7 +48,7 @@ pub fn import(
             (Some((camera, Some(zones))), Some(zone)) if !zones.iter().any(|z| z == zone) => {
                 Err(format!("camera \"{camera}\" has no zone \"{zone}\""))
             }
-            _ => Ok((table, BTreeSet::new())),
+            _ => Ok((table, BTreeMap::new())),
         }
     });
     import_tables(parsed, "devices", target, elsewhere, write)

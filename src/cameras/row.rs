@@ -1,10 +1,8 @@
 //! One row of the table of cameras as a camera of the configuration.
 
-use std::collections::BTreeSet;
-
 use toml_edit::{InlineTable, Item, Table, Value};
 
-use super::addresses;
+use super::{ParsedTable, addresses};
 use crate::{
     config::CameraConfig,
     grid::Grid,
@@ -13,10 +11,7 @@ use crate::{
 
 /// The `[[cameras]]` table of a row, checked by the same code that reads the configuration, and its streams' addresses. A place
 /// without a grid code must lie in an outline of `grid`.
-pub(super) fn camera_table<'a>(
-    field: &impl Fn(&str) -> Option<&'a str>,
-    grid: &Grid,
-) -> Result<(Table, BTreeSet<String>), String> {
+pub(super) fn camera_table<'a>(field: &impl Fn(&str) -> Option<&'a str>, grid: &Grid) -> ParsedTable {
     let mut table = Table::new();
     table["id"] = Item::Value(field("id").ok_or("the id is missing")?.into());
     if let Some(name) = field("name") {
