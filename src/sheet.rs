@@ -68,6 +68,8 @@ impl Sheet {
         }
         let rows = reader
             .records()
+            // Excel writes `,,,,` for rows that were emptied.
+            .filter(|record| !record.as_ref().is_ok_and(|record| record.iter().all(str::is_empty)))
             .map(|record| match record {
                 Ok(record) => {
                     let line = record.position().map_or(0, csv::Position::line);
@@ -136,6 +138,12 @@ mod tests {
             let error = Sheet::parse(text, &["id", "name"], &["id"]).unwrap_err();
             assert!(error.contains(expect), "{error}");
         }
+    }
+
+    #[test]
+    fn rows_without_anything_are_passed_over() {
+        let sheet = Sheet::parse("id,name\n1,a\n,\n, ,,\n2,b\n", &["id", "name"], &["id"]).unwrap();
+        assert_eq!(sheet.rows().map(|(line, row)| (line, row.is_ok())).collect::<Vec<_>>(), [(2, true), (5, true)]);
     }
 
     #[test]
