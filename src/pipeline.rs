@@ -5,6 +5,7 @@ use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     fs::File,
     net::SocketAddr,
+    panic::{self, AssertUnwindSafe},
     path::Path,
     sync::{
         Arc,
@@ -32,7 +33,7 @@ use alerts::{
 use anyhow::{Context as _, bail};
 use console::{Console, LookVitals, Vitals};
 use domain::{CameraId, Frame, Ground, Millis, Timestamp};
-use ingest::{CameraEvent, CameraSource, Decoder, Ingest, LookPace, LookQueue, Tempo};
+use ingest::{CameraEvent, CameraSource, Decoder, DueLook, Ingest, IngestError, LookPace, LookQueue, Tempo};
 use metrics::counter;
 use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -546,56 +547,67 @@ struct LookWorker {
 impl LookWorker {
     fn run(mut self) {
         while let Some(due) = self.queue.next() {
-            if self.looker.asks_for_reference(&due.camera) {
-                self.fetch_reference(&due.camera);
+            match caught(|| self.look(&due)) {
+                Ok(Some(size)) => due.done(Ok(size)),
+                Ok(None) => return,
+                Err(error) => due.done(Err(&error)),
             }
-            let picture = match self.decoder.decode(&due.access_unit) {
-                Ok(picture) => picture,
-                Err(error) => {
-                    due.done(Err(&error));
-                    continue;
-                }
-            };
-            let size = (picture.width, picture.height);
-            let (camera, access_unit) = (due.camera.clone(), due.access_unit.clone());
-            let frame = Frame { camera, sampled_at: access_unit.received_at, access_unit, picture };
-            let Looked { look, ailments, reference } = match self.looker.look(frame, due.occasion) {
-                Ok(looked) => looked,
-                Err(detect::DetectError::UnknownCamera { camera }) => {
-                    debug!(%camera, "a camera has just been removed");
-                    self.failing.forget(&camera);
-                    due.done(Ok(size));
-                    continue;
-                }
-                Err(error) => {
-                    counter!("gridwatch_looks_failed_total", "reason" => "inference").increment(1);
-                    if self.failing.failed(&due.camera) {
-                        warn!(camera = %due.camera, %error, "looks fail");
-                    }
-                    due.done(Ok(size));
-                    continue;
-                }
-            };
-            self.failing.forget(&look.camera);
-            if !ailments.iter().any(|ailment| ailment.fault.suspends_tickets()) {
-                // A picture that shows nothing of the street vouches for nothing.
-                self.ledger.look(&look.camera, look.sampled_at);
-            }
-            // Before the look itself: what it shows is judged only where the camera can be trusted.
-            let trust = self.health.post(&look.camera, ailments);
-            let told = trust.map(|trust| trust.event(look.camera.clone(), look.sampled_at));
-            if reference == ReferenceOf::ThisLook {
-                self.keep_reference(&look);
-            }
-            for event in told.into_iter().chain([service::Event::Look(Box::new(look))]) {
-                if self.looks.blocking_send(event).is_err() {
-                    return;
-                }
-            }
-            // Not before: another worker's look at this camera must not overtake this one.
-            due.done(Ok(size));
         }
     }
+
+    /// Makes one look; the size of its picture, or none once alerts have ended. Not done before its events are sent: another
+    /// worker's look at this camera must not overtake this one.
+    fn look(&mut self, due: &DueLook) -> Result<Option<(u32, u32)>, IngestError> {
+        if self.looker.asks_for_reference(&due.camera) {
+            self.fetch_reference(&due.camera);
+        }
+        let picture = self.decoder.decode(&due.access_unit)?;
+        let size = (picture.width, picture.height);
+        let (camera, access_unit) = (due.camera.clone(), due.access_unit.clone());
+        let frame = Frame { camera, sampled_at: access_unit.received_at, access_unit, picture };
+        let Looked { look, ailments, reference } = match self.looker.look(frame, due.occasion) {
+            Ok(looked) => looked,
+            Err(detect::DetectError::UnknownCamera { camera }) => {
+                debug!(%camera, "a camera has just been removed");
+                self.failing.forget(&camera);
+                return Ok(Some(size));
+            }
+            Err(error) => {
+                counter!("gridwatch_looks_failed_total", "reason" => "inference").increment(1);
+                if self.failing.failed(&due.camera) {
+                    warn!(camera = %due.camera, %error, "looks fail");
+                }
+                return Ok(Some(size));
+            }
+        };
+        self.failing.forget(&look.camera);
+        if !ailments.iter().any(|ailment| ailment.fault.suspends_tickets()) {
+            // A picture that shows nothing of the street vouches for nothing.
+            self.ledger.look(&look.camera, look.sampled_at);
+        }
+        // Before the look itself: what it shows is judged only where the camera can be trusted.
+        let trust = self.health.post(&look.camera, ailments);
+        let told = trust.map(|trust| trust.event(look.camera.clone(), look.sampled_at));
+        if reference == ReferenceOf::ThisLook {
+            self.keep_reference(&look);
+        }
+        for event in told.into_iter().chain([service::Event::Look(Box::new(look))]) {
+            if self.looks.blocking_send(event).is_err() {
+                return Ok(None);
+            }
+        }
+        Ok(Some(size))
+    }
+}
+
+/// A fault of ours at one picture is that look's error, and ends no other camera's looks. What it leaves half done is begun anew:
+/// the decoder's pipeline, and what is known of the view.
+fn caught<T>(look: impl FnOnce() -> Result<T, IngestError>) -> Result<T, IngestError> {
+    panic::catch_unwind(AssertUnwindSafe(look)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+        Err(IngestError::Panicked(text.unwrap_or_else(|| "panic without a message".to_owned())))
+    })
 }
 
 impl LookWorker {
@@ -708,4 +720,18 @@ impl LookRate {
 
 fn now() -> Timestamp {
     Timestamp::from(SystemTime::now())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_in_a_look_is_its_error() {
+        assert_eq!(caught(|| Ok(7)).unwrap(), 7);
+        for look in [|| panic!("index {}", 9), || panic!("index 9")] {
+            let error = caught::<()>(look).unwrap_err();
+            assert_eq!((error.reason(), error.to_string().contains("index 9")), ("panic", true), "{error}");
+        }
+    }
 }
