@@ -203,9 +203,16 @@ impl Camera {
     /// Something happened on its stream; which frames are to be decoded from now on.
     fn cadence(&self, event: cadence::Event) -> DecodeMode {
         let look_interval = self.interval(LookPace::Idle);
-        let cadence = &mut self.lock().cadence;
-        cadence.apply(Instant::now(), event, look_interval);
-        cadence.mode()
+        let (before, mode) = {
+            let cadence = &mut self.lock().cadence;
+            let before = cadence.mode();
+            cadence.apply(Instant::now(), event, look_interval);
+            (before, cadence.mode())
+        };
+        if mode != before {
+            self.notice(Fact::Cadence(mode));
+        }
+        mode
     }
 
     /// Time went by; to be called each second or so.
@@ -719,6 +726,15 @@ mod tests {
             drop(other);
         };
         tokio::join!(admitted, offline);
+    }
+
+    #[test]
+    fn a_stream_that_is_given_up_for_want_of_keyframes_is_a_fault() {
+        let camera = camera(&IngestConfig::default());
+        camera.cadence(cadence::Event::Began);
+        assert_eq!(camera.cadence(cadence::Event::Starved), DecodeMode::AllFrames);
+        let faults: Vec<_> = camera.report().ailments.iter().map(|ailment| ailment.fault).collect();
+        assert_eq!(faults, [domain::CameraFault::KeyframeInterval]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Pure: facts and their times come in, ailments come out. What the pictures tell is not known here.
 
 use domain::{
-    Ailment, CameraFault, Millis, Timestamp,
+    Ailment, CameraFault, DecodeMode, Millis, Timestamp,
     health::{Latch, Patience, Sign},
 };
 
@@ -13,6 +13,8 @@ use crate::IngestConfig;
 const BACK_AFTER: Millis = Millis::secs(10);
 /// Measured intervals and told times in a row that are believed.
 const MEASURED: Patience = Patience { looks: 3, time: Millis::ZERO };
+/// The cadence had patience itself.
+const JUDGED: Patience = Patience { looks: 1, time: Millis::ZERO };
 const TOLD: Patience = Patience { looks: 2, time: Millis::ZERO };
 /// How far a value must be on the other side of its limit to be there: a tenth.
 const MARGIN: i64 = 10;
@@ -31,6 +33,9 @@ pub(crate) enum Fact {
         /// Between looks while nothing is suspected.
         look_interval: Millis,
     },
+    /// From now on so many of its frames are decoded, since its keyframes come too rarely or often enough again. With intra
+    /// refresh there are no two of them to measure an interval by.
+    Cadence(DecodeMode),
     /// The camera told its time, which is so far ahead of ours.
     Clock(Millis),
 }
@@ -66,6 +71,10 @@ impl StreamHealth {
             }
             Fact::Keyframe { interval, look_interval } => {
                 self.keyframes.observe(at, beyond(interval, look_interval), MEASURED, MEASURED)
+            }
+            Fact::Cadence(mode) => {
+                let sign = if mode == DecodeMode::AllFrames { Sign::Bad } else { Sign::Good };
+                self.keyframes.observe(at, sign, JUDGED, JUDGED)
             }
             Fact::Clock(offset) => {
                 let distance = Millis(offset.0.saturating_abs());
@@ -164,6 +173,15 @@ mod tests {
             health.observe(AT, keyframe(interval));
             assert_eq!(!health.ailments().is_empty(), ill, "{interval}");
         }
+    }
+
+    #[test]
+    fn keyframes_are_too_far_apart_for_as_long_as_all_frames_are_decoded() {
+        let mut health = health();
+        assert!(health.observe(AT, Fact::Cadence(DecodeMode::AllFrames)));
+        assert_eq!(health.ailments(), [Ailment { fault: CameraFault::KeyframeInterval, since: AT }]);
+        assert!(health.observe(AT + Millis::secs(9), Fact::Cadence(DecodeMode::Keyframes)));
+        assert_eq!(health.ailments(), []);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use domain::{CameraReport, CameraState, Codec, DecodeMode, Millis, Picture, StreamRole};
+use domain::{CameraFault, CameraReport, CameraState, Codec, DecodeMode, Millis, Picture, StreamRole};
 use gstreamer::prelude::*;
 use ingest::{
     CameraSource, IngestConfig, StreamConfig,
@@ -105,6 +105,7 @@ async fn intra_refresh(encoder: &str, joins: Joins, config: IngestConfig) -> Cam
     fleet.looks(|seen| assert!(seen.iter().all(|look| shows_all_bars(&look.picture)), "not refreshed all over"));
     let report = fleet.report("gate");
     assert_eq!((report.state, report.decode), (CameraState::Streaming, DecodeMode::AllFrames));
+    assert!(report.ailments.iter().any(|ailment| ailment.fault == CameraFault::KeyframeInterval));
     fleet.stop().await;
     report
 }
