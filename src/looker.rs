@@ -292,14 +292,12 @@ impl Looker {
         };
         let (detectors, models) = (&mut self.detectors, &sight.models);
         let mut faults = health.ailments().into_iter().map(|ailment| ailment.fault).chain(health.doubt());
-        let Seen { detections, outcome, relearn, learning } = if faults.any(CameraFault::hides_the_view) {
-            // What is known of the view is not spoilt by what is no part of it.
-            Seen { detections: Vec::new(), outcome: Outcome::Unchanged, relearn: None, learning: !scene.is_learnt() }
-        } else {
+        // What the camera shows while it is turned away or covered is no view to be learnt.
+        scene.keep_view(faults.any(CameraFault::hides_the_view));
+        let Seen { detections, outcome, relearn, learning } =
             scene.look(&frame.picture, frame.sampled_at, need, &mut self.scratch, |picture, why| {
                 close_ups.look(detectors, models, picture, why != Outcome::Unfinished)
-            })?
-        };
+            })?;
         let takes = match sight.asked().wanted {
             Wanted::TakeAnew => true,
             Wanted::FromEarlier | Wanted::WhenWell => !health.has_reference() && scene.is_learnt() && health.is_well(),

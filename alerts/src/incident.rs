@@ -113,7 +113,7 @@ pub struct Observation<'a> {
     pub model: &'a ModelRef,
     /// Whether something seems to be wrong with what the camera shows: then the look does not show that a place is clear.
     pub in_doubt: bool,
-    /// Whether it may show something else than the camera's view: then it shows nothing at all.
+    /// Whether it may show something else than the camera's view: then it opens no ticket.
     pub elsewhere: bool,
     /// Whether the view is still being learnt: then the look does not show that what has no name is gone.
     pub learning: bool,

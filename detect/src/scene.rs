@@ -94,6 +94,11 @@ impl Scene {
         self.background.expect(things);
     }
 
+    /// Whether another view is to be waited out rather than learnt, until this is said anew.
+    pub fn keep_view(&mut self, keep: bool) {
+        self.background.keep_view(keep);
+    }
+
     /// What stands there and has no name.
     pub fn standing(&self) -> impl Iterator<Item = &Detection> {
         self.background.standing().iter().filter(|thing| thing.class.as_str() == STANDING)

@@ -325,7 +325,7 @@ impl<'a> Round<'a> {
         taken: &[Taken],
     ) -> Option<Incident> {
         let (rule, at) = (self.at.rule, &self.at);
-        finding.score?;
+        finding.score.filter(|_| !self.seen.elsewhere)?;
         let looks = suspicion.window.summary()?;
         let enough = looks.hits as f32
             >= self.needed_share(finding) * (looks.looks + DISPLACED_COUNTS * looks.displaced) as f32

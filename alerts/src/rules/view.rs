@@ -261,7 +261,7 @@ impl View {
         names: &mut u64,
         out: &mut Vec<Effect>,
     ) {
-        if self.fitness == Fitness::Unfit || seen.elsewhere || (self.zones.is_empty() && self.problems.is_empty()) {
+        if self.fitness == Fitness::Unfit || (self.zones.is_empty() && self.problems.is_empty()) {
             return;
         }
         let Some(passed) = self.advance(now, book, out) else { return };

@@ -86,6 +86,8 @@ pub(super) struct Background {
     things: Vec<Detection>,
     /// What is known to stand in the view before anything of it is learnt.
     expected: Vec<Detection>,
+    /// Whether another view is not learnt.
+    kept_view: bool,
 }
 
 /// The cells of the view that is looked at, and what is worked out of them; used for all cameras in turn.
@@ -125,6 +127,10 @@ impl Background {
         self.expected = things;
     }
 
+    pub(super) fn keep_view(&mut self, keep: bool) {
+        self.kept_view = keep;
+    }
+
     /// Takes in the picture that was sampled, `seconds` after the last one, with what the detector knows of it.
     pub(super) fn look(
         &mut self,
@@ -156,7 +162,8 @@ impl Background {
             return None;
         }
         if self.is_other_view(sampler, light, seconds, &opened.cells) {
-            if self.other_view.0 >= OTHER_VIEW_LOOKS && self.other_view.1 >= OTHER_VIEW_SECONDS {
+            let lasts = self.other_view.0 >= OTHER_VIEW_LOOKS && self.other_view.1 >= OTHER_VIEW_SECONDS;
+            if lasts && !self.kept_view {
                 self.begin_anew(sampler, profile, opened);
                 return Some(Relearn::View);
             }

@@ -260,6 +260,18 @@ fn doubled(picture: &Picture) -> Picture {
 }
 
 #[test]
+fn another_view_that_is_waited_out_leaves_what_stands() {
+    let mut camera = Camera::learnt(&Canvas::street());
+    check_stands(&camera.after(6, &with_bag()), BAG);
+    let turned = Canvas::street().moved(90, 60).each(|x, y, _| [200.0 * grain(x / 9, y / 9, 3), 9.0, 9.0]);
+    camera.scene.keep_view(true);
+    assert!((0..30).all(|_| camera.look(turned.clone()).relearn.is_none()));
+    camera.scene.keep_view(false);
+    check_stands(&camera.after(2, &with_bag()), BAG);
+    check_nothing(&camera.after(3, &Canvas::street()));
+}
+
+#[test]
 fn another_view_is_learnt_anew() {
     let mut camera = Camera::learnt(&Canvas::street());
     let turned = Canvas::street()
