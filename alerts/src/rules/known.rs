@@ -26,10 +26,6 @@ const BACKDROP: (f32, f32) = (0.25, 0.5);
 /// shares of the picture's sides, in pictures of all usual shapes: a parasol is wider than a man is tall.
 const CARRIED: f32 = 3.2;
 const CARRIED_TALL: f32 = 0.5;
-/// What people carry, and how much of it lies within somebody's box, how far above his feet.
-const BAGS: [&str; 3] = ["backpack", "handbag", "suitcase"];
-const CARRIED_WITHIN: f32 = 0.6;
-const OFF_GROUND: f32 = 0.15;
 
 /// The known things of one look and of those before it.
 pub(super) struct Known {
@@ -77,11 +73,8 @@ pub(super) fn is_backdrop(detection: &Detection) -> bool {
     detection.bbox.area() >= BACKDROP.0 && detection.score < BACKDROP.1
 }
 
-/// Whether somebody has it with him: an umbrella over his head, or a bag on his back or in his hand.
+/// Whether it is an umbrella that somebody holds over his head.
 pub(super) fn is_carried(thing: &Detection, people: &People) -> bool {
-    if BAGS.iter().any(|bag| thing.class.as_str() == *bag) {
-        return people.places().any(|person| is_on(thing.bbox, person));
-    }
     let umbrella = thing.bbox;
     let under = |person: Rect| {
         (umbrella.x0..=umbrella.x1).contains(&person.center().x)
@@ -91,12 +84,6 @@ pub(super) fn is_carried(thing: &Detection, people: &People) -> bool {
             && umbrella.width() <= CARRIED_TALL * person.height()
     };
     is(thing, "umbrella") && people.places().any(under)
-}
-
-/// Whether a bag is within somebody's outline, off the ground.
-fn is_on(bag: Rect, person: Rect) -> bool {
-    let common = bag.intersection(person).map_or(0.0, Rect::area);
-    common >= CARRIED_WITHIN * bag.area() && bag.y1 <= person.y1 - OFF_GROUND * person.height()
 }
 
 /// Whether its class or its group is called so.
@@ -165,11 +152,6 @@ mod tests {
         assert!(!is_carried(&seen("umbrella", [0.4, 0.33, 0.66, 0.42]), &people));
         assert!(!is_carried(&seen("umbrella", [0.6, 0.33, 0.71, 0.42]), &people));
         assert!(!is_carried(&seen("table", [0.47, 0.33, 0.58, 0.42]), &people));
-        // A bag on a back, and one that stands at his feet.
-        assert!(is_carried(&seen("backpack", [0.51, 0.44, 0.54, 0.5]), &people));
-        assert!(!is_carried(&seen("suitcase", [0.52, 0.53, 0.56, 0.6]), &people));
-        assert!(!is_carried(&seen("handbag", [0.56, 0.5, 0.6, 0.55]), &people));
-        assert!(!is_carried(&seen("goods", [0.51, 0.44, 0.54, 0.5]), &people));
         // A customer with his bags is as wide as a small parasol needs, and not as tall.
         people.clear();
         people.look(Millis::ZERO, &[seen("person", [0.5, 0.4, 0.6, 0.6])]);

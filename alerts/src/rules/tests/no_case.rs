@@ -146,16 +146,6 @@ fn a_licensed_stall_whose_canopy_hangs_beyond_its_place() {
 }
 
 #[test]
-fn travellers_who_wait_with_their_bags() {
-    let bag = || Actor::new("backpack", 0.03, 0.05);
-    let waiting: Vec<_> = [walker().at(0.0, 0.4, 0.7).until(3_000.0), bag().at(0.0, 0.41, 0.6).until(3_000.0)]
-        .into_iter()
-        .chain(customers(900.0))
-        .collect();
-    Scene::check_script("", &no_vending(), 15, &waiting, &[]);
-}
-
-#[test]
 fn an_abandoned_stall_and_an_empty_licensed_one() {
     let empty: Vec<_> = [table(), parasol()].into_iter().chain(passers(0.68, 20.0, 1_100.0)).collect();
     Scene::check_script("", &no_vending(), 20, &empty, &[]);
