@@ -361,6 +361,17 @@ pub enum DutyCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Show all versions of an item: from when they are in force, from which file they came, what differs from one to the next.
+    History {
+        /// The configuration file.
+        #[command(flatten)]
+        config: ConfigArg,
+        /// The item's number.
+        item: String,
+        /// As JSON lines, with all that is known of each version.
+        #[arg(long)]
+        json: bool,
+    },
     /// Say who answers for a case, by which item, why, and until when.
     Explain {
         /// The configuration file.

@@ -87,6 +87,9 @@ async fn run_once(command: Command) -> anyhow::Result<()> {
         Command::Duty(DutyCommand::Import(import)) => {
             commands::duty::run_import(&import.config.path, &import.file, import.write()).await
         }
+        Command::Duty(DutyCommand::History { config, item, json }) => {
+            commands::duty::run_history(&config.path, &item, json).await
+        }
         Command::Duty(DutyCommand::List { config, on, json }) => commands::duty::run_list(&config.path, on, json).await,
         Command::Duty(DutyCommand::Explain { config, kind, place, at }) => {
             commands::duty::run_explain(&config.path, &kind, &place, at.as_deref()).await

@@ -7,6 +7,7 @@
 //! The most specific place wins (cell, community, street, district, anywhere), and at one place an item for certain
 //! hours wins over one for all. Two items that would tie never get into the list.
 
+mod history;
 mod import;
 mod item;
 mod list;
@@ -14,6 +15,7 @@ mod list;
 mod tests;
 
 pub use self::{
+    history::{Edit, ImportedVersion, edits},
     import::{Change, Difference, Fault, Import, Row},
     item::{CaseCode, CodeError, DutyItem, ItemVersion, Task, Words},
     list::{DutyList, Route},

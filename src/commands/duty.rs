@@ -1,10 +1,10 @@
-//! `gridwatch duty import|list|explain`.
+//! `gridwatch duty import|list|history|explain`.
 
 use std::path::Path;
 
 use alerts::{
     deadline::{Deadline, Limit, WorkCalendar},
-    duty::{Change, DutyItem, DutyList, ItemVersion, Words},
+    duty::{Change, DutyList, Edit, ImportedVersion, ItemVersion, Words, edits},
     store::Store,
 };
 use anyhow::{Context as _, bail};
@@ -67,8 +67,12 @@ pub async fn run_import(config: &Path, file: &Path, write: Write) -> anyhow::Res
 }
 
 async fn list(config: &Config) -> anyhow::Result<DutyList> {
-    let list = Store::connect(config.database()?).await?.duty_list().await?;
-    if list.versions().next().is_none() {
+    filled(Store::connect(config.database()?).await?.duty_list().await?)
+}
+
+/// The list, where there is anything in it.
+fn filled(list: DutyList) -> anyhow::Result<DutyList> {
+    if list.is_empty() {
         bail!("the responsibility list is empty; fill it with: gridwatch duty import FILE");
     }
     Ok(list)
@@ -96,7 +100,7 @@ pub async fn run_list(config: &Path, on: Option<Date>, json: bool) -> anyhow::Re
             format!("v{version}"),
             item.kind.to_string(),
             item.place.as_ref().map_or("any", Cell::as_str).to_owned(),
-            when(item),
+            item.when().en,
             item.task.dept.zh().to_owned(),
             u8::from(item.task.level).to_string(),
             item.task.arrive.map_or_else(|| "-".into(), |limit| limit.to_string()),
@@ -109,10 +113,89 @@ pub async fn run_list(config: &Path, on: Option<Date>, json: bool) -> anyhow::Re
     Ok(())
 }
 
-fn when(item: &DutyItem) -> String {
-    let days = item.days.iter().map(|day| format!("{day:?}").to_lowercase());
-    let words: Vec<_> = days.chain(item.hours.iter().map(ToString::to_string)).collect();
-    if words.is_empty() { "always".into() } else { words.join(" ") }
+/// Shows all versions of an item, oldest first, with what differs from the version before.
+///
+/// # Errors
+/// When the configuration or the database cannot be read, or the list has no such item.
+pub async fn run_history(path: &Path, id: &str, json: bool) -> anyhow::Result<()> {
+    let config = Config::load(path)?;
+    let timezone = config.timezone()?;
+    let store = Store::connect(config.database()?).await?;
+    let history = store.duty_history(id).await?;
+    if history.is_empty() {
+        let list = filled(store.duty_list().await?)?;
+        let near = near(id, list.versions().map(|version| version.item.id.as_str()));
+        if near.is_empty() {
+            bail!("the responsibility list has no item {id}; see what it has with: gridwatch duty list");
+        }
+        bail!("the responsibility list has no item {id}; near to it are {}", near.join(", "));
+    }
+    let mut listing = table(&["version", "from", "imported", "file", "what differs"]);
+    let mut before = None;
+    for ImportedVersion { version: ItemVersion { version, from, item }, imported_at, source } in &history {
+        let edits = before.map(|before| edits(before, item));
+        before = Some(item);
+        if json {
+            let imported_at = jiff::Timestamp::from_millisecond(imported_at.0)?.to_zoned(timezone.clone());
+            println!(
+                "{}",
+                serde_json::json!({
+                    "version": version, "from": from, "imported_at": imported_at.strftime("%Y-%m-%dT%H:%M:%S.%3f%:z").to_string(),
+                    "source": source, "changes": edits.unwrap_or_default(), "item": item,
+                })
+            );
+            continue;
+        }
+        let said = match edits {
+            None => "new".into(),
+            Some(edits) => edits.iter().map(said).collect::<Vec<_>>().join("\n"),
+        };
+        let imported = local_time(*imported_at, &timezone);
+        listing.add_row([format!("v{version}"), from.to_string(), imported, source.clone(), said]);
+    }
+    if !json {
+        println!("{listing}");
+    }
+    Ok(())
+}
+
+fn said(edit: &Edit) -> String {
+    let value = |words: &Words| if words.is_empty() { "-".into() } else { once(words) };
+    format!("{}: {} -> {}", once(&edit.name), value(&edit.before), value(&edit.after))
+}
+
+/// In Chinese and in English; once where both are the same.
+fn once(words: &Words) -> String {
+    if words.zh == words.en { words.zh.clone() } else { both(words) }
+}
+
+/// The numbers that somebody may have meant, the closest first, at most five.
+fn near<'a>(wanted: &str, ids: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let wanted = wanted.to_lowercase();
+    let mut near: Vec<_> = ids
+        .filter_map(|id| {
+            let lower = id.to_lowercase();
+            let contains = lower.contains(&wanted) || wanted.contains(&lower);
+            Some((typos(&wanted, &lower), id)).filter(|(typos, _)| contains || *typos <= 2)
+        })
+        .collect();
+    near.sort_unstable();
+    near.dedup();
+    near.into_iter().map(|(_, id)| id).take(5).collect()
+}
+
+/// How many characters are to be put in, taken out or changed to make one text the other.
+fn typos(one: &str, other: &str) -> usize {
+    let mut row: Vec<usize> = (0..=other.chars().count()).collect();
+    for (i, a) in one.chars().enumerate() {
+        let mut corner = std::mem::replace(&mut row[0], i + 1);
+        for (j, b) in other.chars().enumerate() {
+            let changed = corner + usize::from(a != b);
+            corner = row[j + 1];
+            row[j + 1] = changed.min(row[j] + 1).min(corner + 1);
+        }
+    }
+    row[row.len() - 1]
 }
 
 /// Says who answers for a case, by which item, why, and until when.
@@ -175,5 +258,25 @@ fn due(at: Timestamp, limit: Limit, calendar: &WorkCalendar) -> String {
             format!("{} {}: by {due}", limit.zh(), limit.en())
         }
         Err(error) => format!("{} {}: {error}", limit.zh(), limit.en()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(wanted: &str, expect: &[&str]) {
+        let ids = ["S-001", "S-001", "S-101", "S-102", "T-7", "城管-12"];
+        assert_eq!(near(wanted, ids.into_iter()), expect);
+    }
+
+    #[test]
+    fn a_mistyped_number_finds_those_near_to_it() {
+        check("s-001", &["S-001", "S-101", "S-102"]);
+        check("S102", &["S-102", "S-101"]);
+        check("城管", &["城管-12"]);
+        check("XH-2026-S-101", &["S-101"]);
+        check("elephant", &[]);
     }
 }

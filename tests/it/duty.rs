@@ -32,6 +32,7 @@ fn a_list_is_imported_changed_and_asked() {
 
     check(duty(&config, &["import", SAMPLE, "--dry-run"]), true, &["27 new, 0 changed", "would be written"]);
     check(duty(&config, &["list"]), false, &["the responsibility list is empty"]);
+    check(duty(&config, &["history", "S-001"]), false, &["the responsibility list is empty"]);
 
     // As of a day in the past, so that what follows does not depend on the day of the test.
     let text = fs::read_to_string(SAMPLE).expect("the sample");
@@ -67,4 +68,26 @@ fn a_list_is_imported_changed_and_asked() {
     check(duty(&config, &import), false, &tie);
     fs::write(&file, dated.replace(",4 wh,", ",6 wh,")).expect("a file");
     check(duty(&config, &import), true, &["S-004 v2", "solve: {\"amount\":4", "-> {\"amount\":6"]);
+
+    let history = [
+        "v1",
+        "2026-01-01",
+        "duty.csv",
+        "new",
+        "v2",
+        "处置时限 to solve: 4工作时 4 work hours -> 6工作时 6 work hours",
+    ];
+    check(duty(&config, &["history", "S-004"]), true, &history);
+    let (lines, _) = duty(&config, &["history", "S-004", "--json"]);
+    let versions: Vec<serde_json::Value> =
+        lines.lines().map(|line| serde_json::from_str(line).expect("a JSON line")).collect();
+    assert_eq!(
+        (versions[0]["changes"].clone(), &versions[1]["version"]),
+        (serde_json::json!([]), &2.into()),
+        "{lines}"
+    );
+    assert_eq!(versions[1]["changes"][0]["field"], "solve");
+    assert_eq!(versions[1]["changes"][0]["after"]["en"], "6 work hours");
+    check(duty(&config, &["history", "s-104"]), false, &["has no item s-104; near to it are S-104"]);
+    check(duty(&config, &["history", "elephant"]), false, &["has no item elephant; see what it has with"]);
 }

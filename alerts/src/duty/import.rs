@@ -126,7 +126,7 @@ impl DutyList {
     }
 }
 
-fn differences(before: &DutyItem, after: &DutyItem) -> Vec<Difference> {
+pub(super) fn differences(before: &DutyItem, after: &DutyItem) -> Vec<Difference> {
     let object = |item: &DutyItem| match serde_json::to_value(item) {
         Ok(Value::Object(fields)) => fields,
         other => unreachable!("an item is an object, not {other:?}"),

@@ -50,6 +50,20 @@ pub enum Day {
     Sun,
 }
 
+impl Day {
+    /// In Chinese.
+    #[must_use]
+    pub fn zh(self) -> &'static str {
+        ["周一", "周二", "周三", "周四", "周五", "周六", "周日"][self as usize]
+    }
+
+    /// In English, short.
+    #[must_use]
+    pub fn en(self) -> &'static str {
+        ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"][self as usize]
+    }
+}
+
 impl From<Weekday> for Day {
     fn from(day: Weekday) -> Self {
         match day {

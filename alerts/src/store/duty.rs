@@ -1,12 +1,12 @@
 //! The responsibility list with all versions of its items.
 
 use domain::Timestamp;
-use sqlx::Row as _;
+use sqlx::{Row as _, any::AnyRow};
 
 use super::{Store, row::json};
 use crate::{
     AlertsError,
-    duty::{DutyItem, DutyList, ItemVersion},
+    duty::{DutyList, ImportedVersion, ItemVersion},
     error::Source,
 };
 
@@ -21,24 +21,31 @@ impl Store {
             .fetch_all(&self.readers)
             .await
             .map_err(&failed)?;
-        let mut versions = Vec::with_capacity(rows.len());
-        for row in rows {
-            let id: String = row.try_get("id").map_err(&failed)?;
-            let damaged =
-                |column: &'static str, source: Source| AlertsError::DutyRow { item: id.clone(), column, source };
-            let version: i64 = row.try_get("version").map_err(&failed)?;
-            let from: String = row.try_get("effective_from").map_err(&failed)?;
-            let item: String = row.try_get("item").map_err(&failed)?;
-            let item: DutyItem = serde_json::from_str(&item).map_err(|error| damaged("item", error.into()))?;
-            versions.push(ItemVersion {
-                version: version
-                    .try_into()
-                    .map_err(|error: std::num::TryFromIntError| damaged("version", error.into()))?,
-                from: from.parse().map_err(|error: jiff::Error| damaged("effective_from", error.into()))?,
-                item,
-            });
-        }
+        let versions = rows.iter().map(|row| version(row, &failed)).collect::<Result<Vec<_>, _>>()?;
         Ok(DutyList::new(versions))
+    }
+
+    /// All versions of an item with the imports that made them, oldest first; none where the list has no such item.
+    ///
+    /// # Errors
+    /// When the database fails or a row is damaged.
+    pub async fn duty_history(&self, id: &str) -> Result<Vec<ImportedVersion>, AlertsError> {
+        let failed = self.failed("read the history of the responsibility list");
+        let rows = sqlx::query(
+            "SELECT id, version, effective_from, imported_at, source, item FROM duty_items WHERE id = $1 ORDER BY version",
+        )
+        .bind(id)
+        .fetch_all(&self.readers)
+        .await
+        .map_err(&failed)?;
+        let imported = |row| {
+            Ok(ImportedVersion {
+                version: version(row, &failed)?,
+                imported_at: Timestamp(row.try_get("imported_at").map_err(&failed)?),
+                source: row.try_get("source").map_err(&failed)?,
+            })
+        };
+        rows.iter().map(imported).collect()
     }
 
     /// How many versions the responsibility list has. Versions are only ever added, so that a list of as many is the same.
@@ -86,4 +93,17 @@ impl Store {
         }
         tx.commit().await.map_err(&failed)
     }
+}
+
+fn version(row: &AnyRow, failed: &impl Fn(sqlx::Error) -> AlertsError) -> Result<ItemVersion, AlertsError> {
+    let id: String = row.try_get("id").map_err(failed)?;
+    let damaged = |column: &'static str, source: Source| AlertsError::DutyRow { item: id.clone(), column, source };
+    let version: i64 = row.try_get("version").map_err(failed)?;
+    let from: String = row.try_get("effective_from").map_err(failed)?;
+    let item: String = row.try_get("item").map_err(failed)?;
+    Ok(ItemVersion {
+        version: version.try_into().map_err(|error: std::num::TryFromIntError| damaged("version", error.into()))?,
+        from: from.parse().map_err(|error: jiff::Error| damaged("effective_from", error.into()))?,
+        item: serde_json::from_str(&item).map_err(|error| damaged("item", error.into()))?,
+    })
 }

@@ -453,7 +453,15 @@ async fn a_responsibility_list_comes_back_with_all_versions() {
     store.add_duty_versions(std::slice::from_ref(&first), "a.csv", Timestamp(1)).await.expect("written");
     store.add_duty_versions(std::slice::from_ref(&second), "b.csv", Timestamp(2)).await.expect("written");
     let list = store.duty_list().await.expect("readable");
-    assert_eq!(list.versions().cloned().collect::<Vec<_>>(), [first, second.clone()]);
+    assert_eq!(list.versions().cloned().collect::<Vec<_>>(), [first.clone(), second.clone()]);
+    let imported = |version, at, file: &str| crate::duty::ImportedVersion {
+        version,
+        imported_at: Timestamp(at),
+        source: file.to_owned(),
+    };
+    let history = [imported(first, 1, "a.csv"), imported(second.clone(), 2, "b.csv")];
+    assert_eq!(store.duty_history("T-087").await.expect("readable"), history);
+    assert_eq!(store.duty_history("T-08").await.expect("readable"), []);
     // A version is written once, and of an import that meets one nothing is.
     let third = version(3, 25);
     let error = store.add_duty_versions(&[third, second], "c.csv", Timestamp(3)).await.expect_err("taken");
