@@ -15,7 +15,7 @@ use alerts::{
 };
 use console::Console;
 use domain::{Ailment, CameraFault, CameraState, Millis, Timestamp};
-use street::{add_pictures, add_problems, add_zero_report, camera, lane, paint, place, street, ticket, zone};
+use street::{add_duty, add_pictures, add_problems, add_zero_report, camera, lane, paint, place, street, ticket, zone};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -82,6 +82,7 @@ async fn main() {
     if !empty {
         add_zero_report(&street).await;
         add_problems(&street, now, 7).await;
+        add_duty(&street, now).await;
     }
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     #[allow(clippy::print_stdout, reason = "a program for a terminal")]

@@ -375,6 +375,30 @@ texts! {
     FindingNotByCamera: "由巡查报告", "By patrol";
     Ticket: "工单", "ticket";
 
+    // The responsibility list.
+    DutyList: "责任清单", "Responsibilities";
+    DutyListWhat:
+        "哪类案件在何地何时由谁负责、如何处置、多久办结；工单产生时，由当时生效的条目决定。",
+        "Which unit answers for what, where and when, how, and how soon. When a ticket opens, the items in force decide.";
+    DutyHint: "编号、地点、部门、代码", "number, place, unit, code";
+    DutyHours: "适用时段", "Hours";
+    Anywhere: "任何地点", "anywhere";
+    Version: "版本", "Version";
+    InForceSince: "生效日期", "In force since";
+    InForceUntil: "有效期至", "In force until";
+    InForce: "生效中", "In force";
+    NotYetInForce: "尚未生效", "Not yet in force";
+    NoLongerInForce: "已失效", "No longer in force";
+    DutyVersions: "历次版本", "Versions";
+    ImportedAt: "导入时间", "Imported";
+    WhatDiffers: "与上一版的差异", "What differs from the one before";
+    FirstVersion: "新增条目", "New item";
+    NoDutyMatch: "没有符合条件的条目", "No item matches";
+    NoDutyList: "还没有责任清单", "The responsibility list is empty";
+    NoDutyListWhy:
+        "用 “gridwatch duty import 文件” 导入清单，格式见样例 deploy/samples/duty-xuhui-sample.csv；在此之前由内置类别表决定。",
+        "Import one with “gridwatch duty import FILE”; the sample deploy/samples/duty-xuhui-sample.csv shows its form. Until then the built-in table of kinds decides.";
+
     // The platform's figures.
     CaseFigures: "考核指标", "Figures";
     FiguresWhat:

@@ -25,6 +25,8 @@ pub(crate) enum Section {
     Sensors,
     /// Zero reports.
     ZeroReport,
+    /// The responsibility list.
+    Duty,
     /// The platform's figures.
     Figures,
     /// Messages that nobody understands.
@@ -180,6 +182,7 @@ fn shell(visit: &Visit, title: &str, place: Option<(Section, u64)>, refresh: Opt
                         a href="/cameras" aria-current=[current(Section::Cameras)] { (t(Text::Cameras)) }
                         a href="/sensors" aria-current=[current(Section::Sensors)] { (t(Text::Sensors)) }
                         a href="/zero-report" aria-current=[current(Section::ZeroReport)] { (t(Text::ZeroReport)) }
+                        a href="/duty" aria-current=[current(Section::Duty)] { (t(Text::DutyList)) }
                         a href="/figures" aria-current=[current(Section::Figures)] { (t(Text::CaseFigures)) }
                         a href="/problems" aria-current=[current(Section::Problems)] {
                             (t(Text::Problems))

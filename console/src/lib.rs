@@ -16,6 +16,7 @@ mod case;
 mod config;
 mod console;
 mod download;
+mod duty_page;
 mod evidence;
 mod figures_page;
 mod fleet;

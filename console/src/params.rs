@@ -61,6 +61,12 @@ impl Params {
     }
 }
 
+/// `text` as one segment of an address's path.
+pub(crate) fn segment(text: &str) -> String {
+    // A form writes a space as a plus; in a path that is a plus.
+    form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,6 +78,12 @@ mod tests {
         assert_eq!(params.get("state"), None);
         assert_eq!(params.with("page", 4), "?q=a+b&page=4");
         assert_eq!(params.without("page").with("q", ""), "");
+    }
+
+    #[test]
+    fn a_segment_stays_one() {
+        assert_eq!(segment("T-087"), "T-087");
+        assert_eq!(segment("城管 1/2+?"), "%E5%9F%8E%E7%AE%A1%201%2F2%2B%3F");
     }
 
     #[test]

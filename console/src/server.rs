@@ -23,7 +23,7 @@ use crate::{
     answer::{Fault, dress},
     api, assets, camera_page, cameras,
     console::{Console, Desk},
-    download, evidence, figures_page, health, open311, problems, review, sensors, ticket_page, tickets,
+    download, duty_page, evidence, figures_page, health, open311, problems, review, sensors, ticket_page, tickets,
     visit::Visit,
     zero_page,
 };
@@ -75,6 +75,10 @@ pub fn router(console: Console) -> Router {
         .route("/open311/v2/requests/{file}", get(open311::request))
         .route("/zero-report", get(zero_page::show))
         .route("/api/zero-report", get(zero_page::api))
+        .route("/duty", get(duty_page::list))
+        .route("/duty/{item}", get(duty_page::show))
+        .route("/api/duty", get(duty_page::api_list))
+        .route("/api/duty/{item}", get(duty_page::api_item))
         .route("/figures", get(figures_page::show))
         .route("/problems", get(problems::list))
         .route("/api/problems", get(problems::api))

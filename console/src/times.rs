@@ -1,7 +1,7 @@
 //! Times and lengths of time as people read them.
 
 use domain::{Millis, Timestamp};
-use jiff::{Zoned, tz::TimeZone};
+use jiff::{Zoned, civil::Date, tz::TimeZone};
 use maud::{Markup, html};
 
 use crate::i18n::{Lang, Text};
@@ -18,6 +18,11 @@ fn zoned(at: Timestamp, zone: &TimeZone) -> Zoned {
 /// RFC 3339 with milliseconds and the node's offset, for machines.
 pub(crate) fn rfc3339(at: Timestamp, zone: &TimeZone) -> String {
     zoned(at, zone).strftime("%Y-%m-%dT%H:%M:%S.%3f%:z").to_string()
+}
+
+/// The day in the node's zone.
+pub(crate) fn day(at: Timestamp, zone: &TimeZone) -> Date {
+    zoned(at, zone).date()
 }
 
 /// Date and time to the second in the node's zone.

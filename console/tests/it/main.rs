@@ -1,5 +1,6 @@
 //! The console over real HTTP, a real store and real evidence.
 
+mod duty;
 mod evidence;
 mod faults;
 mod figures;

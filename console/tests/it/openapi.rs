@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{
     house::House,
-    street::{add_problems, add_zero_report, camera, ticket},
+    street::{add_duty, add_problems, add_zero_report, camera, ticket},
 };
 
 fn document() -> Value {
@@ -74,6 +74,7 @@ async fn the_api_answers_as_its_document_says() {
     house.street.cameras.put(bare);
     add_zero_report(&house.street).await;
     add_problems(&house.street, house.now, 3).await;
+    add_duty(&house.street, house.now).await;
     let unknown = "0190f6c2-7b1e-7c3a-9d55-1f2e3d4c5b6a";
     let asked: &[(&str, String, u16)] = &[
         ("/api/tickets", "/api/tickets".to_owned(), 200),
@@ -124,6 +125,13 @@ async fn the_api_answers_as_its_document_says() {
         ("/api/zero-report", "/api/zero-report".to_owned(), 200),
         ("/api/zero-report", "/api/zero-report?date=2026-11-24".to_owned(), 200),
         ("/api/zero-report", "/api/zero-report?date=today".to_owned(), 400),
+        ("/api/duty", "/api/duty".to_owned(), 200),
+        ("/api/duty", "/api/duty?date=2026-11-24&kind=lane.motor&q=police".to_owned(), 200),
+        ("/api/duty", "/api/duty?date=today".to_owned(), 400),
+        ("/api/duty/{item}", "/api/duty/S-101".to_owned(), 200),
+        ("/api/duty/{item}", "/api/duty/S-103?date=2026-11-24".to_owned(), 200),
+        ("/api/duty/{item}", "/api/duty/S-103?day=2026-11-24".to_owned(), 400),
+        ("/api/duty/{item}", "/api/duty/none".to_owned(), 404),
         ("/cameras/{id}/latest.jpg", "/cameras/gate-2/latest.jpg".to_owned(), 200),
         ("/cameras/{id}/latest.jpg", "/cameras/bare/latest.jpg".to_owned(), 404),
         ("/cameras/{id}/reference.jpg", "/cameras/gate-2/reference.jpg".to_owned(), 200),
@@ -152,7 +160,7 @@ async fn the_api_answers_as_its_document_says() {
 async fn the_document_names_the_parameters_that_the_api_takes() {
     let document = document();
     let house = House::open().await;
-    for path in ["/api/tickets", "/api/cameras", "/api/figures", "/api/problems"] {
+    for path in ["/api/tickets", "/api/cameras", "/api/figures", "/api/problems", "/api/duty"] {
         let parameters = document["paths"][path]["get"]["parameters"].as_array().expect("parameters");
         let mut documented: Vec<&str> = parameters.iter().map(|p| p["name"].as_str().expect("a name")).collect();
         let (_, problem) = house.status_and_text(&format!("{path}?no-such-parameter=1")).await;

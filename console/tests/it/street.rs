@@ -11,8 +11,7 @@ use alerts::{
     case::Case,
     clocks::{CaseClocks, ClockEvent, ClockStart, Terms},
     deadline::DeadlineConfig,
-    duty::DutyList,
-    duty::Words,
+    duty::{DutyItem, DutyList, ItemVersion, Words},
     evidence::EvidenceStore,
     incident::{Incident, RuleRef, Zone, ZonePurpose},
     jpeg,
@@ -293,6 +292,46 @@ pub(crate) async fn add_zero_report(street: &Street) {
         expires_after: None,
     };
     street.console.store.add_zero_report(&report, &message).await.expect("written");
+}
+
+/// An item as bare as one can be.
+pub(crate) fn duty_item(id: &str, kind: &str) -> DutyItem {
+    serde_json::from_value(serde_json::json!({
+        "id": id, "kind": kind, "place": null, "place_name": {"zh": "", "en": ""}, "days": [], "hours": [],
+        "name": {"zh": "", "en": ""}, "codes": [], "dept": {"zh": "城管中队", "en": ""}, "copies": [], "steps": [],
+        "level": 4, "arrive": null, "solve": {"amount": 4, "unit": "work_hour"}, "photos_open": 1, "photos_close": 1,
+        "until": null,
+    }))
+    .expect("an item")
+}
+
+/// A list of three items: one that was changed as of December 2026, one that ended then, one that began then.
+pub(crate) async fn add_duty(street: &Street, now: Timestamp) {
+    let words = |zh: &str, en: &str| Words { zh: zh.to_owned(), en: en.to_owned() };
+    let mut garbage = duty_item("S-101", "garbage.exposed");
+    garbage.task.name = words("暴露垃圾", "exposed garbage");
+    garbage.task.codes = vec!["CJT214-2007:01-02".parse().expect("a code")];
+    garbage.task.steps = vec![words("清除", "remove"), words("拍照", "photograph")];
+    garbage.task.copies = vec![words("街道办", "street office")];
+    garbage.task.photos_close = 2;
+    let mut mended = garbage.clone();
+    mended.task.solve = "6 wh".parse().expect("a limit");
+    mended.task.third_dept = words("江南新村站", "");
+    let mut motor = duty_item("S-102", "lane.motor");
+    motor.place = Some(Cell::try_from("310104007".to_owned()).expect("a code"));
+    motor.place_name = words("斜土路街道", "Xietu Road Subdistrict");
+    motor.days = serde_json::from_value(serde_json::json!(["sat", "sun"])).expect("days");
+    motor.hours = serde_json::from_value(serde_json::json!(["22:00-06:00"])).expect("hours");
+    motor.task.dept = words("交警", "traffic police");
+    motor.task.arrive = Some("30 min".parse().expect("a limit"));
+    motor.task.solve = "3 uh".parse().expect("a limit");
+    motor.until = Some(jiff::civil::date(2026, 11, 30));
+    let version = |version, (year, month), item| ItemVersion { version, from: jiff::civil::date(year, month, 1), item };
+    let store = &street.console.store;
+    let first = [version(1, (2026, 1), garbage), version(1, (2026, 1), motor)];
+    store.add_duty_versions(&first, "list-2026.csv", now - Millis::mins(90_000)).await.expect("written");
+    let second = [version(2, (2026, 12), mended), version(1, (2026, 12), duty_item("S-103", "own.kind"))];
+    store.add_duty_versions(&second, "mended.csv", now - Millis::mins(70)).await.expect("written");
 }
 
 /// Messages that nobody understands, a minute apart, the last one `now`; each third is no text.
