@@ -15,7 +15,9 @@ const BACK_AFTER: Millis = Millis::secs(10);
 const MEASURED: Patience = Patience { looks: 3, time: Millis::ZERO };
 /// The cadence had patience itself.
 const JUDGED: Patience = Patience { looks: 1, time: Millis::ZERO };
-const TOLD: Patience = Patience { looks: 2, time: Millis::ZERO };
+/// A session that begins on a congested link has no report that came in time to judge the others by; links recover.
+const TOLD_OFF: Patience = Patience { looks: 2, time: Millis::secs(120) };
+const TOLD_RIGHT: Patience = Patience { looks: 2, time: Millis::ZERO };
 /// How far a value must be on the other side of its limit to be there: a tenth.
 const MARGIN: i64 = 10;
 
@@ -78,7 +80,7 @@ impl StreamHealth {
             }
             Fact::Clock(offset) => {
                 let distance = Millis(offset.0.saturating_abs());
-                self.clock.observe(at, beyond(distance, self.clock_tolerance), TOLD, TOLD)
+                self.clock.observe(at, beyond(distance, self.clock_tolerance), TOLD_OFF, TOLD_RIGHT)
             }
         };
         turn.is_some()
@@ -190,11 +192,23 @@ mod tests {
             let mut health = health();
             let offsets =
                 [(400, false), (5_400, false), (7_000, false), (7_000, true), (5_000, true), (80, true), (80, false)];
-            for (millis, ill) in offsets {
-                health.observe(AT, Fact::Clock(Millis(sign * millis)));
+            for (minutes, (millis, ill)) in (0..).step_by(2).zip(offsets) {
+                health.observe(AT + Millis::secs(minutes * 60), Fact::Clock(Millis(sign * millis)));
                 assert_eq!(!health.ailments().is_empty(), ill, "{millis}");
             }
         }
+    }
+
+    #[test]
+    fn one_report_in_two_minutes_that_is_right_shows_that_the_others_waited() {
+        let (mut health, mut at) = (health(), AT);
+        let told = |seconds| Fact::Clock(Millis::secs(seconds));
+        for _ in 0..10 {
+            play(&mut health, &mut at, &[(told(-40), 115), (told(0), 1)]);
+            assert_eq!(faults(&health), []);
+        }
+        play(&mut health, &mut at, &[(told(-40), 121)]);
+        assert_eq!(faults(&health), [CameraFault::Clock]);
     }
 
     #[test]

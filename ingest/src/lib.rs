@@ -10,6 +10,7 @@ mod backoff;
 mod cadence;
 mod camera;
 mod chronicle;
+mod clock;
 mod config;
 mod connects;
 mod decode;

@@ -6,7 +6,7 @@
 use std::{
     fmt,
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use bytes::Bytes;
@@ -23,6 +23,7 @@ use retina::{
 use crate::{
     IngestError,
     address::redact,
+    clock::Reports,
     config::{Endpoint, Transport},
     entry::{self, Kind},
     health::clock_offset,
@@ -76,6 +77,8 @@ pub(crate) struct Session {
     pub(crate) role: StreamRole,
     /// What the last sender report said of the camera's clock, until it is taken.
     clock_offset: Option<Millis>,
+    reports: Reports,
+    began: Instant,
     wanted: DecodeMode,
 }
 
@@ -140,6 +143,8 @@ impl Session {
             codec,
             role: endpoint.role,
             clock_offset: None,
+            reports: Reports::default(),
+            began: Instant::now(),
             wanted: DecodeMode::Keyframes,
         })
     }
@@ -152,7 +157,9 @@ impl Session {
                 Some(Ok(CodecItem::Rtcp(report))) => {
                     let sent = report.pkts().find_map(|packet| packet.as_sender_report().ok().flatten());
                     if let Some(sent) = sent {
-                        self.clock_offset = clock_offset(sent.ntp_timestamp().0, Timestamp::from(SystemTime::now()));
+                        let told = clock_offset(sent.ntp_timestamp().0, Timestamp::from(SystemTime::now()));
+                        let media = report.rtp_timestamp().map(|timestamp| timestamp.elapsed_secs());
+                        self.clock_offset = told.map(|offset| self.reports.judge(self.began.elapsed(), media, offset));
                     }
                     continue;
                 }
