@@ -185,7 +185,7 @@ fn a_ticket_suggests_who_answers_and_by_when() {
         event["data"]["suggest"],
         json!({
             "response_level": 4, "task_item": "T-087", "task_version": 3, "dept": "交警", "dept_en": "traffic police",
-            "copies": ["城管"], "steps": ["拍照"], "arrive_limit": "1 wh", "arrive_due": "2015-03-02T15:21:07.000+08:00",
+            "copies": ["城管"], "copies_en": ["城管"], "steps": ["拍照"], "steps_en": ["photograph"], "arrive_limit": "1 wh", "arrive_due": "2015-03-02T15:21:07.000+08:00",
             "solve_limit": "4 wh", "solve_due": "2015-03-03T10:21:07.000+08:00", "photos_open": 1, "photos_close": 2,
             "why_zh": "第T-087条第3版,斜土路街道(310104007),四级(社区),由交警负责",
             "why_en": "item T-087 v3, Xietu Road (310104007), level 4 (community): traffic police",
