@@ -89,7 +89,7 @@ fn a_heap_without_a_name_outlasts_a_kill_and_is_cleared_when_it_goes() {
     let platform = Subscriber::connect(broker.address, None);
     let mut site = Site::new(&broker.url());
     site.section("[detect.standing]\nlearn = \"3s\"\nafter = \"2s\"\n\n");
-    site.section("[rules.\"garbage.standing\"]\ndwell = \"4s\"\nclear_after = \"4s\"\n\n");
+    site.section("[rules.\"garbage.standing\"]\ndwell = \"4s\"\nclear_after = \"4s\"\nperson.need = \"any\"\n\n");
     site.camera_at("corner", &format!("main = \"{}\"", cameras.url("corner")), "garbage_point");
     let mut program = site.start();
     let tickets = platform.wait_for_tickets(1, Duration::from_secs(60));

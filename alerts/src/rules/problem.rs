@@ -15,6 +15,8 @@ use crate::incident::{Effect, Ending, Further, Incident, Sight, SuspectId};
 const REPORT_EVERY: Millis = Millis::secs(60);
 /// How long a cluster may take to show that it stands, before its first hit.
 const SETTLING: Millis = Millis::secs(30);
+/// For how much longer a thing without a name must be gone after a restart, until a look has shown it again.
+const LEARNT_ANEW: Millis = Millis::mins(10);
 /// Pictures that a ticket gets for further things.
 const MOST_PICTURES: u8 = 5;
 
@@ -115,6 +117,8 @@ pub(super) struct Watch {
     /// Looks in a row that showed the place without it.
     pub(super) absent_looks: u32,
     more: More,
+    /// What is added to the time that it must be gone.
+    patience: Millis,
 }
 
 /// How many things a ticket has told of, and whether there are more by now.
@@ -248,10 +252,19 @@ impl Watch {
             absent_for: Millis::ZERO,
             absent_looks: 0,
             more: More::default(),
+            patience: Millis::ZERO,
         }
     }
 
+    /// Of a ticket of before a restart. A view that was learnt with a thing in it that has no name takes some looks to tell it
+    /// apart again.
+    pub(super) fn restored(ticket: TicketId, last_seen: Timestamp, nameless: bool) -> Self {
+        let patience = if nameless { LEARNT_ANEW } else { Millis::ZERO };
+        Self { patience, ..Self::new(ticket, last_seen, None) }
+    }
+
     fn present(&mut self, now: Timestamp) {
+        self.patience = Millis::ZERO;
         self.last_seen = now;
         (self.absent_for, self.absent_looks) = (Millis::ZERO, 0);
     }
@@ -268,7 +281,7 @@ impl Watch {
 
     /// Whether its place was seen without it for long enough.
     pub(super) fn is_clear(&self, rule: &Rule) -> bool {
-        self.absent_looks >= 2 && self.absent_for >= rule.clear_after
+        self.absent_looks >= 2 && self.absent_for.0 >= rule.clear_after.0.saturating_add(self.patience.0)
     }
 
     /// Whether this view keeps others from clearing the ticket.

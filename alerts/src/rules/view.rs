@@ -90,7 +90,7 @@ impl View {
     pub(super) fn restore(&mut self, open: &OpenTicket, book: &Book) {
         let known = self.problems.iter().any(|p| matches!(&p.stage, Stage::Ticketed(w) if w.ticket == open.ticket));
         if let (false, Some(rule)) = (known, book.rule_for(open, &self.zones)) {
-            let stage = Stage::Ticketed(Watch::new(open.ticket, open.last_seen, None));
+            let stage = Stage::Ticketed(Watch::restored(open.ticket, open.last_seen, !open.standing.is_empty()));
             self.push_restored(rule, open, stage);
         }
     }
@@ -109,7 +109,7 @@ impl View {
             matches!(p.stage, Stage::Ticketed(_)) && p.kind == ended.kind && gap(p.place, ended.bbox) <= rule.merge
         });
         if !taken {
-            let watch = Watch::new(ended.ticket, ended.last_seen, None);
+            let watch = Watch::restored(ended.ticket, ended.last_seen, !ended.standing.is_empty());
             self.push_restored(index, ended, Stage::ended(ending, watch, at, rule));
         }
     }
