@@ -2,10 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use alerts::{
-    deadline::Limit,
-    duty::{DutyItem, DutyList, Edit, ImportedVersion, ItemVersion, Task, Words, edits},
-};
+use alerts::duty::{DutyItem, DutyList, Edit, ImportedVersion, ItemVersion, Task, edits};
 use axum::{
     Extension,
     extract::{Path, State},
@@ -20,7 +17,7 @@ use serde::Serialize;
 use crate::{
     answer::{Fault, json},
     console::{Console, Desk},
-    i18n::{Lang, Text},
+    i18n::{Lang, Text, level, limit, said},
     layout::{Column, Frame, Section, fact, page, table},
     params::segment,
     tickets::kind_name,
@@ -74,28 +71,6 @@ fn fits(item: &DutyItem, needle: &str) -> bool {
         || item.place.as_ref().is_some_and(|place| has(place.as_str()))
         || words.into_iter().chain(&task.copies).any(|words| has(&words.zh) || has(&words.en))
         || task.codes.iter().any(|code| has(&code.to_string()))
-}
-
-/// The text in `lang`, or in the other where there is none.
-fn said(words: &Words, lang: Lang) -> &str {
-    match lang {
-        Lang::Zh => words.zh(),
-        Lang::En => words.en(),
-    }
-}
-
-fn limit(limit: Limit, lang: Lang) -> String {
-    match lang {
-        Lang::Zh => limit.zh(),
-        Lang::En => limit.en(),
-    }
-}
-
-fn level(task: &Task, lang: Lang) -> &'static str {
-    match lang {
-        Lang::Zh => task.level.zh(),
-        Lang::En => task.level.en(),
-    }
 }
 
 pub(crate) async fn list(State(desk): State<Arc<Desk>>, Extension(visit): Extension<Visit>) -> Result<Markup, Fault> {
@@ -187,7 +162,7 @@ fn list_of(visit: &Visit, items: &[&ItemVersion]) -> Markup {
                     (said(&item.task.dept, lang))
                     @if !item.task.third_dept.is_empty() { div.muted { (said(&item.task.third_dept, lang)) } }
                 }
-                td { (level(&item.task, lang)) }
+                td { (level(item.task.level, lang)) }
                 td { @match item.task.arrive { Some(arrive) => (limit(arrive, lang)), None => span.muted { "–" } } }
                 td { (limit(item.task.solve, lang)) }
                 td { "v" (version) }
@@ -301,28 +276,42 @@ fn facts(ItemVersion { version, from, item }: &ItemVersion, lang: Lang) -> Marku
                 (fact(Text::DutyHours, lang, &html! { (said(&item.when(), lang)) }))
                 (fact(Text::Dept, lang, &html! { (said(&task.dept, lang)) }))
                 @if !task.third_dept.is_empty() { (fact(Text::ThirdDept, lang, &html! { (said(&task.third_dept, lang)) })) }
-                (fact(Text::Level, lang, &html! { (level(task, lang)) }))
+                (fact(Text::Level, lang, &html! { (level(task.level, lang)) }))
                 @if let Some(arrive) = task.arrive { (fact(Text::Arrive, lang, &html! { (limit(arrive, lang)) })) }
                 (fact(Text::Solve, lang, &html! { (limit(task.solve, lang)) }))
-                @if !task.codes.is_empty() {
-                    (fact(Text::Codes, lang, &html! {
-                        @for code in &task.codes {
-                            code { (code) }
-                            @if let Some(name) = code.name().filter(|name| *name != code.code) { " " (name) }
-                            br;
-                        }
-                    }))
-                }
-                @if !task.copies.is_empty() {
-                    (fact(Text::Copies, lang, &html! {
-                        (task.copies.iter().map(|words| said(words, lang)).collect::<Vec<_>>().join(" · "))
-                    }))
-                }
-                (fact(Text::PhotosNeeded, lang, &html! { (task.photos_open) " / " (task.photos_close) }))
+                (codes(task, lang))
+                (copies_and_pictures(task, lang))
                 (fact(Text::InForceSince, lang, &html! { time datetime=(from) { (from) } }))
                 @if let Some(until) = item.until { (fact(Text::InForceUntil, lang, &html! { time datetime=(until) { (until) } })) }
             }
         }
+    }
+}
+
+/// The codes of a task, as one of its facts.
+pub(crate) fn codes(task: &Task, lang: Lang) -> Markup {
+    html! {
+        @if !task.codes.is_empty() {
+            (fact(Text::Codes, lang, &html! {
+                @for code in &task.codes {
+                    code { (code) }
+                    @if let Some(name) = code.name().filter(|name| *name != code.code) { " " (name) }
+                    br;
+                }
+            }))
+        }
+    }
+}
+
+/// Who gets a copy, and which pictures a case needs, as facts of a task.
+pub(crate) fn copies_and_pictures(task: &Task, lang: Lang) -> Markup {
+    html! {
+        @if !task.copies.is_empty() {
+            (fact(Text::Copies, lang, &html! {
+                (task.copies.iter().map(|words| said(words, lang)).collect::<Vec<_>>().join(" · "))
+            }))
+        }
+        (fact(Text::PhotosNeeded, lang, &html! { (task.photos_open) " / " (task.photos_close) }))
     }
 }
 

@@ -2,6 +2,8 @@
 
 mod words;
 
+pub(crate) use words::{level, limit, said};
+
 use std::fmt::Display;
 
 /// A language that the pages exist in.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use alerts::{
     clocks::{CaseClocks, Shown},
     deadline::Limit,
-    duty::Words,
     incident::Sensed,
     routed::Routed,
     sensor::measure,
@@ -23,7 +22,8 @@ use crate::{
     answer::Fault,
     case,
     console::{Console, Desk},
-    i18n::{Lang, Text},
+    duty_page::{codes, copies_and_pictures},
+    i18n::{Lang, Text, level, limit, said},
     layout::{Column, Frame, Section, fact, page, place_facts, table},
     tickets::{camera_title, delivery, is_seen, kind_name, light_badge, place_line, state_badge, zone_title},
     times::{length, moment, rfc3339, wall},
@@ -242,13 +242,10 @@ fn facts(console: &Console, visit: &Visit, ticket: &Ticket) -> Markup {
 /// Who answers for it, how and by when, and why so.
 fn routing(console: &Console, visit: &Visit, route: &Routed, clocks: Option<&CaseClocks>) -> Markup {
     let lang = visit.lang;
-    let said = |words: &Words| match lang {
-        Lang::Zh => words.zh().to_owned(),
-        Lang::En => words.en().to_owned(),
-    };
-    let limit = |limit: &Limit, due: Option<Timestamp>| {
+    let said = |words| said(words, lang);
+    let limit = |of: Limit, due: Option<Timestamp>| {
         html! {
-            (match lang { Lang::Zh => limit.zh(), Lang::En => limit.en() })
+            (limit(of, lang))
             @if let Some(due) = due { " · " (Text::DueBy.with(lang, wall(due, &console.time_zone))) }
         }
     };
@@ -261,31 +258,20 @@ fn routing(console: &Console, visit: &Visit, route: &Routed, clocks: Option<&Cas
                     @for shown in clocks.shown() { li { (clock(console, visit, &shown)) } }
                 }
                 @if clocks.level() != route.task.level {
-                    p { (Text::LiftedTo.with(lang, match lang { Lang::Zh => clocks.level().zh(), Lang::En => clocks.level().en() })) }
+                    p { (Text::LiftedTo.with(lang, level(clocks.level(), lang))) }
                 }
             }
             dl.facts {
                 (fact(Text::Dept, lang, &html! { (said(&route.task.dept)) }))
                 @if !route.task.third_dept.is_empty() { (fact(Text::ThirdDept, lang, &html! { (said(&route.task.third_dept)) })) }
-                (fact(Text::Level, lang, &html! { (match lang { Lang::Zh => route.task.level.zh(), Lang::En => route.task.level.en() }) }))
+                (fact(Text::Level, lang, &html! { (level(route.task.level, lang)) }))
                 @if let Some(item) = &route.item {
                     (fact(Text::DutyItem, lang, &html! { code { (item.id) } " v" (item.version) }))
                 }
-                @if !route.task.codes.is_empty() {
-                    (fact(Text::Codes, lang, &html! {
-                        @for code in &route.task.codes {
-                            code { (code.to_string()) }
-                            @if let Some(name) = code.name().filter(|name| *name != code.code) { " " (name) }
-                            br;
-                        }
-                    }))
-                }
-                @if let Some(arrive) = &route.task.arrive { (fact(Text::Arrive, lang, &limit(arrive, route.arrive_due))) }
-                (fact(Text::Solve, lang, &limit(&route.task.solve, route.solve_due)))
-                @if !route.task.copies.is_empty() {
-                    (fact(Text::Copies, lang, &html! { (route.task.copies.iter().map(said).collect::<Vec<_>>().join(" · ")) }))
-                }
-                (fact(Text::PhotosNeeded, lang, &html! { (route.task.photos_open) " / " (route.task.photos_close) }))
+                (codes(&route.task, lang))
+                @if let Some(arrive) = route.task.arrive { (fact(Text::Arrive, lang, &limit(arrive, route.arrive_due))) }
+                (fact(Text::Solve, lang, &limit(route.task.solve, route.solve_due)))
+                (copies_and_pictures(&route.task, lang))
             }
             @if !route.task.steps.is_empty() {
                 h3 { (Text::Steps.of(lang)) }

@@ -15,7 +15,7 @@ use serde::Serialize;
 use crate::{
     answer::{Fault, json},
     console::{Console, Desk},
-    i18n::{Lang, Text},
+    i18n::{Lang, Text, said},
     layout::{Column, Frame, Section, page, table},
     times::{rfc3339, wall},
     visit::Visit,
@@ -99,10 +99,7 @@ pub(crate) async fn show(State(desk): State<Arc<Desk>>, Extension(visit): Extens
 }
 
 fn heading(lang: Lang, name: &Words, station: &StationId) -> Markup {
-    let name = match lang {
-        Lang::Zh => name.zh(),
-        Lang::En => name.en(),
-    };
+    let name = said(name, lang);
     html! { @if name.is_empty() { (station) } @else { (name) " " small { code { (station) } } } }
 }
 
@@ -140,13 +137,9 @@ fn row(lang: Lang, item: &ItemReport) -> Markup {
         Finding::NotProven => ("bad", "▲", Text::FindingNotProven.of(lang).to_owned()),
         Finding::NotByCamera => ("calm", "–", Text::FindingNotByCamera.of(lang).to_owned()),
     };
-    let name = match lang {
-        Lang::Zh => item.name.zh(),
-        Lang::En => item.name.en(),
-    };
     html! {
         tr {
-            td { code { (item.id) } " " (name) }
+            td { code { (item.id) } " " (said(&item.name, lang)) }
             td {
                 span class={ "state " (class) } { span aria-hidden="true" { (icon) } " " (text) }
                 @for ticket in item.tickets.iter().take(10) { " " a href={ "/tickets/" (ticket) } { (Text::Ticket.of(lang)) } }

@@ -14,7 +14,7 @@ use alerts::{
     ticket::{Evidence, EvidenceRole, Rendition, Ticket},
 };
 use anyhow::{Context as _, bail};
-use domain::{Rect, StreamRole};
+use domain::{PERSON, Rect, StreamRole};
 
 use super::tickets::store;
 use crate::config::Config;
@@ -170,7 +170,7 @@ fn picture(ticket: &Ticket) -> Option<&Evidence> {
 /// A line for each thing of the ticket, people left out: class, centre and size, relative to the picture.
 fn boxes(ticket: &Ticket, class: Option<usize>) -> String {
     let mut lines = String::new();
-    let things = ticket.incident.things.iter().filter(|thing| thing.group.as_str() != "person");
+    let things = ticket.incident.things.iter().filter(|thing| thing.group.as_str() != PERSON);
     for Rect { x0, y0, x1, y1 } in things.map(|thing| thing.bbox.clamped()) {
         let class = class.unwrap_or_default();
         let (x, y) = (f32::midpoint(x0, x1), f32::midpoint(y0, y1));

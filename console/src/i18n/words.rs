@@ -2,14 +2,39 @@
 
 use alerts::{
     case::State,
-    deadline::{Light, PauseReason},
+    deadline::{Light, Limit, PauseReason, ResponseLevel},
+    duty::Words,
     incident::ZonePurpose,
     sensor,
     ticket::{EvidenceRole, Rendition, TicketState},
 };
 use domain::{CameraFault, CameraState, DecodeMode};
 
-use super::Text;
+use super::{Lang, Text};
+
+/// A text in `lang`, or in the other where there is none.
+pub(crate) fn said(words: &Words, lang: Lang) -> &str {
+    match lang {
+        Lang::Zh => words.zh(),
+        Lang::En => words.en(),
+    }
+}
+
+/// A limit in `lang`.
+pub(crate) fn limit(limit: Limit, lang: Lang) -> String {
+    match lang {
+        Lang::Zh => limit.zh(),
+        Lang::En => limit.en(),
+    }
+}
+
+/// A level that answers, in `lang`.
+pub(crate) fn level(level: ResponseLevel, lang: Lang) -> &'static str {
+    match lang {
+        Lang::Zh => level.zh(),
+        Lang::En => level.en(),
+    }
+}
 
 impl From<CameraState> for Text {
     fn from(state: CameraState) -> Self {
