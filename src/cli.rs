@@ -548,6 +548,9 @@ pub struct EvalArgs {
     /// Judge groups as rules see them: car, truck and bus are one thing.
     #[arg(long)]
     pub groups: bool,
+    /// Also give the calibration by which this model's scores mean what those of MODEL do, so that the rules fit both.
+    #[arg(long, value_name = "MODEL")]
+    pub like: Option<String>,
     /// Also write the report as JSON.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,

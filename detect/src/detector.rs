@@ -46,6 +46,7 @@ pub struct Detector {
     model: Arc<ModelRef>,
     runs: Runs,
     preprocessor: Preprocessor,
+    /// Lowest score, as the model gives it.
     floor: f32,
     /// By class number: the class, its group, and the group's number.
     classes: Vec<(Label, Label)>,
@@ -93,7 +94,7 @@ impl Detector {
         let mut detector = Self {
             runs,
             preprocessor: Preprocessor::new(&manifest.input),
-            floor: config.score_floor.max(manifest.score_floor),
+            floor: manifest.calibration.undo(config.score_floor.max(manifest.score_floor)),
             group: groups.iter().map(number).collect(),
             classes: manifest.classes.iter().map(|class| Label::new(class)).zip(groups.iter().cloned()).collect(),
             taken,
@@ -165,7 +166,7 @@ impl Detector {
             Detection {
                 class: class.clone(),
                 group: group.clone(),
-                score: score.min(1.0),
+                score: manifest.calibration.apply(score.min(1.0)),
                 bbox,
                 mask: None,
                 model: Some(Arc::clone(&self.model)),

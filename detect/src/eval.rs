@@ -148,13 +148,18 @@ impl Evaluation {
         (!labelled.is_empty()).then(|| std::array::from_fn(at))
     }
 
+    /// The score of each detection that counts, and whether it is right, at overlap 0.50.
+    pub fn verdicts(&self) -> impl Iterator<Item = (f64, bool)> {
+        self.classes.iter().flat_map(|c| &c.verdicts).copied()
+    }
+
     /// What detections from `score` up are worth.
     #[must_use]
     pub fn at(&self, score: f64) -> WorkingPoint {
         let n_truths: usize = self.classes.iter().map(|c| c.n_truths[0]).sum();
-        let counted = self.classes.iter().flat_map(|c| &c.verdicts).filter(|(s, _)| *s >= score);
+        let counted = self.verdicts().filter(|(s, _)| *s >= score);
         let (n_right, n_wrong) =
-            counted.fold((0, 0), |(right, wrong), (_, is)| (right + usize::from(*is), wrong + usize::from(!*is)));
+            counted.fold((0, 0), |(right, wrong), (_, is)| (right + usize::from(is), wrong + usize::from(!is)));
         let share = |n: usize, of: usize| (of > 0).then(|| n as f64 / of as f64);
         WorkingPoint {
             score,

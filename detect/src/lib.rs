@@ -6,6 +6,7 @@
 //! models, where cameras need several. Nothing here knows a camera, a
 //! zone or a ticket.
 
+pub mod calibration;
 pub mod catalog;
 pub mod closeup;
 pub mod coco;
@@ -31,6 +32,7 @@ mod region;
 mod resample;
 mod session;
 
+pub use calibration::Calibration;
 pub use closeup::CloseUps;
 pub use config::{DetectConfig, Fallback, GateConfig, HealthConfig, Precision, Provider, SceneConfig, StandingConfig};
 pub use detector::{Detector, LookTimes};

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::{
-    DetectError, coco,
+    Calibration, DetectError, coco,
     place::{Lines, ManifestLine, line_at},
 };
 
@@ -34,8 +34,10 @@ pub struct Manifest {
     pub bytes: u64,
     /// Where to fetch the weights: http, https or file.
     pub url: Option<Url>,
-    /// Lowest score that means anything with this model, 0 to 1.
+    /// Lowest score that means anything with this model, 0 to 1, as `calibration` gives it.
     pub score_floor: f32,
+    /// From the model's own scores to those that rules see.
+    pub calibration: Calibration,
     /// Two boxes of one group that overlap by more than this are one thing (intersection over union).
     pub nms_iou: f32,
     /// The class names by number.
@@ -213,6 +215,7 @@ struct RawManifest {
     classes: RawClasses,
     #[serde(default)]
     groups: BTreeMap<String, Vec<String>>,
+    calibration: Option<Calibration>,
     input: Input,
     output: RawOutput,
 }
@@ -331,6 +334,8 @@ fn check(raw: RawManifest, path: &Path, lines: &Lines) -> Result<Manifest, Fault
         return Err(fault("classes", "expected at least one class and none twice"));
     }
     check_groups(&raw.groups, &distinct)?;
+    let calibration = raw.calibration.unwrap_or(Calibration::IDENTITY);
+    check_calibration(calibration)?;
     check_input(&raw.input)?;
     let output = check_output(raw.output)?;
     Ok(Manifest {
@@ -343,6 +348,7 @@ fn check(raw: RawManifest, path: &Path, lines: &Lines) -> Result<Manifest, Fault
         bytes: raw.bytes,
         url,
         score_floor: raw.score_floor,
+        calibration,
         nms_iou: raw.nms_iou,
         classes,
         groups: raw.groups,
@@ -365,6 +371,16 @@ fn check_groups(groups: &BTreeMap<String, Vec<String>>, classes: &HashSet<&str>)
             };
             return Err(fault(format!("groups.{group}.{index}"), format!("\"{member}\" {reason}")));
         }
+    }
+    Ok(())
+}
+
+fn check_calibration(Calibration { slope, offset }: Calibration) -> Result<(), Fault> {
+    if !(0.1..=10.0).contains(&slope) {
+        return Err(fault("calibration.slope", format!("{slope} is not from 0.1 to 10")));
+    }
+    if !(-10.0..=10.0).contains(&offset) {
+        return Err(fault("calibration.offset", format!("{offset} is not from -10 to 10")));
     }
     Ok(())
 }

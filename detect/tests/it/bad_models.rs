@@ -68,6 +68,11 @@ fn manifest_faults_name_file_line_and_key() {
     check(set("umbrella", "umbrella = [\"car\"]"), &["groups.", "\"car\" is in two groups"]);
     // The line of the class itself, not of the list that it is in.
     check(|text| text.replace("\"pizza\"", "\"pizzza\""), &["model.toml:40: groups.goods: \"pizzza\" is no class"]);
+    let calibrated =
+        |keys: &'static str| move |text: String| text.replace("[groups]", &format!("[calibration]\n{keys}\n[groups]"));
+    check(calibrated("slope = 0\noffset = 0"), &["calibration.slope: 0 is not from 0.1 to 10"]);
+    check(calibrated("slope = 1\noffset = nan"), &["calibration.offset: NaN is not from -10 to 10"]);
+    check(calibrated("slope = 1"), &["missing field `offset`"]);
     check(set("resize", "resize = \"crop\""), &["model.toml:17: ", "unknown variant `crop`"]);
     check(set("std", "std = [1.0, 0.0, 1.0]"), &["model.toml:20: input.std: expected three positive numbers"]);
     check(set("reg_max", ""), &["model.toml:22: output.reg_max: is missing; decoder \"nanodet\" needs it"]);

@@ -167,3 +167,21 @@ fn a_floor_above_the_models_own_leaves_the_best() {
     let found = Detector::new(&model, &config).unwrap().detect(&picture).unwrap();
     assert!(!found.is_empty() && found.iter().all(|d| d.score >= 0.7), "{found:?}");
 }
+
+#[test]
+fn a_calibrated_model_tells_its_scores_on_the_scale_of_the_manifest() {
+    let Some(shared) = site::shared() else { return };
+    let picture = jpeg::picture(&shared.join("data/media/bus.jpg")).unwrap();
+    let plain = shipped().detect(&picture).unwrap();
+    let keys = "[calibration]\nslope = 1.5\noffset = -0.5\n\n[groups]";
+    let weights = site::models_dir().join("nanodet-g/nanodet-g.onnx");
+    let dir = site::with_model("nanodet-g", &weights, |text| text.replacen("[groups]", keys, 1));
+    let model = Model::load(dir.path(), "nanodet-g").unwrap();
+    let told = Detector::new(&model, &site::config()).unwrap().detect(&picture).unwrap();
+    let calibration = detect::Calibration { slope: 1.5, offset: -0.5 };
+    let expect: Vec<(f32, domain::Rect)> =
+        plain.iter().map(|d| (calibration.apply(d.score), d.bbox)).filter(|(score, _)| *score >= 0.2).collect();
+    let told: Vec<(f32, domain::Rect)> = told.iter().map(|d| (d.score, d.bbox)).collect();
+    assert!(!told.is_empty() && told.len() < plain.len(), "{} of {}", told.len(), plain.len());
+    assert_eq!(told, expect);
+}

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use anyhow::Context as _;
 use comfy_table::CellAlignment;
 use detect::{
-    DetectConfig, Model,
+    Calibration, DetectConfig, Model,
     eval::{ClassResult, Precision},
 };
 use serde::Serialize;
@@ -25,22 +25,15 @@ const FAULTS_SHOWN: usize = 10;
 /// # Errors
 /// When the model or the dataset cannot be used, or a report cannot be written.
 pub fn run(arguments: &EvalArgs) -> anyhow::Result<()> {
-    let config = DetectConfig::default();
     let model = Model::load(&arguments.models.models_dir, &arguments.name)?;
-    let dataset = dataset::read(&arguments.dataset, arguments.images.as_deref())?;
-    let merging = if arguments.groups { Merging::Groups } else { Merging::Classes };
-    let classes = ClassMap::new(&dataset.classes, model.manifest(), &arguments.classes, merging)?;
-    let ids: Vec<Option<i64>> = classes.origins().map(|class| class.map(|class| dataset.ids[class])).collect();
-    let n_pictures = dataset.pictures.len();
-    let mut shown = 0;
-    let report = evaluation::run(&model, &config, dataset, &classes, |done| {
-        let percent = done * 100 / n_pictures;
-        if percent >= shown + 10 {
-            shown = percent;
-            eprintln!("{percent} %");
-        }
-    })?;
+    let other = arguments.like.as_ref().map(|name| Model::load(&arguments.models.models_dir, name)).transpose()?;
+    let (report, ids) = judge(arguments, &model)?;
     print(&report, &arguments.name);
+    if let Some(other) = &other {
+        let (of_other, _) = judge(arguments, other)?;
+        let (name, verdicts) = (&other.manifest().name, [&report, &of_other].map(|r| r.evaluation.verdicts()));
+        print_calibration(model.manifest().calibration, name, verdicts);
+    }
     if let Some(file) = &arguments.json {
         write_json(file, &report.json(&model, &arguments.dataset))?;
     }
@@ -53,6 +46,38 @@ pub fn run(arguments: &EvalArgs) -> anyhow::Result<()> {
         fs::write(file, evaluation::svg(&report, &title)).with_context(|| file.display().to_string())?;
     }
     Ok(())
+}
+
+/// Runs a model over the dataset; gives with the report the dataset's numbers of the evaluated classes.
+fn judge(arguments: &EvalArgs, model: &Model) -> anyhow::Result<(Report, Vec<Option<i64>>)> {
+    let dataset = dataset::read(&arguments.dataset, arguments.images.as_deref())?;
+    let merging = if arguments.groups { Merging::Groups } else { Merging::Classes };
+    let classes = ClassMap::new(&dataset.classes, model.manifest(), &arguments.classes, merging)?;
+    let ids = classes.origins().map(|class| class.map(|class| dataset.ids[class])).collect();
+    let n_pictures = dataset.pictures.len();
+    let mut shown = 0;
+    let report = evaluation::run(model, &DetectConfig::default(), dataset, &classes, |done| {
+        let percent = done * 100 / n_pictures;
+        if percent >= shown + 10 {
+            shown = percent;
+            eprintln!("{percent} %");
+        }
+    })?;
+    Ok((report, ids))
+}
+
+/// Prints what brings the scores of a model, which its manifest calibrates by `now`, to the scale of `other`'s.
+fn print_calibration(now: Calibration, other: &str, verdicts: [impl Iterator<Item = (f64, bool)>; 2]) {
+    let [Some(of_model), Some(of_other)] = verdicts.map(Calibration::fit) else {
+        println!("\nno calibration: one of the models has too few right or too few wrong detections here");
+        return;
+    };
+    let change = of_model.to_scale_of(of_other);
+    let Calibration { slope, offset } = change.after(now);
+    println!("\nfor the manifest, so that scores mean what those of {other} do:\n");
+    println!("[calibration]\nslope = {slope:.2}\noffset = {offset:.2}\n");
+    let shown = [0.2, 0.3, 0.4, 0.5, 0.6, 0.7].map(|score| format!("{score} -> {:.2}", change.apply(score)));
+    println!("scores now, and then: {}", shown.join(", "));
 }
 
 fn write_json(file: &Path, content: &impl Serialize) -> anyhow::Result<()> {
