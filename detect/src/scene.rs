@@ -14,6 +14,7 @@ mod gate;
 mod grid;
 mod kept;
 mod light;
+mod moved;
 mod standing;
 #[cfg(test)]
 mod tests;

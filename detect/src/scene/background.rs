@@ -14,6 +14,7 @@ use super::{
     grid::{Look, Profile, Sampler, Shift, Size},
     kept::Kept,
     light::{Cause, Difference, Light},
+    moved::Departures,
     standing::{self, Left},
 };
 use crate::config::StandingConfig;
@@ -84,6 +85,7 @@ pub(super) struct Background {
     /// Looks in a row that showed other colours.
     other_colour: u32,
     things: Vec<Detection>,
+    departures: Departures,
     /// What is known to stand in the view before anything of it is learnt.
     expected: Vec<Detection>,
     /// Whether another view is not learnt.
@@ -180,7 +182,7 @@ impl Background {
                 self.learnt(&mut opened.cells);
             }
         } else {
-            self.things = standing::find(self.size, &mut opened.cells, &mut opened.left, moment);
+            self.things = standing::find(self.size, &mut opened.cells, &mut opened.left, &mut self.departures, moment);
         }
         self.kept.keep(&opened.cells);
         None
@@ -237,6 +239,7 @@ impl Background {
         self.anchor.set(profile);
         self.state = State::Learning { looks: 1, seconds: 0.0 };
         (self.other_view, self.other_colour) = ((0, 0.0), 0);
+        self.departures = Departures::default();
     }
 
     /// From here on what differs is new.

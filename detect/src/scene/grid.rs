@@ -35,6 +35,12 @@ impl Look {
         Packed([rounded(self.y), rounded(self.u + 128.0), rounded(self.v + 128.0), rounded(self.t * 2.0)])
     }
 
+    /// How unlike the two are, in levels.
+    pub(super) fn apart(self, other: Self) -> f32 {
+        let texture = 0.5 * (self.t - other.t).abs();
+        (self.y - other.y).abs() + (self.u - other.u).abs() + (self.v - other.v).abs() + texture
+    }
+
     /// A step towards `to`.
     pub(super) fn toward(self, to: Self, share: f32) -> Self {
         let step = |a: f32, b: f32| a + (b - a) * share;

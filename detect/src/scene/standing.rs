@@ -9,6 +9,7 @@ use super::{
     cell::{Cell, Moment},
     grid::{Look, Size},
     light::{Cause, Difference},
+    moved::{Departures, Figure},
 };
 
 /// Least cells of a thing, and least cells a side.
@@ -58,8 +59,15 @@ enum Judged {
 ///
 /// What the detector has mostly had a name for (a parked car) must not fade either; it is told apart from the rest, so that
 /// a bag beside a car is no part of it. Where neither is a thing by itself (half of a bag has a name, now this, now that) they are
-/// one together.
-pub(super) fn find(size: Size, cells: &mut [Cell], left: &mut Left, moment: Moment) -> Vec<Detection> {
+/// one together. What only was put elsewhere is part of the scene from now on.
+pub(super) fn find(
+    size: Size,
+    cells: &mut [Cell],
+    left: &mut Left,
+    departures: &mut Departures,
+    moment: Moment,
+) -> Vec<Detection> {
+    departures.pass(moment.seconds);
     left.nameless.clear();
     left.named.clear();
     left.parts.clear();
@@ -73,7 +81,7 @@ pub(super) fn find(size: Size, cells: &mut [Cell], left: &mut Left, moment: Mome
     let mut things = Vec::new();
     let Left { nameless, named, parts } = left;
     for (left, class) in [(nameless, STANDING), (named, OCCUPIED)] {
-        each_region(size, left, |region| match region.judge(size, cells, class) {
+        each_region(size, left, |region| match region.judge(size, cells, departures, class) {
             Judged::Thing(thing) => things.push(thing),
             Judged::Part(part) => part.cells.iter().for_each(|&(c, r)| parts[r * size.columns + c] = true),
             Judged::Nothing => {}
@@ -84,7 +92,7 @@ pub(super) fn find(size: Size, cells: &mut [Cell], left: &mut Left, moment: Mome
         // Of one sort only, it has been judged.
         if known > 0 && known < region.cells.len() {
             let class = if 3 * known > 2 * region.cells.len() { OCCUPIED } else { STANDING };
-            if let Judged::Thing(thing) = region.judge(size, cells, class) {
+            if let Judged::Thing(thing) = region.judge(size, cells, departures, class) {
                 things.push(thing);
             }
         }
@@ -150,7 +158,7 @@ impl Region {
     }
 
     /// The thing that stands there, if it is one, as a detection of `class`.
-    fn judge(self, size: Size, cells: &mut [Cell], class: &str) -> Judged {
+    fn judge(self, size: Size, cells: &mut [Cell], departures: &mut Departures, class: &str) -> Judged {
         let (width, height) = (self.columns.len(), self.rows.len());
         let fill = self.cells.len() as f32 / (width * height) as f32;
         let share = self.cells.len() as f32 / size.cells() as f32;
@@ -169,18 +177,19 @@ impl Region {
         if come < COME && class == OCCUPIED {
             return Judged::Nothing;
         }
-        if come < COME {
-            self.cells.iter().for_each(|&(c, r)| cells[r * size.columns + c].absorb());
-            return Judged::Nothing;
+        let age = self.age(size, cells);
+        if class == STANDING {
+            let has_left = come < COME;
+            let figure = self.figure(size, cells, age, if has_left { |cell| cell.scene } else { Cell::thing });
+            if has_left {
+                departures.add(figure);
+            }
+            if has_left || departures.take(figure) {
+                self.cells.iter().for_each(|&(c, r)| cells[r * size.columns + c].absorb());
+                return Judged::Nothing;
+            }
         }
-        let mut ages = Vec::with_capacity(self.cells.len());
-        for &(c, r) in &self.cells {
-            let cell = &mut cells[r * size.columns + c];
-            cell.held = true;
-            ages.push(cell.age);
-        }
-        ages.sort_by(f32::total_cmp);
-        let age = ages[ages.len() / 2];
+        self.cells.iter().for_each(|&(c, r)| cells[r * size.columns + c].held = true);
         // How clearly it differs, how clearly it is the thing that has the edges, and for how long it has stood.
         let clear = ((solidity.size - 1.0) / 2.0).clamp(0.0, 1.0);
         let edges = ((come - COME) / 0.4).clamp(0.0, 1.0);
@@ -201,6 +210,21 @@ impl Region {
             mask: Some(self.mask()),
             model: None,
         })
+    }
+
+    /// Seconds for which it has been there: the median of its cells.
+    fn age(&self, size: Size, cells: &[Cell]) -> f32 {
+        let mut ages: Vec<f32> = self.cells.iter().map(|&(c, r)| cells[r * size.columns + c].age).collect();
+        let middle = ages.len() / 2;
+        *ages.select_nth_unstable_by(middle, f32::total_cmp).1
+    }
+
+    /// It as `look` has it of each cell.
+    fn figure(&self, size: Size, cells: &[Cell], age: f32, look: fn(&Cell) -> Look) -> Figure {
+        let looks = self.cells.iter().map(|&(c, r)| look(&cells[r * size.columns + c]));
+        let (mean, _) =
+            looks.fold((Look::default(), 0.0), |(mean, n), look| (mean.toward(look, 1.0 / (n + 1.0)), n + 1.0));
+        Figure { look: mean, n_cells: self.cells.len(), age }
     }
 
     fn mask(&self) -> Mask {
@@ -254,8 +278,8 @@ impl Region {
                 let (fc, fr) = (oc + dc, or + dr);
                 let far = fc >= 0 && fr >= 0 && (fc as usize) < size.columns && (fr as usize) < size.rows;
                 let ground = if far && !inside(fc, fr) { deep(fc, fr) } else { deep(oc, or) };
-                now += apart(within.thing(), ground.scene) + cell.thing().t.max(0.0);
-                before += apart(within.scene, ground.scene) + cell.scene.t.max(0.0);
+                now += within.thing().apart(ground.scene) + cell.thing().t.max(0.0);
+                before += within.scene.apart(ground.scene) + cell.scene.t.max(0.0);
             }
         }
         let all: f32 = now + before;
@@ -273,9 +297,4 @@ struct Solidity {
     share: f32,
     /// Mean difference of those, in units of what noise explains.
     size: f32,
-}
-
-/// How unlike two places look, in levels.
-fn apart(a: Look, b: Look) -> f32 {
-    (a.y - b.y).abs() + (a.u - b.u).abs() + (a.v - b.v).abs() + 0.5 * (a.t - b.t).abs()
 }

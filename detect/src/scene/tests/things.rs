@@ -41,6 +41,20 @@ fn what_was_there_when_the_scene_was_learnt_is_not_new() {
 }
 
 #[test]
+fn a_bin_that_is_put_elsewhere_is_not_new_and_what_comes_later_is() {
+    let bin = |left: usize, top: usize| Canvas::street().thing([left, top, 30, 44], [70.0, -14.0, -10.0]);
+    let mut camera = Camera::learnt(&bin(60, 150));
+    // Somebody has it in his hands meanwhile.
+    camera.after(2, &Canvas::street());
+    check_nothing(&camera.after(40, &bin(200, 170)));
+    // A bag beside it is new, and so is another bin, which nobody took from anywhere.
+    let with_bag = bin(200, 170).bag(BAG);
+    check_stands(&camera.after(12, &with_bag), BAG);
+    let second = bin(200, 170).thing([280, 170, 30, 44], [70.0, -14.0, -10.0]);
+    check_stands(&camera.after(12, &second), [280, 170, 30, 44]);
+}
+
+#[test]
 fn people_in_front_neither_end_it_nor_change_its_place() {
     for detected in [true, false] {
         let mut camera = Camera::learnt(&Canvas::street());
