@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::{Kind, Label, Millis};
+use domain::{Kind, Label, Millis, OCCUPIED};
 
 use super::{
     calendar::{Calendar, CalendarConfig, Hours},
@@ -124,6 +124,7 @@ pub(super) fn rules() -> BTreeMap<String, Rule> {
             },
         ),
         (
+            // Whatever stands there and is nobody: it need not have a name that holds.
             "lane.fire",
             RuleConfig {
                 merge_radius: CAR,
@@ -137,6 +138,7 @@ pub(super) fn rules() -> BTreeMap<String, Rule> {
                     "seat",
                     "umbrella",
                     STANDING,
+                    OCCUPIED,
                 ]),
                 zones: zones(&[FireLane]),
                 // What counts is how much of the lane is left, not how much of the thing is in it.

@@ -1,6 +1,6 @@
 //! What a rule is about: things of its sorts that stand in its zones.
 
-use domain::{Kind, Label, Millis, Rect};
+use domain::{Kind, Label, Millis, OCCUPIED, Rect};
 
 use super::{
     book::BACKED_MIN,
@@ -91,7 +91,7 @@ pub(super) fn candidates<'a>(
         let (zone, share, footing) = shares.min_by(|a, b| b.1.total_cmp(&a.1))?;
         let outside = |z: &Zone| rule.outside.contains(&z.purpose) && z.polygon.share_of(footing) >= STANDS_OUTSIDE;
         let in_place = share > 0.0 && share >= rule.min_overlap && !zones.iter().any(outside);
-        let backed = sighting.group.as_str() != STANDING && ground.backs(place);
+        let backed = has_name(sighting) && ground.backs(place);
         let least = if backed { rule.min_score * BACKED_MIN } else { rule.min_score };
         let counts = |score: &f32| *score >= least && (backed || !rule.new_only);
         let score = sighting.current.as_ref().map(|d| d.score).filter(counts);
@@ -121,7 +121,24 @@ pub(super) fn candidates<'a>(
             c.sighting.group.as_str() != STANDING || !named.iter().any(covers)
         });
     }
+    // Where a name holds it is told; the scene's word that something stands there is for where none does.
+    if rule.things.iter().any(|label| label.as_str() == OCCUPIED) {
+        let named: Vec<Rect> = standing
+            .iter()
+            .filter(|c| has_name(c.sighting) && c.sighting.stays())
+            .map(|c| c.sighting.reference)
+            .collect();
+        standing.retain(|c| {
+            let place = c.sighting.reference;
+            let covered = |by: &Rect| by.intersection(place).map_or(0.0, Rect::area) >= 0.5 * place.area();
+            c.sighting.group.as_str() != OCCUPIED || !named.iter().any(covered)
+        });
+    }
     standing
+}
+
+fn has_name(sighting: &Sighting) -> bool {
+    !matches!(sighting.group.as_str(), STANDING | OCCUPIED)
 }
 
 impl Candidate<'_> {

@@ -46,6 +46,11 @@ impl Known {
         Self { boxes: seen.map(|d| d.bbox).chain(remembered.map(|s| s.reference)).chain(people.places()).collect() }
     }
 
+    /// Nothing but who is there.
+    pub(super) fn people(people: &People) -> Self {
+        Self { boxes: people.places().collect() }
+    }
+
     /// Whether a standing foreground is one of them.
     pub(super) fn explain(&self, standing: &Detection) -> bool {
         let bbox = standing.bbox;
@@ -95,7 +100,7 @@ pub(super) fn is(detection: &Detection, label: &str) -> bool {
 mod tests {
     use domain::{Mask, Millis};
 
-    use super::*;
+    use super::{super::ground::Ground, *};
 
     fn seen(label: &str, bbox: [f32; 4]) -> Detection {
         let label = Label::new(label);
@@ -147,14 +152,14 @@ mod tests {
     #[test]
     fn an_umbrella_over_a_head_is_carried_and_a_parasol_is_not() {
         let mut people = People::default();
-        people.look(Millis::ZERO, &[seen("person", [0.5, 0.4, 0.55, 0.6])]);
+        people.look(Millis::ZERO, &[seen("person", [0.5, 0.4, 0.55, 0.6])], &Ground::default());
         assert!(is_carried(&seen("umbrella", [0.47, 0.33, 0.56, 0.42]), &people));
         assert!(!is_carried(&seen("umbrella", [0.4, 0.33, 0.66, 0.42]), &people));
         assert!(!is_carried(&seen("umbrella", [0.6, 0.33, 0.71, 0.42]), &people));
         assert!(!is_carried(&seen("table", [0.47, 0.33, 0.58, 0.42]), &people));
         // A customer with his bags is as wide as a small parasol needs, and not as tall.
         people.clear();
-        people.look(Millis::ZERO, &[seen("person", [0.5, 0.4, 0.6, 0.6])]);
+        people.look(Millis::ZERO, &[seen("person", [0.5, 0.4, 0.6, 0.6])], &Ground::default());
         assert!(!is_carried(&seen("umbrella", [0.43, 0.33, 0.6, 0.42]), &people));
     }
 }

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 
 use domain::{Detection, Millis, Rect};
 
-use super::cluster::gap;
+use super::{cluster::gap, ground::Ground};
 
 /// How long someone must have been about a spot to stay there.
 const STAY: Millis = Millis::secs(8);
@@ -25,6 +25,12 @@ const STILL_RATIO: f32 = 0.3;
 /// name: whoever stands there is seen in nearly every look.
 const IN_PLACE: f32 = 0.5;
 const SURELY_THERE: f32 = 0.75;
+/// How long a thing of the street has been taken for somebody, the mean score below which he may be one, the IoU of two looks'
+/// boxes that are the same, and the share of the looks in which they are.
+const FIXTURE: Millis = Millis::secs(90);
+const UNSURE: f32 = 0.35;
+const SAME_BOX: f32 = 0.75;
+const UNMOVED: f32 = 0.7;
 /// People tracked per camera.
 const MAX_PEOPLE: usize = 64;
 /// Longest that somebody who stops stays; who stays longer belongs there, or waits.
@@ -49,8 +55,13 @@ struct Person {
     last: Millis,
     looks: u32,
     hits: u32,
-    /// Looks that showed him where the one before did.
+    /// Looks that showed him where the one before did, and of them those that showed him in the very same box.
     still: u32,
+    unmoved: u32,
+    /// Looks in which the scene had something new there.
+    backed: u32,
+    /// Mean score.
+    score: f32,
     current: Option<Detection>,
 }
 
@@ -70,6 +81,16 @@ impl Person {
         self.place.iou(thing) >= IN_PLACE && (self.hits as f32) < SURELY_THERE * self.looks as f32
     }
 
+    /// Whether he is part of the street that a detector takes for somebody: never sure of it, always in the same box, and
+    /// nothing new to the scene, for which whoever stands that still would be.
+    fn is_fixture(&self) -> bool {
+        let n = self.hits as f32;
+        self.last.0 - self.first.0 >= FIXTURE.0
+            && self.score < UNSURE
+            && self.unmoved as f32 >= UNMOVED * n
+            && (self.backed as f32) < 0.2 * n
+    }
+
     fn stays(&self) -> bool {
         self.last.0 - self.first.0 >= STAY.0
             && self.hits as f32 >= STAY_RATIO * self.looks as f32
@@ -87,7 +108,7 @@ pub(super) struct People {
 
 impl People {
     /// Takes in the persons of one look.
-    pub(super) fn look(&mut self, clock: Millis, persons: &[Detection]) {
+    pub(super) fn look(&mut self, clock: Millis, persons: &[Detection], ground: &Ground) {
         let mut pairs = Vec::new();
         for (p, person) in self.all.iter_mut().enumerate() {
             person.current = None;
@@ -104,10 +125,14 @@ impl People {
             let person = &mut self.all[p];
             if !taken[d] && person.current.is_none() {
                 taken[d] = true;
-                person.still += u32::from(person.place.iou(persons[d].bbox) >= STILL);
-                person.place = persons[d].bbox;
+                let (bbox, iou) = (persons[d].bbox, person.place.iou(persons[d].bbox));
+                person.still += u32::from(iou >= STILL);
+                person.unmoved += u32::from(iou >= SAME_BOX);
+                person.backed += u32::from(ground.backs(bbox));
+                person.place = bbox;
                 person.last = clock;
                 person.hits = person.hits.saturating_add(1);
+                person.score += (persons[d].score - person.score) / person.hits as f32;
                 person.current = Some(persons[d].clone());
             }
         }
@@ -128,6 +153,9 @@ impl People {
                     looks: 1,
                     hits: 1,
                     still: 0,
+                    unmoved: 0,
+                    backed: 0,
+                    score: detection.score,
                     current: Some(detection.clone()),
                 };
                 let back = |v: &Visit| clock.0 - v.to.0 <= SAME.0 && person.is_about(v.place);
@@ -151,7 +179,7 @@ impl People {
 
     /// Whether somebody who is not one of these things himself stays within `distance` of one of them.
     pub(super) fn somebody_keeps(&self, things: &[Rect], distance: f32) -> bool {
-        let keeps = |p: &Person| p.stays() && !things.iter().any(|thing| p.is_rather(*thing));
+        let keeps = |p: &Person| p.stays() && !p.is_fixture() && !things.iter().any(|thing| p.is_rather(*thing));
         self.all.iter().any(|p| keeps(p) && near(p.place, things, distance))
     }
 

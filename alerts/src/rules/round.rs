@@ -1,6 +1,6 @@
 //! One look judged by one rule.
 
-use domain::{Detection, Kind, Label, LookSource, Millis, Rect, TicketId, ZoneId};
+use domain::{Detection, Kind, Label, LookSource, Millis, OCCUPIED, Rect, STANDING, TicketId, ZoneId};
 
 use super::{
     book::{Armed, sound_box},
@@ -30,6 +30,8 @@ const MAX_SUSPECTS: usize = 64;
 const HIDING_SHARE: f32 = 0.6;
 /// The same where a look is asked whether the place is clear.
 const IN_FRONT: f32 = 0.5;
+/// How many times larger something is that stands before all of a place.
+const LARGER: f32 = 1.5;
 /// Share of the smaller of the two that a new thing and a place must have in common for it to stand there, and the least
 /// size of such a thing in sizes of the place.
 const NEW_THERE: f32 = 0.5;
@@ -205,7 +207,7 @@ impl<'a> Round<'a> {
         let standing = self.standing_at(zone, place, things).len();
         let new_there = |d: &Detection| {
             let common = d.bbox.intersection(place).map_or(0.0, Rect::area);
-            known::is(d, known::STANDING)
+            known::is(d, STANDING)
                 && !known.explain(d)
                 && common >= NEW_THERE * place.area().min(d.bbox.area())
                 && d.bbox.area() >= LEFT_OVER * place.area()
@@ -231,8 +233,14 @@ impl<'a> Round<'a> {
         let rule = self.at.rule;
         let has_zone = self.zones.iter().any(|z| z.id == *zone && rule.zones.contains(&z.purpose));
         if has_zone {
-            let at_place =
-                |c: &&Candidate<'_>| c.score.is_some() && belongs(c.sighting.reference, place, things, rule.merge);
+            let at_place = |c: &&Candidate<'_>| {
+                let reference = c.sighting.reference;
+                // At the place itself little is enough, beside it another thing must be one.
+                let is_it = || things.iter().chain([&place]).any(|thing| thing.iou(reference) >= AT_PLACE);
+                c.score.is_some()
+                    && belongs(reference, place, things, rule.merge)
+                    && (rule.is_of_clusters() || self.is_credible(c) || is_it())
+            };
             self.candidates
                 .iter()
                 .filter(at_place)
@@ -262,6 +270,16 @@ impl<'a> Round<'a> {
         things.filter_map(sound_box).any(|b| {
             let common = b.intersection(place).map_or(0.0, Rect::area);
             common >= share * place.area()
+        })
+    }
+
+    /// Whether something larger stands before all of `place`: a bus before a parked car.
+    fn is_covered(&self, place: Rect) -> bool {
+        let named = |d: &&Detection| !matches!(d.group.as_str(), STANDING | OCCUPIED) && !known::is_backdrop(d);
+        let sure = self.seen.detections.iter().filter(|d| d.score >= self.at.rule.min_score).filter(named);
+        sure.filter_map(sound_box).any(|front| {
+            let common = front.intersection(place).map_or(0.0, Rect::area);
+            common >= HIDING_SHARE * place.area() && front.area() >= LARGER * place.area()
         })
     }
 
@@ -349,6 +367,10 @@ impl<'a> Round<'a> {
             return None;
         }
         let mut things: Vec<_> = finding.things.iter().filter_map(|c| c.sighting.current.clone()).collect();
+        for thing in things.iter_mut().filter(|thing| known::is(thing, OCCUPIED)) {
+            // None of its names holds.
+            (thing.class, thing.group) = (Label::new(STANDING), Label::new(STANDING));
+        }
         let of_things = around(things.iter().map(|t| t.bbox))?;
         // What stands between two problems belongs to the ticket that was first: none grows into another's place.
         let free = [self.with_its_gear(of_things), of_things].into_iter().find(|bbox| !self.is_taken(taken, *bbox));
@@ -459,7 +481,7 @@ impl<'a> Round<'a> {
         let forms_here = rule.queue.min_things > 0 && rule.queue.zones.contains(&self.zones[home.zone].purpose);
         let halted = |c: &Candidate<'_>| Halted { place: c.sighting.reference, since: c.sighting.since };
         let others = self.candidates.iter().filter(|c| {
-            c.zone == home.zone && c.sighting.id != home.sighting.id && c.role == Role::Core && c.sighting.is_steady()
+            c.zone == home.zone && c.sighting.id != home.sighting.id && c.role == Role::Core && c.sighting.stays()
         });
         forms_here
             && is_queueing(
@@ -481,11 +503,13 @@ impl<'a> Round<'a> {
             PersonNeed::Stays => self.people.somebody_stays(&boxes, relation.distance),
             PersonNeed::Absent => !self.people.somebody_keeps(&boxes, relation.distance),
         };
+        let displaced = finding.home.is_some_and(|home| !self.at.rule.is_of_clusters() && home.sighting.displaced);
         Sample {
             at: self.at.clock,
             score: finding.score.unwrap_or(0.0),
             hit: finding.score.is_some(),
-            displaced: finding.home.is_some_and(|home| !self.at.rule.is_of_clusters() && home.sighting.displaced),
+            displaced,
+            covered: finding.score.is_none() && !displaced && self.is_covered(place),
             signs: self.signs(&finding.things, &boxes),
             backed: finding.home.is_some_and(|home| home.backed),
             detected: self.seen.source == LookSource::Detector,
@@ -513,7 +537,7 @@ impl<'a> Round<'a> {
         let stands_by = |c: &&Candidate<'_>| {
             let (a, b) = (c.sighting.reference, home.sighting.reference);
             let near = || gap(a, b) <= self.at.rule.merge && !one_is_far_behind(a, b);
-            c.sighting.id == anchor || (c.score.is_some() && c.sighting.is_steady() && near())
+            c.sighting.id == anchor || (self.is_credible(c) && c.sighting.stays() && near())
         };
         Finding {
             things: self.candidates.iter().filter(stands_by).collect(),
@@ -521,6 +545,12 @@ impl<'a> Round<'a> {
             place: Some(home.sighting.reference),
             score: home.score,
         }
+    }
+
+    /// Whether the look shows something by itself: of what the detector thinks to see on the bare ground now and then, it is not
+    /// sure.
+    fn is_credible(&self, c: &Candidate<'_>) -> bool {
+        c.score.is_some_and(|score| c.backed || score >= self.at.rule.open_score)
     }
 
     /// Candidates that stand together, where the rule is about several.

@@ -23,6 +23,8 @@ use domain::{Detection, Label, Millis, Rect};
 const SAME_PLACE: f32 = 0.6;
 /// IoU from which something else at the spot is displaced rather than beside it.
 const DISPLACED: f32 = 0.15;
+/// Share of a thing that something nearer must cover for a smaller box in its place to be what remains of it.
+const BEFORE: f32 = 0.2;
 /// Share of displaced looks above which the thing has moved.
 const MOVED_SHARE: f32 = 0.4;
 /// How fast the record of hits and displaced looks fades: a memory of about 50 looks.
@@ -72,6 +74,8 @@ pub(super) struct Sighting {
     classes: Vec<(Label, u32)>,
     anchor: Rect,
     last_hit: Millis,
+    /// Looks that did not.
+    misses: u32,
     misses_in_row: u32,
     /// Whether the present look shows something else half over its place.
     pub(super) displaced: bool,
@@ -96,6 +100,7 @@ impl Sighting {
             classes: vec![(detection.class.clone(), 1)],
             anchor: detection.bbox,
             last_hit: clock,
+            misses: 0,
             misses_in_row: 0,
             displaced: false,
             stillness: 1.0,
@@ -108,6 +113,12 @@ impl Sighting {
     /// Whether it has been seen often enough at one place to be standing.
     pub(super) fn is_steady(&self) -> bool {
         self.hits >= STEADY_HITS
+    }
+
+    /// Whether most looks since the first show it: where traffic passes, one vehicle after the other is seen at one place
+    /// now and then, and none of them stands.
+    pub(super) fn stays(&self) -> bool {
+        self.is_steady() && self.hits >= self.misses
     }
 
     /// Observed time since the last look that showed it.
@@ -161,6 +172,7 @@ impl Sighting {
     }
 
     fn miss(&mut self, displaced: bool) {
+        self.misses = self.misses.saturating_add(1);
         self.misses_in_row = self.misses_in_row.saturating_add(1);
         self.displaced = displaced;
         if displaced {
@@ -192,6 +204,12 @@ pub(super) fn toward(from: Rect, to: Rect, share: f32) -> Rect {
 fn hides(reference: Rect, other: Rect) -> bool {
     let common = reference.intersection(other).map_or(0.0, Rect::area);
     common > 0.85 * reference.area().min(other.area())
+}
+
+/// Whether `front` is nearer than what stands at `reference` and covers part of it.
+fn is_before(front: Rect, reference: Rect) -> bool {
+    let common = front.intersection(reference).map_or(0.0, Rect::area);
+    common >= BEFORE * reference.area() && front.area() > reference.area() && front.y1 > reference.y1
 }
 
 /// All sightings of one camera.
@@ -249,8 +267,13 @@ impl Sightings {
             .map(|s| (s.group.clone(), s.reference))
             .collect();
         self.all.retain(|sighting| {
-            let replaced = sighting.misses_in_row >= 2
-                && standing.iter().any(|(g, r)| *g == sighting.group && r.iou(sighting.reference) >= SAME_PLACE);
+            let at_place = |(g, r): &&(Label, Rect)| *g == sighting.group && r.iou(sighting.reference) >= SAME_PLACE;
+            let remains = |r: Rect| {
+                r.area() < sighting.reference.area()
+                    && hides(sighting.reference, r)
+                    && detections.iter().any(|d| is_before(d.bbox, sighting.reference))
+            };
+            let replaced = sighting.misses_in_row >= 2 && standing.iter().filter(at_place).any(|(_, r)| !remains(*r));
             let end = if replaced { Some(End::Moved) } else { sighting.end(clock, retention) };
             self.ended.extend(end.map(|end| (sighting.id, end)));
             end.is_none()

@@ -31,6 +31,10 @@ const SETTLED: u32 = 8;
 const EMPTY: Millis = Millis::secs(20);
 /// Share of the looks from which somebody is surely a person, whatever else he is called.
 const SURELY_SOMEBODY: f32 = 0.75;
+/// Share of a box that must lie in a nameless thing's place for it to be of that thing.
+const COMMON: f32 = 0.5;
+/// Share of another name's score below which somebody's is not believed, where the other was given as often.
+const OUTDONE: f32 = 0.8;
 /// Share of the looks from which a name holds, and from which names together say that a detector sees something at all.
 const HOLDS: f32 = 0.5;
 const SEES: f32 = 0.4;
@@ -89,10 +93,13 @@ impl Spot {
         }
         let share = |looks: f32| looks / self.weight;
         let is_person = |call: &&Call| call.group.as_str() == PERSON;
-        let somebody = self.calls.iter().find(is_person).map_or(0.0, |call| share(call.looks));
+        let person = self.calls.iter().find(is_person);
+        let somebody = person.map_or(0.0, |call| share(call.looks));
         let others = || self.calls.iter().filter(|call| !is_person(call));
         let rival = others().map(|call| share(call.looks)).fold(0.0, f32::max);
-        if somebody >= SURELY_SOMEBODY || (somebody >= SEES && somebody >= rival) {
+        // Called both in each look, it is what it is called with more score.
+        let outdone = |call: &Call| others().any(|o| o.looks >= call.looks && call.score < OUTDONE * o.score);
+        if (somebody >= SURELY_SOMEBODY || (somebody >= SEES && somebody >= rival)) && !person.is_some_and(outdone) {
             return Verdict::Somebody;
         }
         let meant = || others().filter(|call| is_of_rules(&call.group) || is_of_rules(&call.class) || call.is_plant());
@@ -156,8 +163,15 @@ impl Spots {
             let Some(bbox) = sound_box(detection).filter(|_| is_name(detection)) else { return true };
             let at = verdicts.iter().filter(|(spot, _)| spot.place.iou(bbox) >= SAME_PLACE);
             let nearest = at.max_by(|a, b| a.0.place.iou(bbox).total_cmp(&b.0.place.iou(bbox)));
+            let is_meant = || is(detection, PERSON) || is_of_rules(&detection.group) || is_of_rules(&detection.class);
+            // Another box of what has no name, by a name that is none.
+            let is_part_of_nameless = || {
+                let part = |place: Rect| place.intersection(bbox).map_or(0.0, Rect::area) >= COMMON * bbox.area();
+                verdicts.iter().any(|(spot, verdict)| *verdict == Verdict::Nameless && part(spot.place))
+            };
             match nearest.map(|(_, verdict)| verdict) {
-                None | Some(Verdict::Open | Verdict::Somebody) => true,
+                None | Some(Verdict::Open) => is_meant() || !is_part_of_nameless(),
+                Some(Verdict::Somebody) => true,
                 Some(Verdict::Thing(_) | Verdict::Things) => {
                     !is(detection, PERSON) && (is_of_rules(&detection.group) || is_of_rules(&detection.class))
                 }
@@ -293,6 +307,41 @@ mod tests {
         check(|n| if n % 2 == 1 { vec![] } else { vec!["vehicle"] }, &[OCCUPIED, "vehicle"]);
         check(|n| if n % 4 == 0 { vec!["vehicle"] } else { vec![] }, &[OCCUPIED]);
         check(|_| vec!["goods", "seat"], &["goods", OCCUPIED, "seat"]);
+    }
+
+    #[test]
+    fn of_two_names_in_each_look_the_surer_one_counts() {
+        let looks = |person: f32, hydrant: f32| {
+            let (mut spots, mut ground) = (Spots::default(), Ground::default());
+            let mut last = Vec::new();
+            for n in 0..20 {
+                let scored = |label: &str, score: f32| Detection { score, ..seen(label, HEAP) };
+                let look = [seen(OCCUPIED, HEAP), scored("person", person), scored("fire hydrant", hydrant)];
+                ground.look(&look);
+                spots.look(Millis::secs(3 * n), &look, &ground);
+                last = spots.name(&look, |label| label.as_str() == STANDING);
+            }
+            last.iter().any(|d| is(d, PERSON))
+        };
+        assert!(!looks(0.27, 0.39));
+        assert!(looks(0.35, 0.39) && looks(0.6, 0.5));
+    }
+
+    #[test]
+    fn another_box_of_a_nameless_thing_by_a_name_that_is_none_is_no_thing() {
+        let (mut spots, mut ground) = (Spots::default(), Ground::default());
+        let is_of_rules = |label: &Label| ["goods", STANDING].contains(&label.as_str());
+        let mut last = Vec::new();
+        for n in 0..20 {
+            // One half of it is a hydrant as well, at times.
+            let mut look = vec![seen(OCCUPIED, HEAP), seen("fire hydrant", HEAP), seen("goods", [0.6, 0.5, 0.7, 0.6])];
+            look.extend((n % 4 == 3).then(|| seen("fire hydrant", [0.45, 0.5, 0.51, 0.6])));
+            ground.look(&look);
+            spots.look(Millis::secs(3 * n), &look, &ground);
+            last = spots.name(&look, is_of_rules);
+        }
+        let labels: Vec<_> = last.iter().map(|d| d.group.to_string()).collect();
+        assert_eq!(labels, [OCCUPIED, "goods", STANDING]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! One camera's view: its zones, what stands in it, and the problems there.
 
-use domain::{CameraId, Detection, Millis, Rect, TicketId, Timestamp, ZoneId};
+use domain::{CameraId, Detection, Millis, OCCUPIED, Rect, TicketId, Timestamp, ZoneId};
 
 use super::{
     book::Book,
@@ -273,10 +273,14 @@ impl View {
             things.retain(|thing| !self.is_indoors(thing));
             persons.retain(|person| !self.is_indoors(person));
         }
-        self.people.look(self.clock, &persons);
+        self.people.look(self.clock, &persons, &self.ground);
         if things.iter().any(|thing| is(thing, STANDING)) {
             let known = Known::of(&shown, &self.sightings, &self.people);
             things.retain(|thing| !is(thing, STANDING) || !known.explain(thing));
+        }
+        if things.iter().any(|thing| is(thing, OCCUPIED)) {
+            let people = Known::people(&self.people);
+            things.retain(|thing| !is(thing, OCCUPIED) || !people.explain(thing));
         }
         things.retain(|thing| !is_carried(thing, &self.people));
         self.sightings.look(self.clock, &things, book.retention);

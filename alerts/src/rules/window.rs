@@ -18,6 +18,8 @@ pub(super) struct Sample {
     pub(super) hit: bool,
     /// Whether something else was half over its place, which nothing can be beside a thing that stands.
     pub(super) displaced: bool,
+    /// Whether something larger stood before all of it, so that the look says nothing.
+    pub(super) covered: bool,
     /// Whether the detector ran.
     pub(super) detected: bool,
     /// The signs that it showed, as the rule's evidence numbers them.
@@ -40,6 +42,7 @@ pub(super) struct Window {
 /// What the looks of a full dwell add up to.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Summary {
+    /// Those that count.
     pub(super) looks: u32,
     pub(super) hits: u32,
     pub(super) detector_hits: u32,
@@ -101,7 +104,7 @@ impl Window {
         };
         let looks = count(|_| true);
         Some(Summary {
-            looks,
+            looks: looks - self.blind(),
             hits: count(|s| s.hit),
             detector_hits: count(|s| s.hit && s.detected),
             displaced: count(|s| s.displaced),
@@ -110,15 +113,29 @@ impl Window {
         })
     }
 
+    /// How many of the looks count neither way, for something stood before all of it: at most half, and only of what the scene
+    /// shows to stand there in a third of the others. Of traffic it does not.
+    fn blind(&self) -> u32 {
+        let (mut covered, mut open, mut backed) = (0, 0, 0);
+        for sample in &self.samples {
+            covered += u32::from(sample.covered);
+            open += u32::from(!sample.covered);
+            backed += u32::from(!sample.covered && sample.backed);
+        }
+        if 3 * backed >= open { covered.min((covered + open) / 2) } else { 0 }
+    }
+
     /// Share of the looks that showed a sign, 0 to 1.
     pub(super) fn share_with(&self, sign: u32) -> f32 {
         let with_it = self.samples.iter().filter(|s| s.signs & sign != 0).count();
         with_it as f32 / self.samples.len().max(1) as f32
     }
 
-    /// The median score, a miss counted as 0; the lower one of an even number.
+    /// The median score of the looks that count, a miss counted as 0; the lower one of an even number.
     pub(super) fn median_score(&self) -> f32 {
-        let mut scores: Vec<f32> = self.samples.iter().map(|s| s.score).collect();
+        let (covered, open): (Vec<&Sample>, Vec<&Sample>) = self.samples.iter().partition(|s| s.covered);
+        let counted = covered.iter().skip(self.blind() as usize).chain(&open);
+        let mut scores: Vec<f32> = counted.map(|s| s.score).collect();
         if scores.is_empty() {
             return 0.0;
         }
@@ -142,6 +159,7 @@ mod tests {
             score,
             hit: score > 0.0,
             displaced: false,
+            covered: false,
             signs: 0,
             detected: true,
             backed: false,
@@ -160,6 +178,22 @@ mod tests {
         let summary = window.summary().expect("10 seconds");
         assert_eq!((summary.looks, summary.hits), (6, 5));
         assert!((window.median_score() - 0.5).abs() < f32::EPSILON);
+    }
+
+    #[test]
+    fn looks_at_what_stands_before_it_count_neither_way_up_to_half_of_them() {
+        let summed = |n_covered: i64, backed: bool| {
+            let mut window = Window::new(Millis::secs(10));
+            for n in 0..=10 {
+                let covered = n < n_covered;
+                window.push(Sample { covered, backed, ..sample(1000 * n, if covered { 0.0 } else { 0.5 }) });
+            }
+            (window.summary().map(|s| (s.hits, s.looks)), window.median_score() > 0.0)
+        };
+        assert_eq!(summed(5, true), (Some((6, 6)), true));
+        assert_eq!(summed(6, true), (Some((5, 6)), true));
+        assert_eq!(summed(9, true), (Some((2, 6)), false));
+        assert_eq!(summed(5, false), (Some((6, 11)), true));
     }
 
     #[test]

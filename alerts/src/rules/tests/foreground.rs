@@ -75,6 +75,25 @@ fn furniture_is_a_case_where_it_is_new() {
 }
 
 #[test]
+fn a_fire_lane_is_blocked_by_what_has_no_name_that_holds() {
+    let access = [zone("access", ZonePurpose::FireLane, [0.2, 0.3, 0.5, 0.9])];
+    let occupied = Actor::new("occupied", 0.15, 0.12).at(30.0, 0.25, 0.65).until(400.0);
+    let scene = Scene::check_script("", &access, 6, std::slice::from_ref(&occupied), &["lane.fire"]);
+    assert_eq!(scene.confirmed[0].standing().len(), 1, "it is told as what it is, for a restart too");
+    assert!(scene.confirmed[0].reason.starts_with("1 unknown object"), "{}", scene.confirmed[0].reason);
+    // Somebody stands there.
+    let somebody = Actor::new("person", 0.13, 0.12).at(30.0, 0.26, 0.65).until(400.0);
+    Scene::check_script("", &access, 6, &[occupied.clone(), somebody], &[]);
+    // A car with a name that holds is told once, and as a car.
+    let car = Actor::new("vehicle", 0.15, 0.12).at(30.0, 0.25, 0.65).until(400.0);
+    let scene = Scene::check_script("", &access, 6, &[occupied.clone(), car], &["lane.fire"]);
+    assert_eq!(scene.confirmed[0].things.iter().map(|t| t.group.as_str()).collect::<Vec<_>>(), ["vehicle"]);
+    // Elsewhere a word that something stands there is no case.
+    let kerb = [zone("kerb", ZonePurpose::NoStopping, [0.2, 0.3, 0.5, 0.9])];
+    Scene::check_script("", &kerb, 12, &[occupied.until(1_000.0)], &[]);
+}
+
+#[test]
 fn garbage_that_the_detector_knows_and_the_scene_sees_is_one_ticket() {
     let heap = [Actor::new("garbage", 0.06, 0.07).at(0.0, 0.75, 0.65).until(2_000.0), standing(0.745, 0.07, 0.08)];
     Scene::check_script("", &street(), 20, &heap, &["garbage.exposed"]);

@@ -48,6 +48,36 @@ fn a_car_that_stood_there_before_the_queue_came_is_one() {
 }
 
 #[test]
+fn a_car_that_others_wind_their_way_around_is_no_queue_and_alone() {
+    let mut street = vec![sedan().at(0.0, 0.4, 0.62).until(900.0)];
+    // Each slows down at the same two places, for some looks.
+    for n in 0..40 {
+        let start = 22.0 * n as f32;
+        let slows = |from: f32, x: f32| sedan().at(start + from, x, 0.62).at(start + from + 7.0, x, 0.62);
+        street.extend([slows(0.0, 0.62), slows(9.0, 0.84)]);
+    }
+    let scene = Scene::check_script("", &lane(ZonePurpose::TrafficLane), 14, &street, &["lane.motor"]);
+    assert!(scene.confirmed[0].confirmed_at.since(NOON) < Millis::mins(6));
+    assert_eq!(scene.confirmed[0].things.len(), 1);
+}
+
+#[test]
+fn what_a_detector_thinks_to_see_beside_a_car_is_no_part_of_its_ticket() {
+    let mut scene = Scene::new("", &lane(ZonePurpose::NoStopping));
+    let ghost = |n: u32| jitter(thing("vehicle", 0.3, 0.65, 0.6, 0.1, 0.08), n, 0.03);
+    scene.play(Millis::mins(6), |n| vec![jitter(car(0.4), n, 0.03), ghost(n)]).check(&["lane.motor"]);
+    assert_eq!(scene.confirmed[0].things.len(), 1);
+    scene.play(Millis::mins(3), |n| vec![ghost(n)]);
+    assert_eq!(scene.cleared, [scene.confirmed[0].ticket], "it does not stand in for the car");
+    // Another car does.
+    let mut scene = Scene::new("", &lane(ZonePurpose::NoStopping));
+    let both = |n: u32| vec![jitter(car(0.4), n, 0.03), jitter(car(0.65), n + 7, 0.03)];
+    scene.play(Millis::mins(6), both).check(&["lane.motor"]);
+    scene.play(Millis::mins(3), |n| vec![jitter(car(0.65), n, 0.03)]);
+    assert_eq!((scene.confirmed[0].things.len(), scene.cleared.len()), (2, 0));
+}
+
+#[test]
 fn what_stands_longer_than_any_queue_is_parked() {
     let waited = |purpose| {
         let mut scene = Scene::new("", &lane(purpose));
@@ -63,6 +93,40 @@ fn a_parked_car_is_found_behind_passers_by_by_a_poor_detector() {
     let mut street = passers(0.75, 20.0, 500.0);
     street.push(sedan().at(0.0, 0.4, 0.62).until(600.0));
     Scene::check_script("", &lane(ZonePurpose::NoStopping), 9, &street, &["lane.motor"]);
+}
+
+#[test]
+fn a_parked_car_is_found_behind_buses_that_halt_before_it() {
+    let kerb = lane(ZonePurpose::NoStopping);
+    let buses = || {
+        (0..9).map(|n| {
+            let start = 70.0 * n as f32;
+            let bus = Actor::new("vehicle", 0.6, 0.4);
+            bus.at(start, -0.6, 0.8).at(start + 4.0, 0.2, 0.8).at(start + 24.0, 0.2, 0.8).at(start + 28.0, 1.0, 0.8)
+        })
+    };
+    let new_there = Actor::new("occupied", 0.18, 0.13);
+    let parked = [sedan(), new_there].map(|car| car.at(0.0, 0.4, 0.62).until(700.0));
+    let street: Vec<_> = buses().chain(parked).collect();
+    Scene::check_script("", &kerb, 12, &street, &["lane.motor"]);
+    // The buses alone are none.
+    Scene::check_script("", &kerb, 12, &buses().collect::<Vec<_>>(), &[]);
+}
+
+#[test]
+fn what_remains_of_a_parked_car_behind_a_bus_is_no_other_car() {
+    let mut scene = Scene::new("", &lane(ZonePurpose::NoStopping));
+    let new_there = || thing("occupied", 0.8, 0.4, 0.6, 0.2, 0.15);
+    let picture = |n: u32| {
+        if n % 24 < 10 {
+            let bus = thing("vehicle", 0.7, 0.06, 0.8, 0.4, 0.45);
+            vec![jitter(bus, n, 0.02), jitter(thing("vehicle", 0.4, 0.46, 0.6, 0.14, 0.15), n, 0.02), new_there()]
+        } else {
+            vec![jitter(car(0.4), n, 0.03), new_there()]
+        }
+    };
+    scene.play(Millis::mins(7), picture).check(&["lane.motor"]);
+    assert!(scene.confirmed[0].confirmed_at.since(NOON) < Millis::mins(6));
 }
 
 #[test]

@@ -50,6 +50,16 @@ fn what_is_called_a_person_now_and_then_keeps_nothing_from_itself() {
 }
 
 #[test]
+fn a_sign_that_is_taken_for_somebody_keeps_nothing() {
+    let taken_for = |score: f32, n: u32| jitter(thing("person", score, 0.56, 0.62, 0.05, 0.2), n, 0.02);
+    point().play(Millis::mins(8), |n| vec![bag(), taken_for(0.28, n)]).check(&["garbage.exposed"]);
+    // Who is surely somebody, and who has come there, do.
+    point().play(Millis::mins(8), |n| vec![bag(), taken_for(0.5, n)]).check(&[]);
+    let came = || thing("occupied", 0.8, 0.56, 0.62, 0.05, 0.2);
+    point().play(Millis::mins(8), |n| vec![bag(), taken_for(0.28, n), came()]).check(&[]);
+}
+
+#[test]
 fn when_the_cleaner_has_gone_and_left_it_the_dwell_decides() {
     let mut scene = point();
     scene.play(Millis::mins(20), |n| if n < 150 { vec![bag(), person(0.56)] } else { vec![bag()] });
