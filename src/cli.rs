@@ -308,7 +308,8 @@ pub struct ProbeFleetArgs {
     /// Of those, with one host; never more than ingest.sessions_per_host.
     #[arg(long, default_value_t = 4, value_name = "N")]
     pub per_host: usize,
-    /// How long to watch each stream.
+    /// How long to watch each stream; the one that looks are made of on until its second keyframe, for at most 1.2 times the time
+    /// between looks.
     #[arg(long, default_value = "6s", value_name = "TIME")]
     pub watch: Millis,
     /// How to tell what was found.

@@ -1,13 +1,19 @@
 //! Each camera is connected to once, many at a time but few of one host, and measured: what a fleet is worth before it runs.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use domain::{CameraId, Codec, Millis, StreamRole};
-use ingest::StreamConfig;
+use ingest::{Mode, StreamConfig, Watch};
 use serde::Serialize;
 use tokio::{sync::Semaphore, task::JoinSet};
 
 use crate::config::CameraConfig;
+
+/// A stream that looks are made of is watched for its second keyframe for the time between looks and a fifth of it, so that it is
+/// told where its keyframes come too rarely.
+const BEYOND: i64 = 5;
+/// But no longer than this: by then a running gridwatch gives up the session, too.
+const LONGEST: Millis = Millis::secs(60);
 
 /// How cameras are probed.
 #[derive(Debug, Clone, Copy)]
@@ -16,7 +22,7 @@ pub struct Plan {
     pub in_flight: usize,
     /// Of those, with one host and port.
     pub per_host: usize,
-    /// How long a stream is watched, for its rates and its second keyframe.
+    /// How long a stream is watched, for its rates; the one that looks are made of on until its second keyframe.
     pub watch: Millis,
     /// The time between looks at cameras that name none; longer keyframe intervals are told.
     pub look_interval: Millis,
@@ -43,6 +49,8 @@ pub struct Probed {
     pub fps: Option<f64>,
     /// Seconds between keyframes.
     pub keyframe_interval_s: Option<f64>,
+    /// Where only one came: for how many (whole) seconds no other one did.
+    pub no_keyframe_for_s: Option<f64>,
     /// The bit rate.
     pub kbit_s: Option<u64>,
 }
@@ -114,22 +122,30 @@ async fn probe(camera: &CameraConfig, role: StreamRole, plan: Plan) -> Probed {
         height: None,
         fps: None,
         keyframe_interval_s: None,
+        no_keyframe_for_s: None,
         kbit_s: None,
     };
-    match ingest::probe(&camera.stream, role, plan.watch.to_duration()).await {
+    let looked_at = role == camera.stream.look_role();
+    let look_interval = camera.stream.look_interval.unwrap_or(plan.look_interval);
+    // A visit waits for a keyframe, which many cameras send to whoever comes.
+    let held = looked_at && camera.stream.mode == Mode::Stream;
+    let second_keyframe = if held { patience(look_interval) } else { Duration::ZERO };
+    match ingest::probe(&camera.stream, role, Watch { least: plan.watch.to_duration(), second_keyframe }).await {
         Ok(report) => {
-            let looked_at = role == camera.stream.look_role();
-            let look_interval = camera.stream.look_interval.unwrap_or(plan.look_interval);
-            let slow = report.keyframe_interval.filter(|interval| looked_at && *interval > look_interval);
+            let lasted = report.no_keyframe_for.map(whole_seconds);
+            let told = report.keyframe_interval.map(|interval| (interval, format!("come each {interval}")));
+            let told = told.or(lasted.map(|lasted| (lasted, format!("come more than {lasted} apart"))));
+            let slow = told.filter(|(interval, _)| looked_at && *interval > look_interval);
             Probed {
-                note: slow.map(|interval| {
-                    format!("keyframes come each {interval}, looks are due each {look_interval}: set the camera's keyframe (I-frame) interval to 2 s")
+                note: slow.map(|(_, come)| {
+                    format!("keyframes {come}, looks are due each {look_interval}: set the camera's keyframe (I-frame) interval to 2 s")
                 }),
                 codec: Some(report.codec),
                 width: Some(report.width),
                 height: Some(report.height),
                 fps: report.frame_rate.map(|rate| (rate * 10.0).round() / 10.0),
                 keyframe_interval_s: report.keyframe_interval.map(Millis::as_secs_f64),
+                no_keyframe_for_s: lasted.map(Millis::as_secs_f64),
                 kbit_s: report.bitrate.map(|bits| bits / 1000),
                 ..blank
             }
@@ -144,9 +160,28 @@ async fn probe(camera: &CameraConfig, role: StreamRole, plan: Plan) -> Probed {
     }
 }
 
+/// For how long a stream's second keyframe is waited for.
+fn patience(look_interval: Millis) -> Duration {
+    // A whole second at least remains to be told of.
+    let beyond = Millis(look_interval.0 / BEYOND).max(Millis::secs(1));
+    Millis(look_interval.0 + beyond.0).min(LONGEST).to_duration()
+}
+
+/// A time of which fractions say nothing.
+pub(crate) fn whole_seconds(time: Millis) -> Millis {
+    Millis(time.0 / 1_000 * 1_000)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_second_keyframe_is_waited_for_beyond_the_time_between_looks() {
+        for (look_interval, expect) in [(500, 1_500), (2_000, 3_000), (10_000, 12_000), (300_000, 60_000)] {
+            assert_eq!(patience(Millis(look_interval)), Duration::from_millis(expect));
+        }
+    }
 
     #[test]
     fn streams_of_one_recorder_are_of_one_host() {

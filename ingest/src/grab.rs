@@ -17,6 +17,24 @@ use crate::{
 
 /// Limit for each step of connecting while probing.
 const PROBE_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How much longer a stream is probed that has sent no keyframe yet.
+const FIRST_KEYFRAME: Duration = Duration::from_secs(10);
+
+/// How long [`probe`] watches a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Watch {
+    /// At least so long, for its rates.
+    pub least: Duration,
+    /// Until its second keyframe, but for no longer than this after the first.
+    pub second_keyframe: Duration,
+}
+
+impl From<Duration> for Watch {
+    /// So long, whatever comes.
+    fn from(least: Duration) -> Self {
+        Self { least, second_keyframe: Duration::ZERO }
+    }
+}
 
 /// What [`probe`] found out about a stream.
 #[derive(Debug, Clone)]
@@ -31,6 +49,8 @@ pub struct ProbeReport {
     pub frame_rate: Option<f64>,
     /// Time between keyframes, as measured; none where only one came.
     pub keyframe_interval: Option<Millis>,
+    /// Where only one came of a stream: for how long no other one did.
+    pub no_keyframe_for: Option<Millis>,
     /// Bits a second, as measured; none where too few frames came.
     pub bitrate: Option<u64>,
     /// The first keyframe.
@@ -112,18 +132,18 @@ async fn first_of_recording(stream: &StreamConfig) -> Result<AccessUnit, IngestE
     }
 }
 
-/// Watches a stream for `duration` (and on until its first keyframe, for at most another ten seconds), measures it and
+/// Watches a stream as `watch` says (and on until its first keyframe, for at most another ten seconds), measures it and
 /// decodes its first keyframe with the default decoders.
 ///
 /// # Errors
 /// When the stream cannot be connected to, gives no keyframe, or the keyframe cannot be decoded.
-pub async fn probe(stream: &StreamConfig, role: StreamRole, duration: Duration) -> Result<ProbeReport, IngestError> {
+pub async fn probe(stream: &StreamConfig, role: StreamRole, watch: Watch) -> Result<ProbeReport, IngestError> {
     stream.validate()?;
     let measured = match stream.file {
-        Some(_) => measure_recording(stream, duration).await?,
+        Some(_) => measure_recording(stream, watch.least).await?,
         None => {
             let sessions = Sessions::default();
-            let measured = measure(stream, role, duration, &sessions).await;
+            let measured = measure(stream, role, watch, &sessions).await;
             sessions.closed().await;
             measured?
         }
@@ -138,6 +158,7 @@ pub async fn probe(stream: &StreamConfig, role: StreamRole, duration: Duration) 
         height: picture.height,
         frame_rate: span.map(|span| (measured.frames.saturating_sub(1)) as f64 / span),
         keyframe_interval: measured.keyframe_interval.map(Millis::from),
+        no_keyframe_for: measured.no_keyframe_for.map(Millis::from),
         bitrate: span.map(|span| (measured.bytes as f64 * 8.0 / span) as u64),
         keyframe: measured.keyframe,
     })
@@ -151,29 +172,44 @@ struct Measured {
     /// Seconds from the first to the last frame.
     span: Option<f64>,
     keyframe_interval: Option<Duration>,
+    /// Since the only keyframe of a stream.
+    no_keyframe_for: Option<Duration>,
 }
 
 async fn measure(
     stream: &StreamConfig,
     role: StreamRole,
-    duration: Duration,
+    watch: Watch,
     sessions: &Sessions,
 ) -> Result<Measured, IngestError> {
     let endpoint = stream.endpoint(role)?;
     if endpoint.address.scheme == Scheme::Http {
         let limit = PROBE_CONNECT_TIMEOUT;
-        let keyframe = Snapshots::default().take(&endpoint, limit, duration + limit, None).await?;
-        return Ok(Measured { keyframe, frames: 1, bytes: 0, span: None, keyframe_interval: None });
+        let keyframe = Snapshots::default().take(&endpoint, limit, watch.least + limit, None).await?;
+        return Ok(Measured {
+            keyframe,
+            frames: 1,
+            bytes: 0,
+            span: None,
+            keyframe_interval: None,
+            no_keyframe_for: None,
+        });
     }
     let mut session = Session::connect(&endpoint, sessions, PROBE_CONNECT_TIMEOUT).await?;
-    let end = tokio::time::Instant::now() + duration;
-    let last_chance = end + Duration::from_secs(10);
+    let end = tokio::time::Instant::now() + watch.least;
+    let patience = watch.least + FIRST_KEYFRAME;
+    let last_chance = end + FIRST_KEYFRAME;
     let (mut frames, mut bytes) = (0_u64, 0_u64);
     let (mut first, mut last) = (None, None);
+    // With the time when it came.
     let mut first_keyframe = None;
     let (mut keyframes, mut keyframes_from, mut keyframes_to) = (0_u32, 0.0, 0.0);
     loop {
-        let until = if first_keyframe.is_some() { end } else { last_chance };
+        let until = match &first_keyframe {
+            Some((_, came)) if keyframes == 1 => end.max(*came + watch.second_keyframe),
+            Some(_) => end,
+            None => last_chance,
+        };
         let received = match tokio::time::timeout_at(until, session.next()).await {
             Ok(received) => received?,
             Err(_) => break,
@@ -188,18 +224,19 @@ async fn measure(
             keyframes_to = at;
             if first_keyframe.is_none() {
                 keyframes_from = at;
-                first_keyframe = Some(access_unit(session.codec, session.role, data));
+                let keyframe = access_unit(session.codec, session.role, data);
+                first_keyframe = Some((keyframe, tokio::time::Instant::now()));
             }
         }
     }
-    let Some(keyframe) = first_keyframe else {
-        let address = session.address().to_owned();
-        return Err(IngestError::NoKeyframe { address, after: duration + Duration::from_secs(10) });
+    let Some((keyframe, came)) = first_keyframe else {
+        return Err(IngestError::NoKeyframe { address: session.address().to_owned(), after: patience });
     };
     let keyframe_interval =
         (keyframes > 1).then(|| Duration::from_secs_f64((keyframes_to - keyframes_from) / f64::from(keyframes - 1)));
     let span = first.zip(last).map(|(first, last): (f64, f64)| last - first);
-    Ok(Measured { keyframe, frames, bytes, span, keyframe_interval })
+    let no_keyframe_for = (keyframes == 1).then(|| came.elapsed());
+    Ok(Measured { keyframe, frames, bytes, span, keyframe_interval, no_keyframe_for })
 }
 
 /// `duration` is that of the recording.
@@ -235,6 +272,7 @@ async fn measure_recording(stream: &StreamConfig, duration: Duration) -> Result<
         bytes: bytes - first_bytes,
         span: Some(length.as_secs_f64()),
         keyframe_interval: (keyframes > 1).then(|| length / (keyframes - 1)),
+        no_keyframe_for: None,
     })
 }
 

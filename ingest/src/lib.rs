@@ -41,7 +41,7 @@ pub use decode::Decoder;
 pub use encode::Encoder;
 pub use error::IngestError;
 pub use footage::Footage;
-pub use grab::{ProbeReport, probe};
+pub use grab::{ProbeReport, Watch, probe};
 pub use ingest::{CameraEvent, Ingest, IngestTasks};
 pub use looks::{DueLook, LookPace, LookQueue, Occasion};
 pub use metrics::describe_metrics;

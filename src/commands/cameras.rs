@@ -141,7 +141,7 @@ pub async fn run_probe(arguments: ProbeFleetArgs) -> anyhow::Result<()> {
     };
     let results = probing::probe_all(&config.cameras, plan, told).await;
     match arguments.format {
-        Format::Table => println!("{}\n\n{}", probe_table(&results, arguments.watch), summary(&results)),
+        Format::Table => println!("{}\n\n{}", probe_table(&results), summary(&results)),
         Format::Csv => {
             let mut out = csv::Writer::from_writer(std::io::stdout());
             results.iter().try_for_each(|probed| out.serialize(probed))?;
@@ -165,20 +165,21 @@ fn summary(results: &[Probed]) -> String {
     counts.iter().map(|(result, n)| format!("{n} {result}")).collect::<Vec<_>>().join(", ")
 }
 
-/// What was found of each stream, of which `watch` was watched.
-pub(super) fn probe_table(results: &[Probed], watch: Millis) -> comfy_table::Table {
+/// What was found of each stream.
+pub(super) fn probe_table(results: &[Probed]) -> comfy_table::Table {
     let mut listing = table(&["camera", "stream", "codec", "size", "fps", "keyframes", "kbit/s", "result", "note"]);
     let text = |value: Option<String>| value.unwrap_or_else(|| "-".into());
     for probed in results {
-        let keyframes = probed.keyframe_interval_s.map(|seconds| Millis((seconds * 1e3) as i64).to_string());
-        let one = || if probed.is_usable() { format!("> {watch}") } else { "-".into() };
+        let millis = |seconds: f64| Millis((seconds * 1e3) as i64).to_string();
+        let keyframes = probed.keyframe_interval_s.map(millis);
+        let one = || probed.no_keyframe_for_s.map(|seconds| format!("> {}", millis(seconds)));
         listing.add_row([
             probed.camera.to_string(),
             probed.stream.to_owned(),
             text(probed.codec.map(|codec| codec.to_string())),
             text(probed.width.zip(probed.height).map(|(width, height)| format!("{width}x{height}"))),
             text(probed.fps.map(|fps| format!("{fps:.1}"))),
-            keyframes.unwrap_or_else(one),
+            text(keyframes.or_else(one)),
             text(probed.kbit_s.map(|rate| rate.to_string())),
             probed.result.to_owned(),
             probed.note.clone().unwrap_or_default(),

@@ -180,6 +180,6 @@ async fn check_cameras(config: &Config, timeout: Millis) -> usize {
         look_interval: config.ingest.look_interval,
     };
     let results = probing::probe_all(&config.cameras, plan, |_, _| {}).await;
-    println!("\n{}", super::cameras::probe_table(&results, timeout));
+    println!("\n{}", super::cameras::probe_table(&results));
     results.iter().filter(|probed| !probed.is_usable()).count()
 }

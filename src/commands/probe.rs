@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use domain::StreamRole;
 use ingest::{Decoder, Mode, StreamConfig};
 
-use crate::cli::ProbeArgs;
+use crate::{cli::ProbeArgs, probing::whole_seconds};
 
 /// Watches the stream for a while, prints what it is, and writes its first picture as JPEG; of an `http://` address it takes
 /// one picture.
@@ -23,7 +23,7 @@ pub async fn run(arguments: ProbeArgs) -> anyhow::Result<()> {
         ..StreamConfig::default()
     };
     stream.validate()?;
-    let report = ingest::probe(&stream, StreamRole::Main, arguments.duration.to_duration()).await?;
+    let report = ingest::probe(&stream, StreamRole::Main, arguments.duration.to_duration().into()).await?;
     let keyframe = report.keyframe.clone();
     let jpeg = tokio::task::spawn_blocking(move || -> anyhow::Result<_> {
         let picture = Decoder::new(&ingest::DecoderConfig::default())?.decode(&keyframe)?;
@@ -39,10 +39,12 @@ pub async fn run(arguments: ProbeArgs) -> anyhow::Result<()> {
     }
     let measured = |value: Option<String>| value.unwrap_or_else(|| "unknown: too few frames came".into());
     println!("frame rate         {}", measured(report.frame_rate.map(|rate| format!("{rate:.1} /s"))));
-    match report.keyframe_interval {
-        Some(interval) => println!("keyframe interval  {interval}"),
-        None => println!("keyframe interval  longer than {} (one keyframe seen)", arguments.duration),
-    }
+    let interval = match (report.keyframe_interval, report.no_keyframe_for) {
+        (Some(interval), _) => interval.to_string(),
+        (None, Some(lasted)) => format!("longer than {} (one keyframe seen)", whole_seconds(lasted)),
+        (None, None) => "unknown: one keyframe came".into(),
+    };
+    println!("keyframe interval  {interval}");
     println!("bit rate           {}", measured(report.bitrate.map(|bits| format!("{} kbit/s", bits / 1000))));
     println!("first picture      {}", arguments.picture.display());
     Ok(())

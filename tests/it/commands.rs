@@ -139,24 +139,27 @@ fn cameras_are_probed_all_at_once() {
         .camera("wrong", &stream("wr0ng-pass"))
         .camera("gone", &format!("main = \"rtsp://{}/live\"", free_address()));
     let config = site.config();
-    let probe = |more: &[&str]| {
+    let probe = |watch: &str, more: &[&str]| {
         command()
-            .args(["cameras", "probe", "--watch", "3s", "--config"])
+            .args(["cameras", "probe", "--watch", watch, "--config"])
             .arg(&config)
             .args(more)
             .output()
             .expect("gridwatch starts")
     };
-    let output = probe(&["--format", "json"]);
+    let output = probe("3s", &["--format", "json"]);
     assert!(!output.status.success(), "what cannot be used shows in the exit status");
     assert!(!text(&output).contains("wr0ng-pass"));
     let found: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
     let results: Vec<_> = found.as_array().expect("a list").iter().map(|probed| probed["result"].as_str()).collect();
     assert_eq!(results, [Some("ok"), Some("wrong_password"), Some("unreachable")], "{found:#}");
     assert_eq!((&found[0]["codec"], &found[0]["width"]), (&"h264".into(), &768.into()));
-    let output = probe(&["--camera", "good"]);
-    assert!(output.status.success() && text(&output).contains("768x576"), "{}", text(&output));
-    assert!(text(&probe(&["--format", "csv", "--camera", "gone"])).contains("gone,main,unreachable,"));
+    // Watched for less than a keyframe interval, it is still told that looks are due more often.
+    let output = probe("100ms", &["--camera", "good"]);
+    let said = text(&output);
+    assert!(output.status.success() && said.contains("768x576"), "{said}");
+    assert!(said.contains("keyframes come each 1s, looks are due each 500ms"), "{said}");
+    assert!(text(&probe("3s", &["--format", "csv", "--camera", "gone"])).contains("gone,main,unreachable,"));
 }
 
 #[test]

@@ -179,7 +179,7 @@ async fn a_recording_can_be_grabbed_from_and_probed() {
     let stream = file(&path, Pace::RealTime);
     let access_unit = grab(stream.clone(), DEADLINE).await.unwrap();
     assert_eq!(access_unit.codec, Codec::H264);
-    let report = ingest::probe(&stream, StreamRole::Main, DEADLINE).await.unwrap();
+    let report = ingest::probe(&stream, StreamRole::Main, DEADLINE.into()).await.unwrap();
     assert_eq!((report.width, report.height, report.keyframe_interval), (320, 240, Some(Millis::secs(1))));
     assert!((report.frame_rate.unwrap() - 10.0).abs() < 0.5, "{:?}", report.frame_rate);
 }

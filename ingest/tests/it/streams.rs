@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use domain::{CameraState, Codec, Millis, Secret, StreamRole};
 use gstreamer::prelude::*;
-use ingest::{CameraEvent, CameraSource, Ingest, IngestConfig, IngestError, StreamConfig, Transport};
+use ingest::{CameraEvent, CameraSource, Ingest, IngestConfig, IngestError, StreamConfig, Transport, Watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -297,12 +297,29 @@ async fn grabbing_takes_one_keyframe_and_leaves() {
 #[tokio::test]
 async fn probing_measures_a_stream() {
     let server = RtspServer::start(&format!("{PICTURE} ! {H264}"));
-    let report = ingest::probe(&rtsp(&server.url()), StreamRole::Main, Duration::from_secs(4)).await.unwrap();
+    let report = ingest::probe(&rtsp(&server.url()), StreamRole::Main, Duration::from_secs(4).into()).await.unwrap();
     assert_eq!((report.codec, report.width, report.height), (Codec::H264, 320, 240));
     let (rate, interval) = (report.frame_rate.unwrap(), report.keyframe_interval.unwrap());
     assert!((rate - 25.0).abs() < 3.0, "{rate}");
     assert!((interval.0 - 1_000).abs() < 200, "{interval}");
     assert!(report.bitrate.unwrap() > 10_000, "{:?}", report.bitrate);
+}
+
+#[tokio::test]
+async fn a_stream_is_probed_on_until_its_second_keyframe() {
+    let rare = H264.replace("key-int-max=25", "key-int-max=75 option-string=scenecut=0");
+    let server = RtspServer::start(&format!("{PICTURE} ! {rare}"));
+    let probe = async |second_keyframe: u64| {
+        let watch = Watch { least: Duration::from_millis(200), second_keyframe: Duration::from_secs(second_keyframe) };
+        let report = ingest::probe(&rtsp(&server.url()), StreamRole::Main, watch).await.unwrap();
+        (report.keyframe_interval, report.no_keyframe_for)
+    };
+    let (interval, none_for) = probe(60).await;
+    assert!(interval.is_some_and(|interval| (interval.0 - 3_000).abs() < 300), "{interval:?}");
+    assert_eq!(none_for, None);
+    let (interval, none_for) = probe(1).await;
+    assert_eq!(interval, None);
+    assert!(none_for.is_some_and(|none_for| none_for >= Millis::secs(1)), "{none_for:?}");
 }
 
 #[tokio::test]
