@@ -4,6 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 use domain::{CameraId, Cell, GridError, Kind, Millis, StreamRole, TicketId};
+use ingest::simulate::NoRoom;
 
 use crate::{cameras::Write, evaluation::Renaming};
 
@@ -418,6 +419,14 @@ pub enum GridCommand {
     },
 }
 
+fn no_room(text: &str) -> Result<NoRoom, &'static str> {
+    match text {
+        "453" => Ok(NoRoom::NotEnoughBandwidth),
+        "503" => Ok(NoRoom::ServiceUnavailable),
+        _ => Err("a device answers 453 or 503"),
+    }
+}
+
 fn grid_code(text: &str) -> Result<Cell, GridError> {
     text.to_owned().try_into()
 }
@@ -608,9 +617,12 @@ pub struct SimulateArgs {
     /// Spread the cameras over this many devices, each with a loopback address of its own.
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub hosts: usize,
-    /// The most sessions that a device admits; more are answered with 453.
+    /// The most sessions that a device admits; more are answered with --no-room.
     #[arg(long, value_name = "N")]
     pub sessions_per_host: Option<usize>,
+    /// What a device answers to a session that it has no room for.
+    #[arg(long, default_value = "453", value_parser = no_room, value_name = "453|503")]
+    pub no_room: NoRoom,
     /// A script of what goes wrong when (docs/simulate.md).
     #[arg(long, value_name = "FILE")]
     pub faults: Option<PathBuf>,

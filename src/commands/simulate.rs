@@ -33,6 +33,7 @@ pub async fn run(arguments: SimulateArgs, cancel: CancellationToken) -> anyhow::
         },
         hosts: arguments.hosts,
         sessions_per_host: arguments.sessions_per_host,
+        no_room: arguments.no_room,
         kbit_s: arguments.kbit,
         script: arguments.faults.as_deref().map(script).transpose()?.unwrap_or_default(),
     };

@@ -31,8 +31,11 @@ use std::{
 use gstreamer as gst;
 use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
 
-pub use self::script::{FaultScript, ScriptedFault};
 use self::{auth::Login, hosts::Host, pacer::Order, reel::Reel};
+pub use self::{
+    hosts::NoRoom,
+    script::{FaultScript, ScriptedFault},
+};
 use super::{
     Fault, Mount, Served, SimulateConfig, SimulateError, Source,
     clip::Encoding,
@@ -50,8 +53,10 @@ pub struct FleetConfig {
     pub simulate: SimulateConfig,
     /// Devices that the cameras hang off, each with a loopback address of its own; 0 and 1 are one.
     pub hosts: usize,
-    /// The most sessions that a device admits; more are answered with 453.
+    /// The most sessions that a device admits.
     pub sessions_per_host: Option<usize>,
+    /// What it answers to more.
+    pub no_room: NoRoom,
     /// Recordings are transcoded to about so many kbit/s; without it they are sent as they are where possible.
     pub kbit_s: Option<u32>,
     /// What goes wrong when.
@@ -117,6 +122,12 @@ struct Shared {
 impl Shared {
     fn camera(&self, name: &str, host: &Host) -> Option<Arc<Camera>> {
         self.cameras.get(name).filter(|camera| camera.host == host.number).cloned()
+    }
+
+    /// Whether a host takes no connection at all: whoever comes to a device that is off at TCP is not asked for which camera.
+    fn is_reset(&self, host: &Host) -> bool {
+        let mut cameras = self.cameras.values().filter(|camera| camera.host == host.number).peekable();
+        cameras.peek().is_some() && cameras.all(|camera| camera.fault() == Fault::Reset)
     }
 
     fn next_id(&self) -> u64 {
@@ -214,8 +225,9 @@ impl Ready {
             port = listener.local_addr().map_err(failed)?.port();
             listeners.push(listener);
         }
-        let hosts: Vec<_> =
-            (0..listeners.len()).map(|number| Arc::new(Host::new(number, config.sessions_per_host))).collect();
+        let hosts: Vec<_> = (0..listeners.len())
+            .map(|number| Arc::new(Host::new(number, config.sessions_per_host, config.no_room)))
+            .collect();
 
         let (orders, taken) = mpsc::channel(ORDERS);
         std::thread::Builder::new()
@@ -293,6 +305,10 @@ async fn accept(listener: TcpListener, host: Arc<Host>, shared: Arc<Shared>) {
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
+                Ok((socket, _)) if shared.is_reset(&host) => {
+                    // Closed with nothing left to send, it is a reset.
+                    let _ = socket.set_zero_linger();
+                }
                 Ok((socket, _)) => {
                     connections.spawn(connection::serve(socket, Arc::clone(&host), Arc::clone(&shared)));
                 }

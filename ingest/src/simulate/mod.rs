@@ -35,7 +35,7 @@ use serde::Deserialize;
 
 pub use self::{
     error::SimulateError,
-    fleet::{FaultScript, Fleet, FleetConfig, FleetReport, ScriptedFault},
+    fleet::{FaultScript, Fleet, FleetConfig, FleetReport, NoRoom, ScriptedFault},
     server::Simulator,
     sources::recordings,
 };
@@ -243,6 +243,9 @@ pub enum Fault {
     CorruptKeyframes,
     /// New clients are refused (503); those that watch go on.
     Refuse,
+    /// Clients are cut off, and new ones get a TCP reset: at once where all cameras of their device have this fault, else
+    /// with their first request.
+    Reset,
     /// Requests get no answer, and clients no picture.
     Hang,
     /// No password is right (401); those that watch go on.

@@ -6,7 +6,9 @@ use std::{
 };
 
 use domain::{Codec, Millis, Secret};
-use ingest::simulate::{Fault, FaultScript, Fleet, FleetConfig, Mount, ScriptedFault, SimulateConfig, SimulateError};
+use ingest::simulate::{
+    Fault, FaultScript, Fleet, FleetConfig, Mount, NoRoom, ScriptedFault, SimulateConfig, SimulateError,
+};
 use retina::client::{Session, SetupOptions, Transport};
 
 use crate::{
@@ -115,6 +117,18 @@ async fn a_device_has_room_for_so_many_sessions() {
 }
 
 #[tokio::test]
+async fn a_device_without_room_may_say_that_it_is_unavailable() {
+    let dir = tempfile::tempdir().unwrap();
+    let no_room = NoRoom::ServiceUnavailable;
+    let config = FleetConfig { sessions_per_host: Some(1), no_room, ..FleetConfig::default() };
+    let fleet = fleet(config, camera("cam", clip(&dir)).copies(2)).await;
+    let _first = Viewer::connect(&fleet.mounts()[0].url).await;
+    let error = refusal(&fleet.mounts()[1].url).await;
+    assert!(error.contains("503"), "{error}");
+    assert_eq!(fleet.report().refused, 1);
+}
+
+#[tokio::test]
 async fn udp_is_not_offered() {
     let dir = tempfile::tempdir().unwrap();
     let fleet = fleet(FleetConfig::default(), vec![camera("gate", clip(&dir))]).await;
@@ -161,6 +175,34 @@ async fn cameras_refuse_and_drop() {
     while viewer.next().await.is_some() {}
     until("nobody is counted", || fleet.report().sessions == 0).await;
     assert!(Viewer::connect(&url(&fleet, "other")).await.next().await.is_some());
+    fleet.set_fault("gate", Fault::None).unwrap();
+    assert!(Viewer::connect(&gate).await.next().await.unwrap().keyframe);
+}
+
+#[tokio::test]
+async fn a_connection_is_reset_by_its_camera_or_by_the_whole_device() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let dir = tempfile::tempdir().unwrap();
+    let fleet = gate_and_other(&clip(&dir)).await;
+    let gate = url(&fleet, "gate");
+    let address = gate.trim_start_matches("rtsp://").split('/').next().unwrap().to_owned();
+    let ends_with = async |said: &str| {
+        let mut socket = tokio::net::TcpStream::connect(&address).await.unwrap();
+        // The device may have gone already.
+        let _ = socket.write_all(said.as_bytes()).await;
+        let reading = socket.read_u8();
+        tokio::time::timeout(DEADLINE, reading).await.expect("closed").expect_err("reset").kind()
+    };
+    let mut viewer = Viewer::connect(&gate).await;
+    fleet.set_fault("gate", Fault::Reset).unwrap();
+    let reset = std::io::ErrorKind::ConnectionReset;
+    assert_eq!(ends_with(&format!("OPTIONS {gate} RTSP/1.0\r\nCSeq: 1\r\n\r\n")).await, reset);
+    while viewer.next().await.is_some() {}
+    until("nobody is counted", || fleet.report().sessions == 0).await;
+    assert!(Viewer::connect(&url(&fleet, "other")).await.next().await.is_some());
+    // Of a device that is away as a whole nobody can ask anything.
+    fleet.set_fault("other", Fault::Reset).unwrap();
+    assert_eq!(ends_with("").await, reset);
     fleet.set_fault("gate", Fault::None).unwrap();
     assert!(Viewer::connect(&gate).await.next().await.unwrap().keyframe);
 }

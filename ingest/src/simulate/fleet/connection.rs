@@ -17,7 +17,7 @@ use super::{
     super::Fault,
     Camera, Shared, auth,
     description::TRACK,
-    hosts::{Host, Slot},
+    hosts::{Host, NoRoom, Slot},
     pacer::{Order, Viewer},
     packets::Numbers,
 };
@@ -26,6 +26,8 @@ use super::{
 const LONGEST_REQUEST: usize = 64 << 10;
 /// Seconds that a session lives without a request, as answered to SETUP.
 const SESSION_TIMEOUT: u32 = 60;
+/// How a connection ends that is reset.
+const RESET: std::io::ErrorKind = std::io::ErrorKind::ConnectionReset;
 const METHODS: &str = "OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN, GET_PARAMETER, SET_PARAMETER";
 
 /// Serves one client until it leaves, its camera cuts it off, or the simulator stops.
@@ -57,7 +59,14 @@ pub(super) async fn serve(socket: TcpStream, host: Arc<Host>, shared: Arc<Shared
         }
     };
     // However it ends, the client sees its connection closed.
-    let _ = cut.run_until_cancelled(serving).await;
+    let served = cut.run_until_cancelled(serving).await;
+    if served.is_some_and(|served| served.is_err_and(|error| error.kind() == RESET))
+        && let Some(write) = connection.write.take()
+    {
+        // Dropped, it would say goodbye first.
+        let _ = write.as_ref().set_zero_linger();
+        write.forget();
+    }
     connection.leave(Vec::new()).await;
 }
 
@@ -98,8 +107,10 @@ impl Connection {
     async fn answer(&mut self, request: &Request<Vec<u8>>) -> std::io::Result<()> {
         let camera = self.camera(request);
         let fault = camera.as_ref().map_or(Fault::None, |camera| camera.fault());
-        if fault == Fault::Hang {
-            return Ok(());
+        match fault {
+            Fault::Hang => return Ok(()),
+            Fault::Reset => return Err(RESET.into()),
+            _ => {}
         }
         let reply = |status| Reply::new(request, status);
         let method = request.method();
@@ -166,7 +177,12 @@ impl Connection {
             _ => None,
         });
         let Some(interleaved) = wanted else { return reply(StatusCode::UnsupportedTransport).bytes() };
-        let Some(slot) = self.host.slot() else { return reply(StatusCode::NotEnoughBandwidth).bytes() };
+        let Some(slot) = self.host.slot() else {
+            return match self.host.no_room {
+                NoRoom::NotEnoughBandwidth => reply(StatusCode::NotEnoughBandwidth).bytes(),
+                NoRoom::ServiceUnavailable => reply(StatusCode::ServiceUnavailable).bytes(),
+            };
+        };
         let channel = interleaved.map_or(0, |(rtp, _)| rtp).min(254);
         let session = Session { id: self.shared.next_id(), camera, channel, playing: false, _slot: slot };
         let transport = Transport::Rtp(RtpTransport {

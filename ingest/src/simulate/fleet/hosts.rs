@@ -10,11 +10,22 @@ use std::{
 
 use super::super::SimulateError;
 
+/// What a device answers to a session that it has no room for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum NoRoom {
+    /// 453, as RFC 2326 has it.
+    #[default]
+    NotEnoughBandwidth,
+    /// 503, as many recorders do.
+    ServiceUnavailable,
+}
+
 /// One device: a camera with a server of its own, a recorder, or a gateway.
 #[derive(Debug)]
 pub(super) struct Host {
     pub(super) number: usize,
     limit: Option<usize>,
+    pub(super) no_room: NoRoom,
     sessions: AtomicUsize,
     most: AtomicUsize,
     refused: AtomicUsize,
@@ -25,9 +36,9 @@ pub(super) struct Host {
 pub(super) struct Slot(Arc<Host>);
 
 impl Host {
-    pub(super) fn new(number: usize, limit: Option<usize>) -> Self {
+    pub(super) fn new(number: usize, limit: Option<usize>, no_room: NoRoom) -> Self {
         let count = || AtomicUsize::new(0);
-        Self { number, limit, sessions: count(), most: count(), refused: count() }
+        Self { number, limit, no_room, sessions: count(), most: count(), refused: count() }
     }
 
     /// Room for one more session, if there is any.
@@ -78,7 +89,7 @@ mod tests {
 
     #[test]
     fn a_host_has_room_for_so_many_and_gets_it_back() {
-        let host = Arc::new(Host::new(0, Some(2)));
+        let host = Arc::new(Host::new(0, Some(2), NoRoom::default()));
         let slots: Vec<_> = (0..3).map(|_| host.slot()).collect();
         assert_eq!(slots.iter().flatten().count(), 2);
         assert_eq!((host.sessions(), host.record()), (2, (2, 1)));

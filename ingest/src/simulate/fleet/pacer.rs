@@ -122,7 +122,7 @@ impl Viewer {
     fn turn(&mut self, now: Instant, scratch: &mut Vec<u8>) -> io::Result<Instant> {
         let fault = self.camera.fault();
         match fault {
-            Fault::Drop => return Err(io::ErrorKind::ConnectionAborted.into()),
+            Fault::Drop | Fault::Reset => return Err(io::ErrorKind::ConnectionAborted.into()),
             Fault::Stall | Fault::Hang => {
                 self.silent = true;
                 return Ok(now + LOOK_AGAIN);
