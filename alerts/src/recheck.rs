@@ -128,7 +128,7 @@ impl Why {
             CameraFault::Blurred => Self::CameraBlurred,
             CameraFault::Moved => Self::CameraMoved,
             CameraFault::Offline => Self::CameraLost,
-            CameraFault::KeyframeInterval | CameraFault::Clock => Self::Untrusted,
+            CameraFault::Unstable | CameraFault::KeyframeInterval | CameraFault::Clock => Self::Untrusted,
         }
     }
 }

@@ -498,6 +498,7 @@ texts! {
     AnyFault: "有故障", "With a fault";
     Healthy: "正常", "Well";
     FaultOffline: "长时间离线", "Offline for long";
+    FaultUnstable: "频繁掉线", "Unstable connection";
     FaultFrozen: "画面冻结", "Frozen";
     FaultBlind: "遮挡", "Covered";
     FaultDark: "过暗", "Too dark";

@@ -20,6 +20,8 @@ use crate::{Millis, Timestamp};
 pub enum CameraFault {
     /// It gives no pictures, for longer than a restart takes.
     Offline,
+    /// It comes and goes: its connection is lost again and again, each time too shortly to be offline.
+    Unstable,
     /// The same picture again and again, though the stream runs.
     Frozen,
     /// Nothing can be made out: covered, sprayed over, fogged up.
@@ -38,8 +40,9 @@ pub enum CameraFault {
 
 impl CameraFault {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Offline,
+        Self::Unstable,
         Self::Frozen,
         Self::Blind,
         Self::Dark,
@@ -54,6 +57,7 @@ impl CameraFault {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Offline => "offline",
+            Self::Unstable => "unstable",
             Self::Frozen => "frozen",
             Self::Blind => "blind",
             Self::Dark => "dark",
@@ -76,7 +80,7 @@ impl CameraFault {
     pub fn suspends_tickets(self) -> bool {
         match self {
             Self::Frozen | Self::Blind | Self::Dark | Self::Blurred | Self::Moved => true,
-            Self::Offline | Self::KeyframeInterval | Self::Clock => false,
+            Self::Offline | Self::Unstable | Self::KeyframeInterval | Self::Clock => false,
         }
     }
 }

@@ -215,6 +215,12 @@ impl Camera {
         mode
     }
 
+    /// Whether it holds a connection, which streams and may be lost.
+    fn comes_and_goes(&self) -> bool {
+        let is_held = self.stream.file.is_none() && self.stream.mode == Mode::Stream;
+        is_held && self.lock().report.state == CameraState::Streaming
+    }
+
     /// Time went by; to be called each second or so.
     pub(crate) fn tick(&self) {
         let state = self.lock().report.state;
@@ -607,7 +613,12 @@ impl Source {
 
     async fn lost(&self, error: &IngestError) {
         metrics::counter!("gridwatch_reconnects_total").increment(1);
-        self.camera.lock().report.reconnects += 1;
+        let camera = &*self.camera;
+        camera.lock().report.reconnects += 1;
+        // One that is given up for want of keyframes has a fault of its own.
+        if camera.comes_and_goes() && !matches!(error, IngestError::NoKeyframe { .. }) {
+            camera.notice(Fact::Lost);
+        }
         self.offline(error).await;
     }
 

@@ -28,6 +28,10 @@ pub struct IngestConfig {
     pub keyframe_timeout: Millis,
     /// How long a camera must be away before it is a fault.
     pub offline_after: Millis,
+    /// So many lost connections within `unstable_within` are a fault; 0: they never are.
+    pub unstable_losses: usize,
+    /// The time within which lost connections are counted.
+    pub unstable_within: Millis,
     /// How far a camera's clock may be from ours before it is a fault.
     pub clock_tolerance: Millis,
     /// Shortest wait before the next attempt; it doubles up to `backoff_max`, with jitter.
@@ -56,6 +60,8 @@ impl Default for IngestConfig {
             stall_timeout: Millis::secs(10),
             keyframe_timeout: Millis::secs(60),
             offline_after: Millis::secs(120),
+            unstable_losses: 6,
+            unstable_within: Millis::mins(60),
             clock_tolerance: Millis::secs(5),
             backoff_min: Millis::secs(1),
             backoff_max: Millis::secs(30),

@@ -1,6 +1,9 @@
-//! Camera health: what a stream tells of its camera. Offline for too long, keyframes too far apart, a clock that is off.
+//! Camera health: what a stream tells of its camera. Offline for too long or too often, keyframes too far apart, a clock that is
+//! off.
 //!
 //! Pure: facts and their times come in, ailments come out. What the pictures tell is not known here.
+
+use std::collections::VecDeque;
 
 use domain::{
     Ailment, CameraFault, DecodeMode, Millis, Timestamp,
@@ -18,6 +21,8 @@ const JUDGED: Patience = Patience { looks: 1, time: Millis::ZERO };
 /// A session that begins on a congested link has no report that came in time to judge the others by; links recover.
 const TOLD_OFF: Patience = Patience { looks: 2, time: Millis::secs(120) };
 const TOLD_RIGHT: Patience = Patience { looks: 2, time: Millis::ZERO };
+/// Of a camera that comes and goes, so many losses are no news any more: each has one now and then.
+const USUAL_LOSSES: usize = 1;
 /// How far a value must be on the other side of its limit to be there: a tenth.
 const MARGIN: i64 = 10;
 
@@ -28,6 +33,8 @@ pub(crate) enum Fact {
     Up,
     /// It is not connected, or nothing comes.
     Down,
+    /// It was connected and gave pictures, and is not any more.
+    Lost,
     /// A keyframe came so long after the one before, and a look is due so often.
     Keyframe {
         /// Since the one before.
@@ -48,8 +55,48 @@ pub(crate) struct StreamHealth {
     offline_after: Millis,
     clock_tolerance: Millis,
     offline: Latch,
+    losses: Losses,
     keyframes: Latch,
     clock: Latch,
+}
+
+/// How often the connection was lost of late.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Losses {
+    limit: usize,
+    within: Millis,
+    /// The last ones, as many as the limit at most.
+    at: VecDeque<Timestamp>,
+    /// The first of those over which the camera is believed to be unstable.
+    since: Option<Timestamp>,
+}
+
+impl Losses {
+    fn lost(&mut self, at: Timestamp) {
+        if self.at.len() >= self.limit {
+            self.at.pop_front();
+        }
+        if self.limit > 0 {
+            self.at.push_back(at);
+        }
+    }
+
+    /// It is `now`; whether that, or a loss, changed what is believed.
+    fn judge(&mut self, now: Timestamp) -> bool {
+        // A clock that is set back begins the time anew.
+        self.at.iter_mut().for_each(|at| *at = (*at).min(now));
+        while self.at.front().is_some_and(|at| now.since(*at) >= self.within) {
+            self.at.pop_front();
+        }
+        let usual = USUAL_LOSSES.min(self.limit.saturating_sub(1));
+        let before = self.since;
+        self.since = match before {
+            None if self.limit > 0 && self.at.len() >= self.limit => self.at.front().copied(),
+            Some(_) if self.at.len() <= usual => None,
+            same => same,
+        };
+        self.since != before
+    }
 }
 
 impl StreamHealth {
@@ -58,6 +105,12 @@ impl StreamHealth {
             offline_after: config.offline_after,
             clock_tolerance: config.clock_tolerance,
             offline: Latch::default(),
+            losses: Losses {
+                limit: config.unstable_losses,
+                within: config.unstable_within,
+                at: VecDeque::new(),
+                since: None,
+            },
             keyframes: Latch::default(),
             clock: Latch::default(),
         }
@@ -65,7 +118,12 @@ impl StreamHealth {
 
     /// Takes in what was noticed at `at`; whether that changed what is believed.
     pub(crate) fn observe(&mut self, at: Timestamp, fact: Fact) -> bool {
+        if fact == Fact::Lost {
+            self.losses.lost(at);
+        }
+        let unstable = matches!(fact, Fact::Up | Fact::Down | Fact::Lost) && self.losses.judge(at);
         let turn = match fact {
+            Fact::Lost => None,
             Fact::Up | Fact::Down => {
                 let sign = if fact == Fact::Down { Sign::Bad } else { Sign::Good };
                 let on = Patience { looks: 2, time: self.offline_after };
@@ -83,18 +141,19 @@ impl StreamHealth {
                 self.clock.observe(at, beyond(distance, self.clock_tolerance), TOLD_OFF, TOLD_RIGHT)
             }
         };
-        turn.is_some()
+        turn.is_some() || unstable
     }
 
     /// What is believed to be wrong.
     pub(crate) fn ailments(&self) -> Vec<Ailment> {
-        let latches = [
-            (CameraFault::Offline, &self.offline),
-            (CameraFault::KeyframeInterval, &self.keyframes),
-            (CameraFault::Clock, &self.clock),
+        let believed = [
+            (CameraFault::Offline, self.offline.since()),
+            (CameraFault::Unstable, self.losses.since),
+            (CameraFault::KeyframeInterval, self.keyframes.since()),
+            (CameraFault::Clock, self.clock.since()),
         ];
-        let ill = |(fault, latch): (CameraFault, &Latch)| Some(Ailment { fault, since: latch.since()? });
-        latches.into_iter().filter_map(ill).collect()
+        let ill = |(fault, since)| Some(Ailment { fault, since: since? });
+        believed.into_iter().filter_map(ill).collect()
     }
 }
 
@@ -163,6 +222,53 @@ mod tests {
             play(&mut health, &mut at, &[(Fact::Up, 15), (Fact::Down, 90)]);
             assert_eq!(faults(&health), []);
         }
+    }
+
+    /// One loss, half a minute of absence and the rest of `minutes` with pictures, as often as said.
+    fn flap(health: &mut StreamHealth, at: &mut Timestamp, minutes: i64, times: usize) {
+        for _ in 0..times {
+            health.observe(*at, Fact::Lost);
+            play(health, at, &[(Fact::Down, 30), (Fact::Up, minutes * 60 - 30)]);
+        }
+    }
+
+    #[test]
+    fn a_camera_that_comes_and_goes_is_a_fault_until_an_hour_is_calm() {
+        let (mut health, mut at) = (health(), AT);
+        flap(&mut health, &mut at, 9, 5);
+        assert_eq!(faults(&health), []);
+        flap(&mut health, &mut at, 9, 1);
+        assert_eq!(health.ailments(), [Ailment { fault: CameraFault::Unstable, since: AT }]);
+        // It goes on more rarely, and is no better for that.
+        flap(&mut health, &mut at, 20, 6);
+        assert_eq!(faults(&health), [CameraFault::Unstable]);
+        // The last but one of its losses was 40 minutes ago, the last one 20.
+        play(&mut health, &mut at, &[(Fact::Up, 20 * 60)]);
+        assert_eq!(faults(&health), [CameraFault::Unstable]);
+        play(&mut health, &mut at, &[(Fact::Up, 1)]);
+        assert_eq!(faults(&health), []);
+    }
+
+    #[test]
+    fn a_loss_now_and_then_is_no_fault() {
+        let (mut health, mut at) = (health(), AT);
+        for _ in 0..30 {
+            flap(&mut health, &mut at, 12, 1);
+            assert_eq!(faults(&health), []);
+        }
+        let mut never = StreamHealth::new(&IngestConfig { unstable_losses: 0, ..IngestConfig::default() });
+        flap(&mut never, &mut at, 1, 100);
+        assert_eq!(faults(&never), []);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_keeps_no_camera_unstable() {
+        let (mut health, mut at) = (health(), AT);
+        flap(&mut health, &mut at, 2, 6);
+        assert_eq!(faults(&health), [CameraFault::Unstable]);
+        at = AT - Millis::mins(24 * 60);
+        play(&mut health, &mut at, &[(Fact::Up, 3_601)]);
+        assert_eq!(faults(&health), []);
     }
 
     #[test]

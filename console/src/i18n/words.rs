@@ -61,6 +61,7 @@ impl From<CameraFault> for Text {
     fn from(fault: CameraFault) -> Self {
         match fault {
             CameraFault::Offline => Self::FaultOffline,
+            CameraFault::Unstable => Self::FaultUnstable,
             CameraFault::Frozen => Self::FaultFrozen,
             CameraFault::Blind => Self::FaultBlind,
             CameraFault::Dark => Self::FaultDark,

@@ -14,7 +14,9 @@ async fn street_with_faults() -> House {
     late.report.ailments = vec![fault(CameraFault::KeyframeInterval), fault(CameraFault::Clock)];
     late.report.clock_offset = Some(Millis(-61_500));
     late.report.decode = DecodeMode::AllFrames;
-    for view in [camera("gate-1", "北门", house.now), moved, late] {
+    let mut unstable = camera("gate-4", "后门", house.now);
+    unstable.report.ailments = vec![fault(CameraFault::Unstable)];
+    for view in [camera("gate-1", "北门", house.now), moved, late, unstable] {
         house.street.cameras.put(view);
     }
     house
@@ -28,8 +30,9 @@ fn ids(cameras: &serde_json::Value) -> Vec<&str> {
 async fn cameras_are_found_by_their_fault() {
     let house = street_with_faults().await;
     for (query, expect) in [
-        ("", &["gate-1", "gate-2", "gate-3"][..]),
-        ("?fault=any", &["gate-2", "gate-3"]),
+        ("", &["gate-1", "gate-2", "gate-3", "gate-4"][..]),
+        ("?fault=any", &["gate-2", "gate-3", "gate-4"]),
+        ("?fault=unstable", &["gate-4"]),
         ("?fault=moved", &["gate-2"]),
         ("?fault=clock&state=streaming", &["gate-3"]),
         ("?fault=blind", &[]),
@@ -38,7 +41,7 @@ async fn cameras_are_found_by_their_fault() {
     }
     let (status, text) = house.status_and_text("/api/cameras?fault=old").await;
     assert_eq!(status, 400);
-    assert!(text.contains("any or one of offline, frozen"), "{text}");
+    assert!(text.contains("any or one of offline, unstable, frozen"), "{text}");
     let page = house.page("/cameras?fault=any&lang=zh").await;
     assert!(page.contains("视角移位") && page.contains("时钟偏差") && !page.contains("北门"), "{page}");
 }
@@ -55,6 +58,11 @@ async fn a_camera_that_cannot_be_trusted_says_that_its_tickets_are_suspended() {
     assert_eq!((&late["faults"][0]["fault"], &late["decode"]), (&"keyframe_interval".into(), &"all_frames".into()));
     let page = house.page("/cameras/gate-3?lang=en").await;
     assert!(!page.contains("suspended") && page.contains("-61.5 s"), "{page}");
+    // What comes and goes shows what there is while it is there.
+    for (lang, says) in [("en", "Unstable connection"), ("zh", "频繁掉线")] {
+        let page = house.page(&format!("/cameras/gate-4?lang={lang}")).await;
+        assert!(page.contains(says) && !page.contains("suspended") && !page.contains("已暂停"), "{page}");
+    }
     let well = house.page("/cameras/gate-1?lang=en").await;
     assert!(well.contains("Well") && well.contains("keyframes only"), "{well}");
     // What costs so much more is seen in the list, too.
