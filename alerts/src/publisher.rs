@@ -7,6 +7,7 @@
 
 mod cameras;
 mod queue;
+mod retained;
 mod statuses;
 
 use std::time::{Duration, SystemTime};
@@ -32,6 +33,7 @@ use crate::{
 pub use cameras::CameraBoard;
 use cameras::Status;
 use queue::{Outcome, Queue};
+use retained::Retained;
 pub use statuses::StatusBoard;
 
 /// The pause between attempts to connect while stopping.
@@ -83,6 +85,7 @@ pub struct Publisher {
     evidence: EvidenceStore,
     cameras: CameraBoard,
     statuses: StatusBoard,
+    retained: Retained,
     outbox: watch::Receiver<u64>,
     queue: Queue,
     problems: Problems,
@@ -130,6 +133,8 @@ enum Token {
     Message(i64),
     Problem(i64),
     Camera(CameraId),
+    /// What stood under this topic is taken back.
+    TakenBack(String),
     Status(String),
     Node,
 }
@@ -166,6 +171,7 @@ impl Publisher {
             evidence,
             cameras: CameraBoard::default(),
             statuses: StatusBoard::default(),
+            retained: Retained::default(),
             queue: Queue::default(),
             problems: Problems::default(),
             more: true,
@@ -269,6 +275,7 @@ impl Publisher {
         self.connected(Connection::Up);
         info!(broker = %link.report().broker, inflight = link.report().receive_maximum, "connected to the broker");
         self.cameras.say_all_again();
+        self.retained.say_all_again();
         (self.problems.last, self.problems.more) = (0, true);
         self.statuses.say_all_again();
         let mut delivered = Delivered::Nothing;
@@ -295,7 +302,7 @@ impl Publisher {
             self.read_outbox().await;
             self.send_messages(link).await;
             self.send_problems(link).await;
-            self.send_cameras(link);
+            self.send_cameras(link).await;
             self.send_statuses(link);
             if let Some(deadline) = self.deadline {
                 let drained = link.on_their_way() == 0 && self.queue.settled().next().is_none();
@@ -366,6 +373,14 @@ impl Publisher {
         if !self.problems.told.is_empty() {
             match self.store.problems_told(&self.problems.told, wall_clock()).await {
                 Ok(()) => self.problems.told.clear(),
+                Err(error) => return self.store_failed(&error),
+            }
+        }
+        let current = || self.cameras.topics(&self.node);
+        let forgettable = self.retained.forgettable(current);
+        if !forgettable.is_empty() {
+            match self.store.forget_retained(forgettable).await {
+                Ok(()) => self.retained.are_forgotten(),
                 Err(error) => return self.store_failed(&error),
             }
         }
@@ -483,20 +498,57 @@ impl Publisher {
         }
     }
 
-    fn send_cameras(&mut self, link: &mut Link<Token>) {
-        for status in self.cameras.take(link.room()) {
-            let (camera, place, payload) = match status {
+    async fn send_cameras(&mut self, link: &mut Link<Token>) {
+        self.find_stale().await;
+        let current = || self.cameras.topics(&self.node);
+        // An empty retained message takes the one before back (MQTT 5, 3.3.1.3).
+        let take_back = |topic: String| (topic.clone(), Bytes::new(), Token::TakenBack(topic));
+        let mut batch: Vec<_> = self.retained.stale(link.room(), current).into_iter().map(take_back).collect();
+        for status in self.cameras.take(link.room().saturating_sub(batch.len())) {
+            batch.push(match status {
                 Status::State(report, place) => {
-                    let payload = wire::camera_status(&report, &self.node).payload();
-                    (report.id, place, payload)
+                    let topic = wire::camera_status_topic(place.as_ref(), &self.node, &report.id);
+                    self.retained.says(&topic);
+                    (topic, wire::camera_status(&report, &self.node).payload(), Token::Camera(report.id))
                 }
-                // An empty retained message takes the one before back (MQTT 5, 3.3.1.3).
-                Status::Gone(camera, place) => (camera, place, Bytes::new()),
-            };
-            let topic = wire::camera_status_topic(place.as_ref(), &self.node, &camera);
-            if let Err((verdict, token)) = link.publish(status_message(topic, payload), Token::Camera(camera)) {
+                Status::Gone(camera, place) => {
+                    take_back(wire::camera_status_topic(place.as_ref(), &self.node, &camera))
+                }
+            });
+        }
+        self.note_retained().await;
+        for (topic, payload, token) in batch {
+            if let Err((verdict, token)) = link.publish(status_message(topic, payload), token) {
                 self.settle(token, verdict);
             }
+        }
+    }
+
+    /// Looks, once it is known which cameras there are, for what an earlier run said of others.
+    async fn find_stale(&mut self) {
+        if self.retained.knows_stale() || !self.cameras.is_complete() || self.store_rests() {
+            return;
+        }
+        match self.store.retained_topics().await {
+            Ok(noted) => {
+                let topics = self.retained.find_stale(noted, &self.cameras.topics(&self.node));
+                if topics > 0 {
+                    info!(topics, "states of cameras that were removed meanwhile are taken back from the broker");
+                }
+            }
+            Err(error) => self.store_failed(&error),
+        }
+    }
+
+    /// Writes where the broker is to hold states, before it does. Where the database does not answer they are told all the same,
+    /// and written when it does.
+    async fn note_retained(&mut self) {
+        if self.retained.unnoted().is_empty() || self.store_rests() {
+            return;
+        }
+        match self.store.note_retained(self.retained.unnoted()).await {
+            Ok(()) => self.retained.are_noted(),
+            Err(error) => self.store_failed(&error),
         }
     }
 
@@ -528,7 +580,13 @@ impl Publisher {
                 self.problems.told.push(*number);
                 counter!("gridwatch_mqtt_published_total", "what" => "problem").increment(1);
             }
-            (Token::Camera(_) | Token::Status(_) | Token::Node, Verdict::Taken | Verdict::Unheard) => {
+            (
+                Token::Camera(_) | Token::TakenBack(_) | Token::Status(_) | Token::Node,
+                Verdict::Taken | Verdict::Unheard,
+            ) => {
+                if let Token::TakenBack(topic) = &token {
+                    self.retained.taken_back(topic);
+                }
                 counter!("gridwatch_mqtt_published_total", "what" => "status").increment(1);
             }
             (_, Verdict::Later(reason) | Verdict::Never(reason)) => {
@@ -555,7 +613,7 @@ impl Publisher {
             }
             (Token::Problem(number), _) => warn!(number, reason, "the broker does not take a problem now"),
             (Token::Camera(camera), _) => warn!(%camera, reason, "the broker refuses a camera's status"),
-            (Token::Status(topic), _) => warn!(topic, reason, "the broker refuses a status"),
+            (Token::TakenBack(topic) | Token::Status(topic), _) => warn!(topic, reason, "the broker refuses a status"),
             (Token::Node, _) => warn!(reason, "the broker refuses the node's status"),
         }
     }

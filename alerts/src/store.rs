@@ -30,6 +30,7 @@ mod duty;
 mod export;
 mod figures;
 mod outbox;
+mod retained;
 mod retention;
 mod row;
 mod sensors;
@@ -106,6 +107,7 @@ fn migrations(database: &Database) -> Vec<Migration> {
         (9, "figures", include_str!("../migrations/0009_figures.sql")),
         (10, "problems", include_str!("../migrations/0010_problems.sql")),
         (11, "standing", include_str!("../migrations/0011_standing.sql")),
+        (12, "retained", include_str!("../migrations/0012_retained.sql")),
     ];
     scripts
         .into_iter()

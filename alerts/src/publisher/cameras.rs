@@ -1,14 +1,14 @@
 //! The newest state of each camera, and which of them the broker has not heard of.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use domain::{CameraId, CameraReport, Place};
 use tokio::sync::Notify;
 
-use crate::wire;
+use crate::wire::{self, Node};
 
 /// Where the states of cameras are put for the broker. Newest wins, so posting never waits and nothing piles up.
 #[derive(Debug, Clone, Default)]
@@ -27,6 +27,8 @@ struct Slots {
     cameras: BTreeMap<CameraId, Slot>,
     /// What is no longer said where: its retained message is to be taken back.
     gone: Vec<Gone>,
+    /// All cameras that there are have been put up.
+    is_complete: bool,
 }
 
 #[derive(Debug)]
@@ -57,7 +59,7 @@ impl CameraBoard {
     /// may be called with every report.
     pub fn post(&self, report: &CameraReport, place: Option<&Place>) {
         let mut slots = self.slots();
-        let Slots { cameras, gone } = &mut *slots;
+        let Slots { cameras, gone, .. } = &mut *slots;
         gone.retain(|gone| gone.camera != report.id || gone.place.as_ref() != place);
         if let Some(slot) = cameras.get_mut(&report.id) {
             let is_news = !wire::is_same_news(&slot.report, report) || slot.place.as_ref() != place;
@@ -78,11 +80,12 @@ impl CameraBoard {
         self.inner.news.notify_one();
     }
 
-    /// Takes back what was said of cameras that `stays` does not know any more.
+    /// Takes back what was said of cameras that `stays` does not know any more. From the first call on the cameras that were put up
+    /// are taken to be all that there are: what an earlier run said of others is taken back, too.
     pub fn retain(&self, stays: impl Fn(&CameraId) -> bool) {
         let mut slots = self.slots();
-        let Slots { cameras, gone } = &mut *slots;
-        let before = gone.len();
+        let Slots { cameras, gone, is_complete } = &mut *slots;
+        let before = (gone.len(), std::mem::replace(is_complete, true));
         cameras.retain(|camera, slot| {
             let stays = stays(camera);
             if !stays {
@@ -90,7 +93,7 @@ impl CameraBoard {
             }
             stays
         });
-        let news = gone.len() > before;
+        let news = before != (gone.len(), true);
         drop(slots);
         if news {
             self.inner.news.notify_one();
@@ -101,7 +104,7 @@ impl CameraBoard {
     /// first: a camera may have moved to where another one was.
     pub(super) fn take(&self, limit: usize) -> Vec<Status> {
         let mut slots = self.slots();
-        let Slots { cameras, gone } = &mut *slots;
+        let Slots { cameras, gone, .. } = &mut *slots;
         let gone = gone.iter_mut().filter(|gone| gone.unsaid).map(|gone| {
             gone.unsaid = false;
             Status::Gone(gone.camera.clone(), gone.place.clone())
@@ -111,6 +114,17 @@ impl CameraBoard {
             Status::State(Box::new(slot.report.clone()), slot.place.clone())
         });
         gone.chain(states).take(limit).collect()
+    }
+
+    /// Whether all cameras that there are have been put up.
+    pub(super) fn is_complete(&self) -> bool {
+        self.slots().is_complete
+    }
+
+    /// Where the states of the cameras stand at the moment.
+    pub(super) fn topics(&self, node: &Node) -> BTreeSet<String> {
+        let slots = self.slots();
+        slots.cameras.iter().map(|(id, slot)| wire::camera_status_topic(slot.place.as_ref(), node, id)).collect()
     }
 
     /// A broker that was away may have forgotten everything.

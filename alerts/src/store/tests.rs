@@ -688,3 +688,16 @@ async fn what_sensors_said_is_remembered_and_their_cases_are_finished() {
     assert_eq!(store.sensor_readings(&device, 9).await.expect("read").len(), 1);
     assert_eq!(store.cleared_tickets(Timestamp(0)).await.expect("read").len(), 1, "its case is forgotten");
 }
+
+#[tokio::test]
+async fn where_the_broker_holds_states_is_known_after_a_restart() {
+    let Temp { store, database, folder: _folder } = temp().await;
+    let topics = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+    store.note_retained(&topics(&["b", "a"])).await.expect("written");
+    store.note_retained(&topics(&["b", "c"])).await.expect("written");
+    store.close().await;
+    let store = Store::connect(database).await.expect("opens again");
+    assert_eq!(store.retained_topics().await.expect("read"), ["a", "b", "c"]);
+    store.forget_retained(&topics(&["a", "never"])).await.expect("written");
+    assert_eq!(store.retained_topics().await.expect("read"), ["b", "c"]);
+}

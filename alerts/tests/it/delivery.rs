@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use domain::{CameraReport, CameraState, Codec, DecodeMode, Millis, Sha256, Timestamp};
+use domain::{CameraReport, CameraState, Codec, DecodeMode, Millis, Place, Sha256, Timestamp};
 use sqlx::{Connection as _, Executor as _};
 
 use crate::{
     broker::{Mosquitto, eventually_async},
-    fixture::{House, OPENED_AT},
+    fixture::{House, OPENED_AT, ticket},
     subscriber::{Received, Subscriber},
 };
 
@@ -226,6 +226,42 @@ async fn a_cameras_state_is_told_when_it_changes_and_again_to_a_broker_that_was_
     let messages = platform.until(|all| all.len() == 3).await;
     assert_eq!(messages[2].json()["last_look"], "2026-11-23T09:00:10.000+08:00");
     publisher.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_said_of_a_camera_that_went_while_nobody_ran_is_taken_back_at_the_next_start() {
+    let broker = Mosquitto::open();
+    let house = House::new().await;
+    let place = ticket(1).camera.place;
+    let named = |id: &str| CameraReport { id: id.parse().unwrap(), ..camera(CameraState::Streaming) };
+    let run = async |cameras: &[(&str, Option<&Place>)]| {
+        let publisher = house.publisher(broker.config());
+        cameras.iter().for_each(|(id, place)| publisher.cameras.post(&named(id), *place));
+        publisher.cameras.retain(|_| true);
+        publisher
+    };
+    let mut platform = Subscriber::new(broker.port, "gridwatch/v1/310104/+/+/status").await;
+    let first = run(&[("gone", None), ("moved", None), ("stays", None)]).await;
+    platform.until(|all| all.len() == 3).await;
+    first.kill().await;
+
+    let second = run(&[("moved", place.as_ref()), ("stays", None)]).await;
+    let messages = platform.until(|all| all.len() == 7).await;
+    let taken_back: BTreeSet<_> = messages[3..].iter().filter(|m| m.payload.is_empty()).map(|m| &*m.topic).collect();
+    let at = |street: &str, camera: &str| format!("gridwatch/v1/310104/{street}/{camera}/status");
+    assert_eq!(Vec::from_iter(taken_back), [at("310104000", "gone"), at("310104000", "moved")]);
+    let (now, here) = (BTreeSet::from([at("310104000", "stays"), at("310104007", "moved")]), "the database follows");
+    eventually_async(here, async || BTreeSet::from_iter(house.store.retained_topics().await.unwrap()) == now).await;
+    second.stop().await;
+    let mut late = Subscriber::new(broker.port, "gridwatch/v1/310104/+/+/status").await;
+    let messages = late.until(|all| all.len() == 2).await;
+    assert_eq!(BTreeSet::from_iter(messages.iter().map(|m| m.topic.clone())), now);
+
+    // What the broker has taken back is not told again.
+    let third = run(&[("moved", place.as_ref()), ("stays", None)]).await;
+    let messages = platform.until(|all| all.len() == 9).await;
+    assert!(messages[7..].iter().all(|m| !m.payload.is_empty()), "{messages:?}");
+    third.stop().await;
 }
 
 fn states(messages: &[Received]) -> Vec<serde_json::Value> {
