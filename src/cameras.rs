@@ -18,6 +18,7 @@ use crate::{
     sheet::{Sheet, SheetError},
 };
 
+mod keep;
 mod overlapping;
 mod row;
 
@@ -146,13 +147,15 @@ pub(crate) type Addresses = BTreeMap<StreamIdentity, String>;
 
 /// Reads `csv` and writes its good rows into the camera file `target` (created where absent, replaced atomically, readable by
 /// its owner alone since it may hold passwords). Cameras of `target` that the CSV does not name stay as they are, and so
-/// do the zones of a camera whose row gives none. With `write` [`Write::DryRun`] nothing is written. `elsewhere` are the cameras of the
+/// do the zones of a camera whose row gives none, and whatever is set for which the CSV has no column. With `write` [`Write::DryRun`] nothing is written. `elsewhere` are the cameras of the
 /// configuration's other files.
 ///
 /// # Errors
 /// When the CSV cannot be read, its header does not fit, or `target` cannot be read or written.
 pub fn import(csv: &Path, target: &Path, elsewhere: &Elsewhere, write: Write) -> Result<Vec<Row>, ImportError> {
-    let mut parsed = parse(&Sheet::read(csv, &COLUMNS, &["id"])?, |field| camera_table(&field, &elsewhere.grid));
+    let sheet = Sheet::read(csv, &COLUMNS, &["id"])?;
+    let mut parsed = parse(&sheet, |field| camera_table(&field, &elsewhere.grid));
+    keep::what_is_set(&mut parsed, &read_target(target)?.1, sheet.columns());
     overlapping::refuse_misfits(&mut parsed, &cameras_of(target)?, elsewhere);
     import_tables(parsed, "cameras", target, elsewhere, write)
 }
@@ -161,8 +164,12 @@ pub fn import(csv: &Path, target: &Path, elsewhere: &Elsewhere, write: Write) ->
 fn cameras_of(target: &Path) -> Result<Vec<CameraConfig>, ImportError> {
     let (_, document) = read_target(target)?;
     let cameras = document.get("cameras").and_then(Item::as_array_of_tables);
-    let camera = |table: &Table| toml_edit::de::from_str(&table.to_string()).ok();
-    Ok(cameras.into_iter().flatten().filter_map(camera).collect())
+    Ok(cameras.into_iter().flatten().filter_map(|table| camera_of(table).ok()).collect())
+}
+
+/// The camera that a table of the camera file is, however it is laid out.
+fn camera_of(table: &Table) -> Result<CameraConfig, toml_edit::de::Error> {
+    toml_edit::de::from_document(DocumentMut::from(table.clone()))
 }
 
 /// The text of the file to be updated, and what it holds.
@@ -262,7 +269,7 @@ fn merge(document: &mut DocumentMut, key: &str, parsed: Vec<Parsed>, elsewhere: 
     let mut taken = elsewhere.addresses.clone();
     // The cameras of the file that have no row; the others' addresses are those of their rows.
     for camera in cameras.iter() {
-        if let Ok(known) = toml_edit::de::from_str::<CameraConfig>(&camera.to_string())
+        if let Ok(known) = camera_of(camera)
             && !named.contains(known.id.as_str())
         {
             taken.extend(addresses(&known.stream).into_keys().map(|address| (address, known.id.to_string())));
@@ -303,10 +310,11 @@ fn put(cameras: &mut ArrayOfTables, id: &str, table: Table) -> RowResult {
     };
     let mut changed = Vec::new();
     for (key, mut value) in table {
-        let old = known.get(&key).and_then(Item::as_value);
-        if old.map(plain) == value.as_value().map(plain) {
+        let old = known.get(&key);
+        if old.is_some_and(|old| is_same(old, &value)) {
             continue;
         }
+        let old = old.and_then(Item::as_value);
         if let (Some(old), Some(new)) = (old, value.as_value_mut()) {
             // What somebody wrote beside it stays.
             *new.decor_mut() = old.decor().clone();
@@ -315,6 +323,16 @@ fn put(cameras: &mut ArrayOfTables, id: &str, table: Table) -> RowResult {
         changed.push(key.to_string());
     }
     if changed.is_empty() { RowResult::Unchanged } else { RowResult::Changed(changed) }
+}
+
+/// Whether two items say the same, in whatever order and however they are laid out.
+fn is_same(a: &Item, b: &Item) -> bool {
+    match (a.as_table_like(), b.as_table_like()) {
+        (Some(a), Some(b)) => {
+            a.len() == b.len() && a.iter().all(|(key, value)| b.get(key).is_some_and(|other| is_same(value, other)))
+        }
+        _ => a.as_value().map(plain) == b.as_value().map(plain),
+    }
 }
 
 /// A value without the blanks and comments around it.
@@ -488,9 +506,89 @@ mod tests {
         let target = folder.path().join("cameras.toml");
         import_bytes(b"id,mode,main\na,patrol,rtsp://10.0.0.1/1\n", &target);
         assert!(std::fs::read_to_string(&target).unwrap().contains("mode = \"patrol\""));
-        // A column that is left out is a mode that goes back to the usual one.
+        // A column that is left out leaves it, an empty cell sets it back to the usual one.
         let rows = import_bytes(b"id,main\na,rtsp://10.0.0.1/1\n", &target);
+        assert_eq!(rows[0].result, RowResult::Unchanged);
+        let rows = import_bytes(b"id,mode,main\na,,rtsp://10.0.0.1/1\n", &target);
         assert_eq!(rows[0].result, RowResult::Changed(vec!["stream".to_owned()]));
+        assert!(!std::fs::read_to_string(&target).unwrap().contains("mode"));
+    }
+
+    #[test]
+    fn what_is_set_by_hand_and_no_column_says_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("cameras.toml");
+        let by_hand = "[[cameras]]\n\
+             id = \"a\"\n\
+             place = { grid = \"310104007\", duty_grid = \"XT-03\", lon = 121.45, lat = 31.15 }\n\
+             zones = [{ id = \"z1\", name = \"门前\", dwell = \"3m\", purpose = \"no_stopping\", polygon = [[0, 0], [1, 0], [1, 1]] }]\n\
+             [cameras.stream]\n\
+             look_interval = \"5s\"\n\
+             active_interval = \"1s\"\n\
+             main = \"rtsp://10.0.0.1/1\"\n\
+             sub = \"rtsp://10.0.0.1/2\"\n\
+             username = \"u\"\n\
+             password_file = \"/etc/p\"\n\
+             transport = \"udp\"\n\
+             [[cameras]]\n\
+             id = \"b\"\n\
+             stream = { file = \"b.mp4\", looping = true, look_interval = \"7s\" }\n";
+        std::fs::write(&target, by_hand).unwrap();
+        let import = |text: &str| import_bytes(text.as_bytes(), &target);
+        let camera = |id: &str| {
+            let cameras = cameras_of(&target).unwrap();
+            cameras.into_iter().find(|camera| camera.id.as_str() == id).unwrap()
+        };
+        let before = camera("a");
+        assert_eq!(import("id,main,sub\na,rtsp://10.0.0.1/1,rtsp://10.0.0.1/2\n")[0].result, RowResult::Unchanged);
+        assert_eq!(std::fs::read_to_string(&target).unwrap(), by_hand);
+
+        import(
+            "id,main,transport,grid,zone_purpose,zone_polygon\n\
+                a,rtsp://10.0.0.9/1,,310104007,fire_lane,0 0; 1 0; 1 1\n\
+                b,rtsp://10.0.0.2/1,,,,\n",
+        );
+        let after = camera("a");
+        assert_eq!(after.place, before.place);
+        assert_eq!((&after.zones[0].name, after.zones[0].dwell), (&before.zones[0].name, before.zones[0].dwell));
+        let stream =
+            StreamConfig { main: Some("rtsp://10.0.0.9/1".into()), transport: ingest::Transport::Tcp, ..before.stream };
+        assert_eq!(after.stream, stream, "an empty cell is the usual transport");
+        let b = camera("b").stream;
+        assert_eq!((b.file, b.looping, b.look_interval), (None, false, Some(domain::Millis::secs(7))));
+
+        // Of several ways to give a password the row's is taken, and codes are of the place where the camera stands.
+        import("id,main,password_env\na,rtsp://10.0.0.9/1,CAM\n");
+        let stream = camera("a").stream;
+        assert_eq!((stream.password_env.as_deref(), stream.password_file), (Some("CAM"), None));
+        let rows = import("id,main,grid,lon,lat\na,rtsp://10.0.0.9/1,310104008,121.46,31.15\n");
+        assert_eq!(rows[0].result, RowResult::Changed(vec!["place".to_owned()]));
+        assert_eq!(camera("a").place.unwrap().duty_grid, None);
+        // What is left may not go with what is new.
+        let rows = import("id,mode,main\na,snapshot,http://10.0.0.9/picture.jpg\n");
+        let reason = rows[0].result.detail().unwrap();
+        assert!(reason.contains("does not go with what is set") && reason.contains("camera file"), "{reason}");
+    }
+
+    #[test]
+    fn bytes_of_no_encoding_make_their_row_bad() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("cameras.toml");
+        let text =
+            "id,main,name\na,rtsp://10.0.0.1/1,斜土路东\nb,rtsp://10.0.0.2/1,斜?路\nc,rtsp://10.0.0.3/1,肇嘉浜路\n";
+        let gbk = encoding_rs::GBK.encode(text).0.into_owned();
+        for mut bytes in [text.as_bytes().to_vec(), gbk] {
+            let at = bytes.iter().position(|byte| *byte == b'?').unwrap();
+            bytes[at] = 0xff;
+            let _ = std::fs::remove_file(&target);
+            let rows = import_bytes(&bytes, &target);
+            let results: Vec<_> = rows.iter().map(|row| (row.line, row.result.as_str())).collect();
+            assert_eq!(results, [(2, "new"), (3, "bad"), (4, "new")]);
+            let reason = rows[1].result.detail().unwrap();
+            assert!(reason.contains("column \"name\"") && reason.contains("CSV UTF-8"), "{reason}");
+            let known = std::fs::read_to_string(&target).unwrap();
+            assert!(known.contains("斜土路东") && known.contains("肇嘉浜路") && !known.contains('\u{fffd}'), "{known}");
+        }
     }
 
     #[test]

@@ -1,7 +1,11 @@
 //! A CSV table as people make it: UTF-8 with or without a mark, or GBK as Excel writes it on a Chinese Windows. Gives the
-//! rows with their line numbers; a header that does not fit is refused whole, a row that does not is told by itself.
+//! rows with their line numbers; a header that does not fit is refused whole, a row that does not (or that holds bytes of no
+//! encoding) is told by itself.
 
-use std::path::{Path, PathBuf};
+use std::{
+    borrow::Cow,
+    path::{Path, PathBuf},
+};
 
 /// Why a table cannot be read at all.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +61,9 @@ impl Sheet {
             .iter()
             .map(str::to_lowercase)
             .collect();
+        if header.iter().any(|name| name.contains(char::REPLACEMENT_CHARACTER)) {
+            return Err(format!("the header line {NO_TEXT}"));
+        }
         if let Some(unknown) = header.iter().find(|name| !known.contains(&name.as_str())) {
             return Err(format!("unknown column \"{unknown}\"; known are {}", known.join(", ")));
         }
@@ -76,12 +83,22 @@ impl Sheet {
                     let n_fields = record.len();
                     let fits = n_fields == header.len();
                     let wrong = || format!("{n_fields} fields where the header has {}", header.len());
-                    (line, if fits { Ok(record) } else { Err(wrong()) })
+                    let garbled = record.iter().position(|field| field.contains(char::REPLACEMENT_CHARACTER));
+                    match (fits, garbled.and_then(|at| header.get(at))) {
+                        (false, _) => (line, Err(wrong())),
+                        (true, Some(column)) => (line, Err(format!("column \"{column}\" {NO_TEXT}"))),
+                        (true, None) => (line, Ok(record)),
+                    }
                 }
                 Err(error) => (error.position().map_or(0, csv::Position::line), Err(error.to_string())),
             })
             .collect();
         Ok(Self { header, rows })
+    }
+
+    /// The columns, in lower case.
+    pub fn columns(&self) -> &[String] {
+        &self.header
     }
 
     /// Each row with its line in the file, from 1.
@@ -102,11 +119,26 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// What is wrong where a text could not be read.
+const NO_TEXT: &str = "holds bytes that are neither UTF-8 nor GBK: write the text anew, save the table as \"CSV UTF-8\", and import it again";
+
+/// The text, with replacement characters where bytes are of no encoding. One such byte in a table of UTF-8 must not make GBK of
+/// the rest, as which most of it would read: what half of its lines at least are in is what it is in.
 fn decode_text(bytes: &[u8]) -> String {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    match std::str::from_utf8(bytes) {
-        Ok(text) => text.to_owned(),
-        Err(_) => encoding_rs::GBK.decode(bytes).0.into_owned(),
+    let (bytes, marked) = match bytes.strip_prefix(b"\xef\xbb\xbf") {
+        Some(bytes) => (bytes, true),
+        None => (bytes, false),
+    };
+    let text = String::from_utf8_lossy(bytes);
+    if let Cow::Borrowed(text) = text {
+        return text.to_owned();
+    }
+    let foreign = || bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_ascii());
+    let (lines, sound) = (foreign().count(), foreign().filter(|line| std::str::from_utf8(line).is_ok()).count());
+    if marked || (sound > 0 && 2 * sound >= lines) {
+        text.into_owned()
+    } else {
+        encoding_rs::GBK.decode(bytes).0.into_owned()
     }
 }
 
@@ -138,6 +170,21 @@ mod tests {
             let error = Sheet::parse(text, &["id", "name"], &["id"]).unwrap_err();
             assert!(error.contains(expect), "{error}");
         }
+    }
+
+    #[test]
+    fn bytes_of_no_encoding_are_told_by_line_and_column() {
+        let table = |header: &[u8], name: &[u8]| {
+            let bytes = [header, b",id\n", "斜土路,1\n".as_bytes(), name, b",2\n"].concat();
+            Sheet::parse(&decode_text(&bytes), &["id", "name"], &["id"])
+        };
+        let sheet = table(b"name", b"\xe6\x96").unwrap();
+        let rows: Vec<_> = sheet.rows().collect();
+        assert_eq!(rows[0].1.unwrap().get("name"), Some("斜土路"));
+        let (line, reason) = (rows[1].0, rows[1].1.unwrap_err());
+        assert!(line == 3 && reason.starts_with("column \"name\" holds bytes"), "{line} {reason}");
+        let error = table(b"\xffname", b"b").unwrap_err();
+        assert!(error.starts_with("the header line holds bytes"), "{error}");
     }
 
     #[test]
