@@ -38,11 +38,12 @@ use crate::{
     gather::Gathering,
     grab,
     health::{Fact, StreamHealth},
-    hosts::{Hosts, Room},
+    hosts::{Hosts, Room, Urgency},
     looks::Looks,
     recording::{Item, Recording},
     rtsp::{Session, Sessions},
     snapshot::Snapshots,
+    watchdog::Watchdog,
 };
 
 /// A camera that streamed for this long is well again: its next failure is its first.
@@ -356,7 +357,7 @@ impl Source {
         let endpoint = camera.stream.endpoint(camera.stream.look_role())?;
         // Recorders count sessions: the last one should be gone before the next begins.
         sessions.closed().await;
-        sessions.keep(self.hosts.admit(&endpoint, |why| self.waits(&why)).await);
+        sessions.keep(self.hosts.admit(&endpoint, Urgency::Routine, |why| self.waits(&why)).await);
         let end = self.stream(&endpoint, sessions).await;
         camera.lock().report.decode = DecodeMode::Keyframes;
         sessions.closed().await;
@@ -370,7 +371,6 @@ impl Source {
         let mut seen = tokio::time::Instant::now();
         loop {
             let begun = tokio::time::Instant::now();
-            camera.asked.store(false, Ordering::Release);
             let endpoint = camera.stream.endpoint(camera.stream.look_role())?;
             let (connecting, patience) =
                 (self.config.connect_timeout.to_duration(), self.config.keyframe_timeout.to_duration());
@@ -397,16 +397,40 @@ impl Source {
         }
     }
 
-    /// Waits for room on the host of a camera that is visited, and whose last picture was `seen` then. One that has none for too
-    /// long is offline, though it keeps its place among those that wait.
+    /// Waits for room on the host of a camera that is visited, and whose last picture was `seen` then; where somebody asks for a
+    /// picture before those who come in their turn. One that has none for too long is offline, though it keeps its place among
+    /// those that wait.
     async fn admit(&self, endpoint: &Endpoint, seen: tokio::time::Instant) -> Room {
         let camera = &*self.camera;
-        let admitted = self.hosts.admit(endpoint, |why| self.waits(&why));
-        tokio::pin!(admitted);
         let patience = (3 * camera.interval(LookPace::Idle)).max(self.config.offline_after.to_duration());
-        if let Ok(room) = tokio::time::timeout_at(seen + patience, &mut admitted).await {
-            return room;
+        let urgency = || if camera.asked.load(Ordering::Acquire) { Urgency::Now } else { Urgency::Routine };
+        let mut away_at = Some(seen + patience);
+        let mut queued_as = urgency();
+        let waits = |why: String| self.waits(&why);
+        let mut admitted = Box::pin(self.hosts.admit(endpoint, queued_as, waits));
+        loop {
+            tokio::select! {
+                biased;
+                room = &mut admitted => {
+                    // What was asked for is the picture that comes now.
+                    camera.asked.store(false, Ordering::Release);
+                    return room;
+                }
+                () = camera.wanted.notified() => if urgency() != queued_as {
+                    queued_as = Urgency::Now;
+                    admitted = Box::pin(self.hosts.admit(endpoint, queued_as, waits));
+                },
+                () = sleep_until(away_at) => {
+                    away_at = None;
+                    self.away(endpoint, patience).await;
+                }
+            }
         }
+    }
+
+    /// A camera that is visited had no room on its host for too long.
+    async fn away(&self, endpoint: &Endpoint, patience: Duration) {
+        let camera = &*self.camera;
         let CameraReport { state, last_keyframe_at, .. } = camera.report();
         if let (CameraState::Streaming, Some(last)) = (state, last_keyframe_at) {
             self.offline(&IngestError::NoRoom { address: endpoint.address.to_string(), after: patience }).await;
@@ -414,7 +438,6 @@ impl Source {
             camera.noticed(last, Fact::Down);
             camera.notice(Fact::Down);
         }
-        admitted.await
     }
 
     /// Says on the camera's report what it waits for, until it streams.
@@ -648,47 +671,17 @@ impl Source {
     }
 }
 
+async fn sleep_until(time: Option<tokio::time::Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
+    }
+}
+
 fn panic_message(error: tokio::task::JoinError) -> String {
     let Ok(panic) = error.try_into_panic() else { return "the task was aborted".to_owned() };
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "panic without a message".to_owned())
-}
-
-/// Notices silence, and streams without keyframes. Looked at every now and then, so that a frame costs no timer.
-#[derive(Debug)]
-struct Watchdog {
-    period: Duration,
-    silent_for: Duration,
-    stall_timeout: Duration,
-    keyframe_at: Instant,
-    keyframe_timeout: Duration,
-}
-
-impl Watchdog {
-    fn new(config: &IngestConfig) -> Self {
-        let stall_timeout = config.stall_timeout.to_duration();
-        let keyframe_timeout = config.keyframe_timeout.to_duration();
-        let shortest = stall_timeout.min(keyframe_timeout);
-        let period = (shortest / 4).clamp(Duration::from_millis(20), Duration::from_secs(5));
-        Self { period, silent_for: Duration::ZERO, stall_timeout, keyframe_at: Instant::now(), keyframe_timeout }
-    }
-
-    fn picture(&mut self) {
-        self.keyframe_at = Instant::now();
-    }
-
-    /// A period went by in which `frames` came.
-    fn check(&mut self, frames: u64, address: &str) -> Result<(), IngestError> {
-        self.silent_for = if frames > 0 { Duration::ZERO } else { self.silent_for + self.period };
-        // The first period of silence may have begun with a frame.
-        if self.silent_for >= self.stall_timeout + self.period {
-            return Err(IngestError::Stalled { address: address.to_owned(), after: self.stall_timeout });
-        }
-        if self.keyframe_at.elapsed() >= self.keyframe_timeout {
-            return Err(IngestError::NoKeyframe { address: address.to_owned(), after: self.keyframe_timeout });
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]
@@ -700,7 +693,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_camera_on_patrol_that_gets_no_room_is_offline_until_it_does() {
+    async fn a_camera_on_patrol_that_gets_no_room_is_offline_until_it_does_or_somebody_asks() {
         let config = IngestConfig { look_interval: Millis(20), offline_after: Millis(100), ..IngestConfig::default() };
         let camera = Arc::new(camera(&config));
         let looks = Arc::new(Looks::new(Duration::from_secs(1)));
@@ -719,7 +712,10 @@ mod tests {
         };
         let stream = StreamConfig { main: Some("rtsp://h/x".into()), ..StreamConfig::default() };
         let endpoint = stream.endpoint(stream.look_role()).expect("an address");
-        let other = source.hosts.admit(&endpoint, |_| panic!("there is room")).await;
+        let other = source.hosts.admit(&endpoint, Urgency::Routine, |_| panic!("there is room")).await;
+        // Another one came earlier, but nobody will ask for its picture.
+        let mut earlier = Box::pin(source.hosts.admit(&endpoint, Urgency::Routine, |_| ()));
+        assert!((&mut earlier).now_or_never().is_none());
         camera.lock().report.last_keyframe_at = Some(now());
         camera.enter(CameraState::Streaming, None);
         camera.tick();
@@ -734,9 +730,19 @@ mod tests {
             while camera.report().ailments.is_empty() {
                 tokio::task::yield_now().await;
             }
+            camera.want();
+            // The one that waits has its turn meanwhile, whichever of the two is polled first.
+            for _ in 0..2 {
+                tokio::task::yield_now().await;
+            }
             drop(other);
+            camera.asked.load(Ordering::Acquire)
         };
-        tokio::join!(admitted, offline);
+        let (room, asked) = tokio::join!(admitted, offline);
+        assert!(asked && !camera.asked.load(Ordering::Acquire), "what was asked for comes");
+        assert!((&mut earlier).now_or_never().is_none());
+        drop(room);
+        earlier.await;
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::{
     address::Scheme,
     config::Endpoint,
     connects::Connects,
-    hosts::{Guest, Hosts},
+    hosts::{Guest, Hosts, Urgency},
     recording::{Item, Recording},
     rtsp::{Session, Sessions},
     snapshot::Snapshots,
@@ -76,7 +76,7 @@ pub(crate) async fn grab(
             Some(_) => first_of_recording(stream).await,
             None => {
                 let endpoint = stream.endpoint(role)?;
-                sessions.keep(hosts.admit(&endpoint, |_| ()).await);
+                sessions.keep(hosts.admit(&endpoint, Urgency::Now, |_| ()).await);
                 let taken = match endpoint.address.scheme {
                     Scheme::Rtsp => visit(&endpoint, sessions, timeout, timeout, None).await,
                     Scheme::Http => Snapshots::default().take(&endpoint, timeout, timeout, None).await,

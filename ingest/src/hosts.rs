@@ -1,16 +1,12 @@
 //! Room for sessions on the devices that cameras hang off. Recorders and gateways admit only so many; one more is refused,
-//! and on some it throws another one out.
+//! and on some it throws another one out. Who wants a picture now goes before those who come in their turn.
 
 use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use tokio::{
-    runtime::Handle,
-    sync::{OwnedSemaphorePermit, Semaphore},
-    task::JoinSet,
-};
+use tokio::{runtime::Handle, sync::oneshot, task::JoinSet};
 
 use crate::{config::Endpoint, rtsp::Sessions};
 
@@ -20,37 +16,108 @@ pub(crate) struct Hosts {
     /// Zero is no limit.
     limit: usize,
     /// By host name and port.
-    room: Arc<Mutex<HashMap<String, Arc<Semaphore>>>>,
+    room: Arc<Mutex<HashMap<String, Arc<Host>>>>,
     /// Sessions that nobody waits for any more.
     leaving: Arc<Mutex<JoinSet<()>>>,
 }
 
 /// The right to one session with a host; to be held until the host has closed it.
 #[derive(Debug)]
-pub(crate) struct Room(#[expect(dead_code, reason = "it is held, not read")] Option<OwnedSemaphorePermit>);
+pub(crate) struct Room(#[expect(dead_code, reason = "it is held, not read")] Option<Place>);
+
+/// How much a session matters to somebody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Urgency {
+    /// It comes in its turn.
+    Routine,
+    /// A person, a check or a ticket waits for its picture.
+    Now,
+}
+
+/// The places of one host, and who waits for them.
+#[derive(Debug)]
+struct Host(Mutex<Places>);
+
+#[derive(Debug)]
+struct Places {
+    free: usize,
+    now: VecDeque<oneshot::Sender<Place>>,
+    routine: VecDeque<oneshot::Sender<Place>>,
+}
+
+/// One place; it is the next one's when this is dropped.
+#[derive(Debug)]
+struct Place(Arc<Host>);
+
+impl Host {
+    fn new(places: usize) -> Self {
+        Self(Mutex::new(Places { free: places, now: VecDeque::new(), routine: VecDeque::new() }))
+    }
+
+    /// A place, or where it will come.
+    fn ask(self: &Arc<Self>, urgency: Urgency) -> Result<Place, oneshot::Receiver<Place>> {
+        let mut places = self.lock();
+        if places.free > 0 {
+            places.free -= 1;
+            return Ok(Place(Arc::clone(self)));
+        }
+        let (sender, receiver) = oneshot::channel();
+        let waiting = match urgency {
+            Urgency::Routine => &mut places.routine,
+            Urgency::Now => &mut places.now,
+        };
+        // Those who have given up need no answer.
+        waiting.retain(|other| !other.is_closed());
+        waiting.push_back(sender);
+        Err(receiver)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Places> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let next = {
+            let places = &mut *self.0.lock();
+            let mut waiting = std::iter::from_fn(|| places.now.pop_front().or_else(|| places.routine.pop_front()));
+            let next = waiting.find(|next| !next.is_closed());
+            places.free += usize::from(next.is_none());
+            next
+        };
+        if let Some(next) = next {
+            // Who gave up this moment drops it, and it comes here again.
+            let _ = next.send(Self(Arc::clone(&self.0)));
+        }
+    }
+}
 
 impl Hosts {
     pub(crate) fn new(limit: usize) -> Self {
         Self { limit, room: Arc::default(), leaving: Arc::default() }
     }
 
-    /// Waits until there is room on the endpoint's host; first come, first served. `full` is told if it has to wait.
-    pub(crate) async fn admit(&self, endpoint: &Endpoint, full: impl FnOnce(String)) -> Room {
+    /// Waits until there is room on the endpoint's host; those of one urgency are served as they come. `full` is told if it has to
+    /// wait.
+    pub(crate) async fn admit(&self, endpoint: &Endpoint, urgency: Urgency, full: impl FnOnce(String)) -> Room {
         if self.limit == 0 {
             return Room(None);
         }
         let url = &endpoint.address.url;
-        let host = format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(554));
-        let semaphore = {
+        let name = format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(554));
+        let host = {
             let mut room = self.room.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(room.entry(host.clone()).or_insert_with(|| Arc::new(Semaphore::new(self.limit))))
+            Arc::clone(room.entry(name.clone()).or_insert_with(|| Arc::new(Host::new(self.limit))))
         };
-        if let Ok(permit) = Arc::clone(&semaphore).try_acquire_owned() {
-            return Room(Some(permit));
+        match host.ask(urgency) {
+            Ok(place) => Room(Some(place)),
+            Err(place) => {
+                full(format!("all {} sessions with {name} are taken (ingest.sessions_per_host)", self.limit));
+                // Whoever waits is answered before the host, which this holds, is gone.
+                Room(place.await.ok())
+            }
         }
-        full(format!("all {} sessions with {host} are taken (ingest.sessions_per_host)", self.limit));
-        // The semaphore is never closed.
-        Room(semaphore.acquire_owned().await.ok())
     }
 
     /// Takes over sessions that nobody waits for any more: their room is given back once the host has closed them, or has
@@ -107,11 +174,11 @@ mod tests {
     #[tokio::test]
     async fn a_host_has_room_for_so_many_whatever_the_camera() {
         let hosts = Hosts::new(1);
-        let room = hosts.admit(&endpoint("rtsp://h/1"), |_| panic!("there is room")).await;
-        hosts.admit(&endpoint("rtsp://h:8554/1"), |_| panic!("another port is another host")).await;
+        let room = hosts.admit(&endpoint("rtsp://h/1"), Urgency::Routine, |_| panic!("there is room")).await;
+        hosts.admit(&endpoint("rtsp://h:8554/1"), Urgency::Routine, |_| panic!("another port is another host")).await;
         let mut told = None;
         let second = endpoint("rtsp://h:554/2");
-        let waiting = hosts.admit(&second, |why| told = Some(why));
+        let waiting = hosts.admit(&second, Urgency::Routine, |why| told = Some(why));
         let leaving = async move {
             tokio::task::yield_now().await;
             drop(room);
@@ -121,11 +188,38 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn who_is_wanted_now_goes_before_those_who_come_in_their_turn() {
+        let hosts = Hosts::new(1);
+        let address = endpoint("rtsp://h/1");
+        let room = hosts.admit(&address, Urgency::Routine, |_| panic!("there is room")).await;
+        let order = Mutex::new(Vec::new());
+        let visit = async |name, urgency| {
+            let _room = hosts.admit(&address, urgency, |_| ()).await;
+            order.lock().expect("not poisoned").push(name);
+        };
+        let given_up = async {
+            let late = tokio::time::timeout(Duration::from_millis(1), visit("late", Urgency::Now)).await;
+            assert!(late.is_err());
+            drop(room);
+        };
+        // They wait in this order.
+        tokio::join!(
+            visit("patrol 1", Urgency::Routine),
+            visit("patrol 2", Urgency::Routine),
+            given_up,
+            visit("grab 1", Urgency::Now),
+            visit("grab 2", Urgency::Now),
+        );
+        assert_eq!(order.into_inner().expect("not poisoned"), ["grab 1", "grab 2", "patrol 1", "patrol 2"]);
+        hosts.admit(&address, Urgency::Routine, |_| panic!("all places were given back")).await;
+    }
+
+    #[tokio::test]
     async fn without_a_limit_there_is_always_room() {
         let hosts = Hosts::new(0);
         let address = endpoint("rtsp://h/1");
-        let _first = hosts.admit(&address, |_| panic!("there is room")).await;
-        hosts.admit(&address, |_| panic!("there is room")).await;
+        let _first = hosts.admit(&address, Urgency::Routine, |_| panic!("there is room")).await;
+        hosts.admit(&address, Urgency::Routine, |_| panic!("there is room")).await;
     }
 
     #[tokio::test]
@@ -143,13 +237,13 @@ mod tests {
         let hosts = Hosts::new(1);
         for fault in [Fault::None, Fault::Hang] {
             let guest = Guest::new(&hosts);
-            guest.sessions.keep(hosts.admit(&endpoint, |_| panic!("there is room")).await);
+            guest.sessions.keep(hosts.admit(&endpoint, Urgency::Routine, |_| panic!("there is room")).await);
             let session = Session::connect(&endpoint, &guest.sessions, 30 * second).await.expect("a session");
             device.set_fault(&device.mounts()[0].name, fault).expect("a camera");
             drop(session);
             drop(guest);
             let mut waited = false;
-            let room = hosts.admit(&endpoint, |_| waited = true).await;
+            let room = hosts.admit(&endpoint, Urgency::Routine, |_| waited = true).await;
             assert!(waited, "{fault:?}");
             // A host that hangs is left alone after a while.
             assert!(device.report().sessions == 0 || fault == Fault::Hang);

@@ -33,6 +33,7 @@ pub mod simulate;
 mod snapshot;
 mod supervisor;
 mod tempo;
+mod watchdog;
 
 pub use address::StreamIdentity;
 pub use chronicle::{Change, Chronicle, Summary, Told};
