@@ -106,9 +106,18 @@ impl City {
 
     /// For how long the camera has been offline that is so for longest, of the first thousand.
     pub(crate) fn longest_offline(&self) -> Option<Duration> {
-        let text = get(self.console, "/api/cameras?state=offline&limit=1000");
+        self.longest("offline", |camera| time(&camera["since"]))
+    }
+
+    /// For how long the streaming camera has not been looked at that is so for longest, of the first thousand.
+    pub(crate) fn longest_unseen(&self) -> Option<Duration> {
+        // One that has just come back was away meanwhile.
+        self.longest("streaming", |camera| time(&camera["last_look_at"]).max(time(&camera["since"])))
+    }
+
+    fn longest(&self, state: &str, since: impl Fn(&serde_json::Value) -> Option<jiff::Timestamp>) -> Option<Duration> {
+        let text = get(self.console, &format!("/api/cameras?state={state}&limit=1000"));
         let answer: serde_json::Value = serde_json::from_str(&text).ok()?;
-        let since = |camera: &serde_json::Value| camera["since"].as_str()?.parse::<jiff::Timestamp>().ok();
         let first = answer["cameras"].as_array()?.iter().filter_map(since).min()?;
         jiff::Timestamp::now().duration_since(first).try_into().ok()
     }
@@ -159,6 +168,10 @@ impl Sample {
         let all = buckets.last().map_or(0.0, |(_, n)| *n);
         buckets.iter().find(|(_, n)| *n >= share * all).map_or(f64::NAN, |(le, _)| *le)
     }
+}
+
+fn time(value: &serde_json::Value) -> Option<jiff::Timestamp> {
+    value.as_str()?.parse().ok()
 }
 
 /// One busy street and so many still ones, each a recording of its own.

@@ -16,5 +16,6 @@ mod live;
 mod outages;
 mod platform;
 mod sensors;
+mod soak;
 mod spine;
 mod support;
