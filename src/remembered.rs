@@ -8,7 +8,7 @@ use std::{
 use alerts::{
     AlertsError,
     incident::{Ending, OpenTicket},
-    rules::Core,
+    rules::{Core, SensedStand},
     store::{Database, Store},
 };
 use anyhow::bail;
@@ -27,6 +27,7 @@ pub(crate) struct Remembered {
     open: Vec<OpenTicket>,
     cleared: Vec<(OpenTicket, Timestamp)>,
     ended: Vec<(OpenTicket, Ending, Timestamp)>,
+    sensed: Vec<SensedStand>,
 }
 
 impl Remembered {
@@ -44,6 +45,7 @@ impl Remembered {
         core.restore(self.open);
         core.restore_cleared(self.cleared);
         core.restore_ended(self.ended);
+        core.restore_sensed(self.sensed);
     }
 }
 
@@ -97,6 +99,7 @@ async fn attempt(database: &Database, reach: Reach) -> Result<(Store, Remembered
         open: store.open_tickets().await?,
         cleared: store.cleared_tickets(now - reach.cleared).await?,
         ended: store.ended_tickets(now - reach.ended).await?,
+        sensed: store.standing_sensor_cases().await?,
     };
     Ok((store, remembered))
 }

@@ -265,6 +265,36 @@ pub struct Sensed {
     pub readings: Vec<Noted>,
 }
 
+/// Where a problem is that readings show, and what else would tell of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SensedPlace {
+    /// The ticket that it has where no camera's tells of it.
+    pub ticket: TicketId,
+    /// Whose readings.
+    pub device: DeviceId,
+    /// The camera that sees the place, or the device's own id.
+    pub camera: CameraId,
+    /// The zone of that camera, or the device's own id.
+    pub zone: ZoneId,
+    /// What it is.
+    pub kind: Kind,
+    /// Further kinds of tickets of cameras that tell of the same problem.
+    pub joins: Vec<Kind>,
+}
+
+/// What a device says of its problem.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Voice {
+    /// A reading shows that it stands.
+    Holds(Timestamp),
+    /// It was silent, and is heard again.
+    Heard,
+    /// It says nothing any more.
+    Silent,
+    /// It is over; this was the last reading that showed it.
+    Over(Timestamp),
+}
+
 /// An open ticket as the store knows it; restores the core after a restart.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OpenTicket {

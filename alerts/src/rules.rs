@@ -42,6 +42,7 @@ mod problem;
 mod queue;
 mod reason;
 mod round;
+mod sensed;
 mod sighting;
 mod spot;
 mod view;
@@ -59,6 +60,7 @@ use self::{
     book::Book,
     elsewhere::{Neighbourhood, News, Shared},
     problem::Stage,
+    sensed::Stands,
     view::{Fitness, View},
 };
 pub use self::{
@@ -68,6 +70,7 @@ pub use self::{
         RuleConfig, RulesConfig, RulesError,
     },
     permit::Permit,
+    sensed::SensedStand,
 };
 use crate::incident::{Effect, Ending, Input, Observation, OpenTicket, Sight, Zone};
 
@@ -78,6 +81,8 @@ pub struct Core {
     views: BTreeMap<CameraId, View>,
     neighbourhood: Neighbourhood,
     shared: Shared,
+    /// What devices show.
+    stands: Stands,
     /// Suspect ids given so far.
     names: u64,
 }
@@ -114,6 +119,7 @@ impl Core {
             views: BTreeMap::new(),
             neighbourhood: Neighbourhood::default(),
             shared: Shared::default(),
+            stands: Stands::default(),
             names: 0,
         };
         for (camera, zones) in checked(cameras)? {
@@ -220,6 +226,7 @@ impl Core {
             }
             Input::Ended { camera, ticket, ending } => {
                 // Whoever sees it lets it go.
+                self.stands.ended(ticket);
                 let others = self.shared.others(ticket, camera);
                 for camera in std::iter::once(camera).chain(&others) {
                     if let Some(view) = self.views.get_mut(camera) {
@@ -238,6 +245,7 @@ impl Core {
                 for view in self.views.values_mut() {
                     view.tick(now, &self.book, &mut out);
                 }
+                self.settle_stands(now, &mut out);
                 self.shared.settle(&self.views);
             }
         }
@@ -254,6 +262,7 @@ impl Core {
             .into_iter()
             .filter_map(|other| self.views.get(other))
             .flat_map(|view| view.holds_for(camera, &self.neighbourhood.overlaps, now, &self.book))
+            .chain(self.stands.abroad(camera, &self.neighbourhood.overlaps))
             .collect();
         let Some(view) = self.views.get_mut(camera) else { return };
         let homes: Vec<_> = abroad.iter().map(|abroad| (abroad.ticket, abroad.camera.clone())).collect();
@@ -271,7 +280,8 @@ impl Core {
                 Effect::Cleared { ticket, last_seen, .. } => {
                     let others = self.shared.others(*ticket, camera);
                     let seen_there = others.iter().filter_map(|other| self.views.get(other)?.last_seen(*ticket));
-                    *last_seen = seen_there.filter(|at| *at <= now).fold(*last_seen, Timestamp::max);
+                    let held = self.stands.last_held(*ticket);
+                    *last_seen = seen_there.chain(held).filter(|at| *at <= now).fold(*last_seen, Timestamp::max);
                     news.push((*ticket, News::Cleared));
                 }
                 Effect::CameBack { ticket, .. } => news.push((*ticket, News::CameBack)),
@@ -280,6 +290,7 @@ impl Core {
             }
         }
         for (ticket, news) in news {
+            self.stands.hear_of(ticket, news);
             for other in self.shared.others(ticket, camera) {
                 if let Some(view) = self.views.get_mut(&other) {
                     view.hear_of(ticket, news, now, &self.book, out);

@@ -25,7 +25,7 @@ pub use self::{
     board::{DeviceView, SensorBoard, SourceView},
     condition::{Condition, Noted},
     config::{Conditions, Device, SensorError, SensorRule, SensorsConfig, Source},
-    core::{Case, Core, Effect, Memory, Word},
+    core::{Case, Core, Effect, Memory, Speech, Word},
     health::{Health, State},
     mapping::{Mapping, Problem, Reading},
     measure::{MEASURES, Measure, measure},

@@ -208,6 +208,10 @@ pub(crate) fn describe_metrics() {
         "gridwatch_views_joined_total",
         "times that a camera saw the problem of another camera's ticket, and opened none of its own"
     );
+    describe_counter!(
+        "gridwatch_sensors_joined_total",
+        "times that a sensor showed the problem of a camera's ticket, and opened none of its own"
+    );
     describe_counter!("gridwatch_tickets_cleared_total", "tickets whose problem was seen to be gone, by kind");
     describe_gauge!("gridwatch_tickets", "tickets, by state (open, cleared, ended, pending_review, undelivered)");
     describe_gauge!(
@@ -355,7 +359,7 @@ impl Watch {
                     let effects = self.core.apply(at, Input::CameraFit(&camera));
                     self.carry_out(effects, None)?
                 }
-                Heard::Event(Event::Sensed(sensing)) => self.sense(sensing, SystemTime::now().into()),
+                Heard::Event(Event::Sensed(sensing)) => self.sense(sensing, SystemTime::now().into())?,
                 Heard::Event(Event::Judged(answer)) => {
                     // Whoever asked may have gone away.
                     let _ = answer.send(());
@@ -457,11 +461,12 @@ impl Watch {
                 cases
             }
         };
+        // Before what the rules make of it: it may be evidence on a ticket that waited for this look.
+        cases.extend(self.looked(&look));
         let effects = self.core.apply(look.sampled_at, Input::Look(look.as_ref().into()));
         cases.extend(self.carry_out(effects, Some(&look))?);
         let ended = self.second_looks.look(&self.core, &look);
         cases.extend(ended.into_iter().map(|(ticket, outcome)| self.checked(ticket, outcome, Some(&look))));
-        cases.extend(self.looked(&look));
         Ok(cases)
     }
 
@@ -487,6 +492,7 @@ impl Watch {
                     cases.push(Case::Open(Box::new(self.opening(suspect, *incident, look)?)));
                 }
                 Effect::Joined { suspect, ticket, incident } => {
+                    cases.extend(self.release_ticket(ticket));
                     cases.push(Case::Change(Change::Joined(Box::new(self.joining(suspect, ticket, *incident, look)?))));
                 }
                 Effect::StillThere { ticket, camera, seen_at, bbox } => {

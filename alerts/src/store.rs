@@ -108,6 +108,7 @@ fn migrations(database: &Database) -> Vec<Migration> {
         (10, "problems", include_str!("../migrations/0010_problems.sql")),
         (11, "standing", include_str!("../migrations/0011_standing.sql")),
         (12, "retained", include_str!("../migrations/0012_retained.sql")),
+        (13, "joined", include_str!("../migrations/0013_joined.sql")),
     ];
     scripts
         .into_iter()

@@ -25,7 +25,7 @@ pub use light::light_message;
 pub use platform::{Fault, Heard, platform_filter, read_platform};
 pub use sensor::{sensor_status, sensor_status_topic};
 pub use status::{CameraStatus, NodeState, NodeStatus, camera_status, is_same_news, node_status};
-pub use ticket::{again_messages, cleared_messages, opening_messages};
+pub use ticket::{again_messages, cleared_messages, opening_messages, vouched_messages};
 pub use topic::{
     camera_status_topic, checked_topic, cleared_topic, evidence_topic, light_topic, node_status_topic, problem_topic,
     ticket_evidence_topic, ticket_state_topic, ticket_topic,

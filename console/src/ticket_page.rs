@@ -45,6 +45,7 @@ pub(crate) async fn show(
     let ticket = find(console, &id).await?;
     let history = console.store.history(ticket.id()).await.map_err(Fault::internal)?;
     let holds = console.store.holds(ticket.id()).await.map_err(Fault::internal)?;
+    let joined = console.store.joined_sensors(ticket.id()).await.map_err(Fault::internal)?;
     let (figures, _) = console.figures(visit.now).await?;
     // The camera may be gone from the configuration.
     let suspended = console.fleet.camera(&ticket.incident.camera).and_then(|camera| camera.report.suspended_since());
@@ -87,7 +88,9 @@ pub(crate) async fn show(
             }
             @if under_review { (case::review_form(&visit, &ticket)) }
             @if !holds.is_empty() { (legal_holds(console, &visit, &holds)) }
-            @if let Some(sensed) = &ticket.incident.sensed { (readings(console, &visit, sensed)) }
+            @for sensed in ticket.incident.sensed.as_deref().into_iter().chain(&joined) {
+                (readings(console, &visit, sensed))
+            }
             (pictures(console, &visit, &ticket))
             (case::history(console, &visit, &history))
             (facts(console, &visit, &ticket))

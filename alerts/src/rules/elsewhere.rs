@@ -115,6 +115,12 @@ impl Abroad {
         })
     }
 
+    /// What a device in these zones of the asking view holds.
+    pub(super) fn sensed(camera: &CameraId, kind: Kind, ticket: TicketId, zones: Vec<ZoneId>, stands: bool) -> Self {
+        let (camera, standing) = (camera.clone(), Standing::Open);
+        Self { camera, kind, ticket, standing, edge: Vec::new(), zones, stands }
+    }
+
     /// Whether a box of the asking view, with this lower edge on the ground and in this zone, is at its place.
     fn is_at(&self, edge: &[GroundPoint], zone: &ZoneId, rule: &Rule) -> Option<Same> {
         let apart = edge.iter().flat_map(|a| self.edge.iter().filter_map(|b| a.distance(b))).reduce(f64::min);
@@ -238,7 +244,7 @@ fn lower_edge(plane: &Ground, place: Rect) -> Vec<GroundPoint> {
 pub(super) struct Overlaps(BTreeMap<ZoneRef, BTreeSet<ZoneRef>>);
 
 impl Overlaps {
-    fn of(&self, camera: &CameraId, zone: &ZoneId, asking: &CameraId) -> Vec<ZoneId> {
+    pub(super) fn of(&self, camera: &CameraId, zone: &ZoneId, asking: &CameraId) -> Vec<ZoneId> {
         if self.0.is_empty() {
             return Vec::new();
         }

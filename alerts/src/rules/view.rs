@@ -179,6 +179,20 @@ impl View {
         Some((&problem.zone, problem.place))
     }
 
+    /// What it holds in a zone.
+    pub(super) fn problems_in(&self, zone: &ZoneId) -> impl Iterator<Item = &Problem> {
+        self.problems.iter().filter(move |problem| problem.zone == *zone)
+    }
+
+    /// Whether it keeps others from clearing a ticket.
+    pub(super) fn has_a_say(&self, ticket: TicketId, now: Timestamp, book: &Book) -> bool {
+        let speaks = |problem: &Problem| {
+            let watch = problem.stage.watch().filter(|watch| watch.ticket == ticket);
+            watch.is_some_and(|watch| watch.has_a_say(now, &book.rules[problem.rule].rule))
+        };
+        self.problems.iter().any(speaks)
+    }
+
     /// When it saw a ticket's problem last.
     pub(super) fn last_seen(&self, ticket: TicketId) -> Option<Timestamp> {
         self.problems

@@ -164,6 +164,8 @@ pub struct RuleConfig {
     pub rearm_after: Option<Millis>,
     /// What the case is.
     pub kind: Option<Kind>,
+    /// Further kinds of tickets of cameras in the device's zone that tell of the same problem.
+    pub joins: Option<Vec<Kind>>,
     /// Whether the device's camera is asked for a look, whose picture goes onto the ticket.
     pub look: Option<bool>,
     /// Whether a person must confirm it before it is filed.
@@ -193,6 +195,8 @@ pub struct SensorRule {
     pub rearm_after: Millis,
     /// What the case is.
     pub kind: Kind,
+    /// Further kinds of tickets of cameras in the device's zone that tell of the same problem.
+    pub joins: Vec<Kind>,
     /// Whether to ask for a look.
     pub look: bool,
     /// Whether a person must confirm it before it is filed.
@@ -285,9 +289,12 @@ fn built_in() -> [(&'static str, RuleConfig); 5] {
         look: Some(look),
         ..RuleConfig::default()
     };
+    let full = rule("fill", 90.0, Millis::mins(15), 70.0, Millis::mins(5), "garbage.bin_overflow", true);
+    // What lies beside a bin that is full did not get into it.
+    let beside = ["garbage.exposed", "garbage.bagged"].map(|kind| kind.parse().expect("a valid kind"));
     let noise = rule("noise", 75.0, Millis::mins(10), 70.0, Millis::mins(10), "noise.street", false);
     [
-        ("bin_full", rule("fill", 90.0, Millis::mins(15), 70.0, Millis::mins(5), "garbage.bin_overflow", true)),
+        ("bin_full", RuleConfig { joins: Some(beside.to_vec()), ..full }),
         ("smoke", rule("smoke", 1.0, Millis::ZERO, 1.0, Millis::mins(5), "fire.smoke", true)),
         ("manhole_open", rule("manhole", 1.0, Millis::secs(30), 1.0, Millis::mins(2), "road.manhole", true)),
         ("water_high", rule("water_level", 0.3, Millis::mins(5), 0.2, Millis::mins(15), "road.flooding", true)),
@@ -412,6 +419,7 @@ fn merged(base: RuleConfig, written: &RuleConfig) -> RuleConfig {
         clear_for: written.clear_for.or(base.clear_for),
         rearm_after: written.rearm_after.or(base.rearm_after),
         kind: written.kind.or(base.kind),
+        joins: written.joins.or(base.joins),
         look: written.look.or(base.look),
         review: written.review.or(base.review),
         review_expiry: written.review_expiry.or(base.review_expiry),
@@ -460,6 +468,7 @@ fn effective(name: String, rule: RuleConfig) -> Result<SensorRule, SensorError> 
         clear_for,
         rearm_after,
         kind,
+        joins: rule.joins.unwrap_or_default(),
         look: rule.look.unwrap_or(false),
         review: rule.review.unwrap_or(false),
         review_expiry,

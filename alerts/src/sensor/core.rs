@@ -58,6 +58,8 @@ pub struct Case {
     pub reason: String,
     /// Why, in Chinese.
     pub reason_zh: String,
+    /// Further kinds of tickets of cameras that tell of the same problem.
+    pub joins: Vec<Kind>,
     /// Whether a look at the place is wanted.
     pub look: bool,
     /// How long a person may take to confirm it; none where it is filed at once.
@@ -79,6 +81,15 @@ pub struct Word {
     pub occupied: Option<(bool, Timestamp)>,
 }
 
+/// Whether a device is heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Speech {
+    /// It speaks.
+    Speaks,
+    /// It has been silent for too long.
+    Silent,
+}
+
 /// What a core wants done.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
@@ -91,6 +102,8 @@ pub enum Effect {
         /// When it was read.
         at: Timestamp,
     },
+    /// Nobody hears the device of an open ticket any more, or it is heard again.
+    Voice(TicketId, Speech),
     /// Its problem is gone.
     Clear {
         /// Which.
@@ -308,8 +321,17 @@ impl Core {
             out.effects.push(Effect::Health(after));
             if (before == State::Silent) != (after == State::Silent) {
                 out.effects.extend(self.word(device).map(Effect::Word));
+                out.effects.extend(self.voices(device));
             }
         }
+    }
+
+    /// Whether a device is heard, for each open ticket that it has.
+    pub fn voices(&self, device: usize) -> impl Iterator<Item = Effect> {
+        let memory = &self.memories[device];
+        let heard = if memory.health.state == State::Silent { Speech::Silent } else { Speech::Speaks };
+        let standing = memory.conditions.values().filter(|c| matches!(c, Condition::Standing { .. }));
+        standing.filter_map(Condition::ticket).map(move |ticket| Effect::Voice(ticket, heard))
     }
 
     fn word(&self, device: usize) -> Option<Word> {
@@ -376,6 +398,7 @@ fn case(
         noted,
         reason,
         reason_zh,
+        joins: rule.joins.clone(),
         look: rule.look,
         review: rule.review.then_some(rule.review_expiry),
     }

@@ -23,7 +23,7 @@ use tracing::{debug, error, info, warn};
 use super::{
     board::{DeviceView, SensorBoard, SourceView},
     config::{SensorError, SensorsConfig},
-    core::{Case, Core, Effect, Outcome},
+    core::{Case, Core, Effect, Outcome, Speech},
     health::State,
     mapping::{Mapping, Problem},
     measure::measure,
@@ -258,6 +258,12 @@ impl SensorService {
             }
         }
         self.due.extend(self.core.words().into_iter().map(Sensing::Word));
+        for device in 0..self.core.devices().len() {
+            self.due.extend(self.core.voices(device).filter_map(|effect| match effect {
+                Effect::Voice(ticket, Speech::Silent) => Some(Sensing::Voice(ticket, Speech::Silent)),
+                _ => None,
+            }));
+        }
         let views = self.core.devices().iter().enumerate().map(|(index, device)| DeviceView {
             device: device.clone(),
             memory: self.core.memory(index).cloned().unwrap_or_default(),
@@ -371,6 +377,7 @@ impl SensorService {
                     self.due.push(Sensing::Open(Box::new(opening)));
                 }
                 Effect::Holds { ticket, at } => self.due.push(Sensing::Holds { ticket, at }),
+                Effect::Voice(ticket, heard) => self.due.push(Sensing::Voice(ticket, heard)),
                 Effect::Clear { ticket, last_seen, cleared_at } => {
                     self.batch.cleared.push((ticket, cleared_at, last_seen));
                     self.due.push(Sensing::Clear { ticket, last_seen, cleared_at });
@@ -541,6 +548,7 @@ impl SensorService {
             },
             camera: CameraInfo { name, place },
             zone,
+            joins: case.joins,
             look_at: device.camera.clone().filter(|_| case.look && seen_by.is_some()),
             review: case.review,
         }

@@ -429,7 +429,7 @@ proptest! {
                     }
                     Effect::Clear { ticket, .. } => prop_assert_eq!(open.take().or(over.take()), Some(ticket)),
                     Effect::Holds { ticket, .. } => prop_assert_eq!(open, Some(ticket)),
-                    Effect::Health(_) | Effect::Word(_) => {}
+                    Effect::Health(_) | Effect::Word(_) | Effect::Voice(..) => {}
                 }
             }
             let standing = matches!(core.memory(0).unwrap().conditions.get("bin_full"), Some(Condition::Standing { .. }));

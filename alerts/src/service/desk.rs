@@ -54,6 +54,8 @@ pub(super) enum Case {
 pub(super) enum Change {
     /// Add a picture of another camera that sees a ticket's problem, too.
     Joined(Box<Joining>),
+    /// Add what a sensor shows of a ticket's problem.
+    Vouched(Box<Vouching>),
     /// Say that a ticket's problem is gone.
     Clear(Box<Clearing>),
     /// Add a picture of what still stands.
@@ -106,6 +108,17 @@ pub(super) struct Joining {
     pub(super) look: Option<Arc<Look>>,
     /// One picture in full resolution, or nothing.
     pub(super) full_resolution: JoinSet<Result<Result<AccessUnit, String>, Elapsed>>,
+}
+
+/// A sensor that shows a ticket's problem.
+pub(super) struct Vouching {
+    pub(super) ticket: TicketId,
+    /// All that the sensor's own ticket would say.
+    pub(super) incident: Incident,
+    /// The look that was asked for.
+    pub(super) look: Option<Arc<Look>>,
+    /// How that look's camera sees the place.
+    pub(super) angle: Option<Angle>,
 }
 
 /// A ticket whose problem is gone.
@@ -202,6 +215,7 @@ impl Desk {
     async fn change(&mut self, change: Change) {
         match change {
             Change::Joined(joining) => self.joined(*joining).await,
+            Change::Vouched(vouching) => self.vouched(*vouching).await,
             Change::Clear(clearing) => self.clear(&clearing, None).await,
             Change::Again(sight) => self.again(*sight, Standing::Still).await,
             Change::CameBack(sight) => self.again(*sight, Standing::Reopened).await,
@@ -302,6 +316,49 @@ impl Desk {
         count_stored(&pieces);
         tracing::info!(ticket = %joining.ticket, %camera, zone = %zone.id, "another camera sees the problem of a ticket");
         metrics::counter!("gridwatch_views_joined_total").increment(1);
+        Ok(())
+    }
+
+    async fn vouched(&mut self, vouching: Vouching) {
+        let mut attempts = Attempts::default();
+        loop {
+            match self.studio.patience.wait(self.vouched_for(&vouching)).await {
+                Ok(()) => break,
+                Err(error @ (AlertsError::UnknownTicket(_) | AlertsError::Row { .. })) => {
+                    tracing::error!(ticket = %vouching.ticket, %error, "a ticket goes without what a sensor says");
+                    break;
+                }
+                Err(error) => self.after_failure(&mut attempts, &error).await,
+            }
+        }
+        self.after_success();
+    }
+
+    /// One attempt to write that a sensor shows a ticket's problem, with a picture where there is one.
+    async fn vouched_for(&self, vouching: &Vouching) -> Result<(), AlertsError> {
+        let Vouching { ticket: id, incident, look, angle } = vouching;
+        let found = self.store.ticket(*id).await?;
+        let ticket = found.ok_or(AlertsError::UnknownTicket(*id))?;
+        let pieces = match look.clone() {
+            Some(look) => {
+                let (studio, about, angle) = (Arc::clone(&self.studio), ticket.clone(), angle.clone());
+                blocking(move || studio.look(&about, EvidenceRole::StillThere, &look, angle.as_ref())).await
+            }
+            None => Vec::new(),
+        };
+        self.studio.put(&pieces).await?;
+        let evidence = described(&pieces);
+        let messages = if ticket.case.is_filed() {
+            let only_new = Ticket { evidence: evidence.clone(), ..ticket };
+            wire::vouched_messages(&only_new, incident, &self.node)
+        } else {
+            Vec::new()
+        };
+        self.store.join_sensor(incident.ticket, *id, &evidence, &messages).await?;
+        count_stored(&pieces);
+        let device = incident.sensed.as_ref().map_or("", |sensed| sensed.device.as_str());
+        tracing::info!(ticket = %id, device, reason = %incident.reason, "a sensor shows the problem of a ticket");
+        metrics::counter!("gridwatch_sensors_joined_total").increment(1);
         Ok(())
     }
 

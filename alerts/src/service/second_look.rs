@@ -134,7 +134,8 @@ impl SecondLooks {
         let mut ended = Vec::new();
         for ticket in self.checks.due_at(&look.camera, look.sampled_at) {
             let Some(place) = self.places.get_mut(&ticket) else { continue };
-            let sight = core.sight(look.sampled_at, &place.ticket, &seen).filter(|_| !place.sensed);
+            let sensed = place.sensed || core.is_sensed(ticket);
+            let sight = core.sight(look.sampled_at, &place.ticket, &seen).filter(|_| !sensed);
             match self.checks.look(ticket, sight, look.doubt, look.sampled_at) {
                 Some(outcome) => {
                     self.let_go(ticket);

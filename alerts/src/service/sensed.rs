@@ -1,21 +1,23 @@
-//! Problems that readings showed: they become tickets on the way of all others, with a picture where a look was asked for.
+//! Problems that readings showed: they become tickets on the way of all others, with a picture where a look was asked for;
+//! where a camera's ticket tells of one already, it is evidence on that.
 
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use domain::{CameraId, Look, Millis, TicketId, Timestamp};
+use domain::{CameraId, Kind, Look, Millis, TicketId, Timestamp};
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
 use super::{
-    FULL_RESOLUTION_WAIT, Watch,
-    desk::{Case, Change, Clearing, Opening},
+    Clock, FULL_RESOLUTION_WAIT, Watch,
+    desk::{Case, Change, Clearing, Opening, Vouching},
 };
 use crate::{
-    incident::{Incident, Input, Zone},
-    sensor::Word,
+    AlertsError,
+    incident::{Effect, Incident, Input, SensedPlace, Voice, Zone},
+    sensor::{Speech, Word},
     ticket::CameraInfo,
 };
 
@@ -34,6 +36,8 @@ pub enum Sensing {
         /// When it was read.
         at: Timestamp,
     },
+    /// Its device fell silent, or is heard again.
+    Voice(TicketId, Speech),
     /// Readings show that it is gone.
     Clear {
         /// Which.
@@ -56,6 +60,9 @@ pub struct SensedCase {
     pub camera: CameraInfo,
     /// The zone that the device is in, or its surroundings.
     pub zone: Zone,
+    /// Further kinds of tickets of cameras in the zone that tell of the same problem.
+    #[serde(default)]
+    pub joins: Vec<Kind>,
     /// The camera whose next look goes onto the ticket.
     pub look_at: Option<CameraId>,
     /// How long a person may take to confirm it; none where it is filed at once.
@@ -63,9 +70,27 @@ pub struct SensedCase {
     pub review: Option<Millis>,
 }
 
+impl SensedCase {
+    /// Where it is, and what else would tell of it; none where no readings showed it.
+    #[must_use]
+    pub fn place(&self) -> Option<SensedPlace> {
+        let incident = &self.incident;
+        Some(SensedPlace {
+            ticket: incident.ticket,
+            device: incident.sensed.as_ref()?.device.clone(),
+            camera: incident.camera.clone(),
+            zone: incident.zone.clone(),
+            kind: incident.kind.clone(),
+            joins: self.joins.clone(),
+        })
+    }
+}
+
 /// A ticket that waits for its look.
 pub(super) struct Awaited {
     case: SensedCase,
+    /// The ticket that tells of it.
+    ticket: TicketId,
     /// When the look was asked for; an earlier one shows the place as it was before.
     asked_at: Timestamp,
     until: Instant,
@@ -74,40 +99,65 @@ pub(super) struct Awaited {
 
 impl Watch {
     /// Takes in what sensors say; returns what is to be written.
-    pub(super) fn sense(&mut self, sensing: Sensing, now: Timestamp) -> Vec<Case> {
+    pub(super) fn sense(&mut self, sensing: Sensing, now: Timestamp) -> Result<Vec<Case>, AlertsError> {
+        // Where time is that of the looks, that of this machine says nothing.
+        let clock = self.clock;
+        let at = |time: Timestamp| if clock == Clock::System { now } else { time };
         match sensing {
             Sensing::Open(case) => {
-                let heard = Instant::now();
+                let (heard, incident) = (Instant::now(), &case.incident);
+                let (ticket, effects) = match case.place() {
+                    Some(place) => self.core.sensed(at(incident.confirmed_at), &place, incident.last_seen),
+                    None => (incident.ticket, Vec::new()),
+                };
+                let mut cases = self.carry_out(effects, None)?;
                 if case.look_at.is_some() {
-                    self.awaited.push(Awaited { case: *case, asked_at: now, until: heard + LOOK_WAIT, heard });
-                    Vec::new()
+                    self.awaited.push(Awaited { case: *case, ticket, asked_at: now, until: heard + LOOK_WAIT, heard });
                 } else {
-                    vec![self.sensed(*case, None, heard)]
+                    cases.push(self.sensed(*case, ticket, None, heard));
                 }
+                Ok(cases)
             }
-            Sensing::Holds { ticket, at } => {
-                self.second_looks.holds(ticket, at);
-                Vec::new()
+            Sensing::Holds { ticket, at: read_at } => {
+                let effects = self.core.voice(at(read_at), ticket, Voice::Holds(read_at));
+                self.second_looks.holds(self.core.ticket_of(ticket).unwrap_or(ticket), read_at);
+                self.carry_out(effects, None)
+            }
+            Sensing::Voice(ticket, heard) => {
+                let voice = match heard {
+                    Speech::Speaks => Voice::Heard,
+                    Speech::Silent => Voice::Silent,
+                };
+                let effects = self.core.voice(now, ticket, voice);
+                self.carry_out(effects, None)
             }
             Sensing::Clear { ticket, last_seen, cleared_at } => {
                 // What is over before its look came must be opened before it can be cleared.
                 let mut cases = self.release(|awaited| awaited.case.incident.ticket == ticket, None);
-                cases.push(Case::Change(Change::Clear(Box::new(Clearing {
-                    ticket,
-                    last_seen,
-                    cleared_at,
-                    look: None,
-                    angle: None,
-                }))));
-                let over = self.second_looks.over(ticket, cleared_at);
+                let gone = if self.core.ticket_of(ticket).is_some() {
+                    let effects = self.core.voice(at(cleared_at), ticket, Voice::Over(last_seen));
+                    let cleared = effects.iter().find_map(|effect| match effect {
+                        Effect::Cleared { ticket, .. } => Some(*ticket),
+                        _ => None,
+                    });
+                    cases.extend(self.carry_out(effects, None)?);
+                    cleared
+                } else {
+                    // Of a case that ended before the start.
+                    let (look, angle) = (None, None);
+                    let clearing = Clearing { ticket, last_seen, cleared_at, look, angle };
+                    cases.push(Case::Change(Change::Clear(Box::new(clearing))));
+                    Some(ticket)
+                };
+                let over = gone.and_then(|gone| self.second_looks.over(gone, cleared_at));
                 cases.extend(over.map(|over| self.overdue_check(over)));
-                cases
+                Ok(cases)
             }
             Sensing::Word(word) => {
                 // A word opens nothing by itself: the next look weighs it.
                 let effects = self.core.apply(now, Input::Word(&word));
                 debug_assert!(effects.is_empty(), "words have no effect of their own");
-                Vec::new()
+                Ok(Vec::new())
             }
         }
     }
@@ -134,15 +184,25 @@ impl Watch {
         self.release(|_| true, None)
     }
 
+    /// The ticket that somebody speaks of must be opened first.
+    pub(super) fn release_ticket(&mut self, ticket: TicketId) -> Vec<Case> {
+        self.release(|awaited| awaited.ticket == ticket, None)
+    }
+
     fn release(&mut self, ready: impl Fn(&Awaited) -> bool, look: Option<&Arc<Look>>) -> Vec<Case> {
         let (ready, waiting) = std::mem::take(&mut self.awaited).into_iter().partition(ready);
         self.awaited = waiting;
         let ready: Vec<Awaited> = ready;
-        ready.into_iter().map(|awaited| self.sensed(awaited.case, look, awaited.heard)).collect()
+        ready.into_iter().map(|awaited| self.sensed(awaited.case, awaited.ticket, look, awaited.heard)).collect()
     }
 
-    fn sensed(&self, case: SensedCase, look: Option<&Arc<Look>>, satisfied: Instant) -> Case {
-        let SensedCase { incident, camera, zone, look_at, review } = case;
+    fn sensed(&self, case: SensedCase, ticket: TicketId, look: Option<&Arc<Look>>, satisfied: Instant) -> Case {
+        let SensedCase { incident, camera, zone, joins: _, look_at, review } = case;
+        if ticket != incident.ticket {
+            let angle = look_at.as_ref().and_then(|camera| self.angle(camera, ticket));
+            let vouching = Vouching { ticket, incident, look: look.cloned(), angle };
+            return Case::Change(Change::Vouched(Box::new(vouching)));
+        }
         let mut full_resolution = JoinSet::new();
         if let (Some(camera), Some(_)) = (&look_at, look) {
             if let Some(grab) = self.full_resolution.grab(camera) {

@@ -194,9 +194,10 @@ impl Studio {
         }
     }
 
-    /// The scene as another camera than the ticket's sees it, where that is the angle.
+    /// The scene as another camera than the ticket's sees it, or as its own does where a sensor opened it.
     fn seen_from<'a>(scene: Scene<'a>, angle: Option<&'a Angle>) -> Scene<'a> {
-        let Some(Angle { camera, name, zone, bbox, things }) = angle.filter(|angle| angle.camera != *scene.camera)
+        let Some(Angle { camera, name, zone, bbox, things }) =
+            angle.filter(|angle| angle.camera != *scene.camera || !angle.things.is_empty())
         else {
             return scene;
         };

@@ -1,3 +1,4 @@
+mod sensors;
 mod views;
 
 use std::{collections::HashSet, fs, time::Duration};
@@ -195,6 +196,7 @@ impl Site {
         let mut core = Core::new(&rules, TimeZone::UTC, zones.clone()).expect("rules");
         core.restore(self.store.open_tickets().await.expect("read"));
         core.restore_ended(self.store.ended_tickets(Timestamp(0)).await.expect("read"));
+        core.restore_sensed(self.store.standing_sensor_cases().await.expect("read"));
         ServiceSetup {
             store: self.store.clone(),
             evidence: self.evidence.clone(),
@@ -400,9 +402,10 @@ async fn of_a_sensor_s_ticket_its_readings_tell_what_no_look_can() {
         unit: "%".to_owned(),
         readings: vec![Noted { at: Timestamp(NOON), value: 95.0 }],
     };
-    let incident = Incident { ticket: id, sensed: Some(Box::new(sensed)), things: Vec::new(), ..seen };
+    let kind = "garbage.bin_overflow".parse().expect("kind");
+    let incident = Incident { ticket: id, kind, sensed: Some(Box::new(sensed)), things: Vec::new(), ..seen };
     let camera = CameraInfo { name: "斜土路".to_owned(), place: None };
-    let case = SensedCase { incident, camera, zone: zone(), look_at: None, review: None };
+    let case = SensedCase { incident, camera, zone: zone(), joins: Vec::new(), look_at: None, review: None };
     site.run(MainStream::None, [Event::Sensed(Sensing::Open(Box::new(case)))]).await;
     let at = |second: i64| Timestamp(NOON + second * 1_000);
     let holds = Sensing::Holds { ticket: id, at: at(61) };

@@ -176,7 +176,7 @@ impl Store {
         enqueue(&mut tx, ruling.ticket, Purpose::Case, &following).await.map_err(&failed)?;
         tx.commit().await.map_err(&failed)?;
         self.outbox_grew(opening.len() + following.len());
-        if ticket.incident.sensed.is_some() && ticket.case.is_over() {
+        if ticket.case.is_over() {
             self.sensors_ended.notify_one();
         }
         Ok(Ruled::Applied { ticket: Box::new(ticket), effects })

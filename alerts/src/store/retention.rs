@@ -246,9 +246,11 @@ impl Store {
             query.query().execute(&mut *tx).await.map_err(&failed)?;
         }
         // A sensor's case without its ticket would be taken for one that was not written yet.
-        let mut query = Sql::new("DELETE FROM sensor_cases WHERE ticket IN ");
-        query.bind_all(ids());
-        query.query().execute(&mut *tx).await.map_err(&failed)?;
+        for of_cases in ["DELETE FROM sensor_cases WHERE ticket IN ", "DELETE FROM sensor_cases WHERE joined IN "] {
+            let mut query = Sql::new(of_cases);
+            query.bind_all(ids());
+            query.query().execute(&mut *tx).await.map_err(&failed)?;
+        }
         let mut query = Sql::new("DELETE FROM tickets WHERE id IN ");
         query.bind_all(ids());
         query.query().execute(&mut *tx).await.map_err(&failed)?;

@@ -7,14 +7,18 @@ use sqlx::Row as _;
 
 use super::{
     Store,
+    outbox::{Purpose, enqueue},
     row::{TicketRow, json},
+    tickets::{insert_evidence, must_be_known},
 };
 use crate::{
     AlertsError,
     error::Source,
-    incident::Ending,
+    incident::{Ending, Sensed},
+    rules::SensedStand,
     sensor::{Memory, Noted},
     service::SensedCase,
+    ticket::{Evidence, OutgoingMessage},
 };
 
 /// What is written of sensors at one time, all of it or nothing.
@@ -138,7 +142,7 @@ impl Store {
         let failed = self.failed("read the cases of sensors");
         let rows = sqlx::query(
             "SELECT c.ticket AS ticket, c.opening AS opening, c.cleared_at AS cleared_at, c.last_seen AS last_seen, \
-             t.id AS written FROM sensor_cases c LEFT JOIN tickets t ON t.id = c.ticket \
+             t.id AS written FROM sensor_cases c LEFT JOIN tickets t ON t.id = COALESCE(c.joined, c.ticket) \
              WHERE t.id IS NULL OR (c.cleared_at IS NOT NULL AND t.cleared_at IS NULL AND t.ended_at IS NULL) ORDER BY c.opened_at, c.ticket",
         )
         .fetch_all(&self.readers)
@@ -163,19 +167,109 @@ impl Store {
         Ok(cases)
     }
 
-    /// Tickets of sensors that were rejected or closed and whose problem was not seen to be gone since, and when.
+    /// Cases of sensors whose ticket, their own or that of a camera, was rejected or closed and whose problem was not seen to be
+    /// gone since, and when.
     ///
     /// # Errors
     /// When the database fails or a row is damaged.
     pub async fn ended_sensor_cases(&self) -> Result<Vec<(TicketId, Ending, Timestamp)>, AlertsError> {
         let rows = sqlx::query(
-            "SELECT t.id AS id, t.case_state AS case_state, t.ended_at AS ended_at FROM sensor_cases c \
-             JOIN tickets t ON t.id = c.ticket WHERE t.ended_at IS NOT NULL AND t.cleared_at IS NULL ORDER BY t.ended_at, t.id",
+            "SELECT c.ticket AS id, t.case_state AS case_state, t.ended_at AS ended_at FROM sensor_cases c \
+             JOIN tickets t ON t.id = COALESCE(c.joined, c.ticket) \
+             WHERE t.ended_at IS NOT NULL AND t.cleared_at IS NULL ORDER BY t.ended_at, c.ticket",
         )
         .fetch_all(&self.readers)
         .await
         .map_err(self.failed("read the ended cases of sensors"))?;
         rows.iter().map(|row| TicketRow::new(row, "id")?.to_end()).collect()
+    }
+
+    /// Cases of sensors whose tickets were not cleared, for the rules to take up after a start.
+    ///
+    /// # Errors
+    /// When the database fails or a row is damaged.
+    pub async fn standing_sensor_cases(&self) -> Result<Vec<SensedStand>, AlertsError> {
+        let failed = self.failed("read the standing cases of sensors");
+        let rows = sqlx::query(
+            "SELECT t.id AS id, c.opening AS opening, c.cleared_at AS over_at, c.last_seen AS over_seen, \
+             t.case_state AS case_state, t.ended_at AS ended_at FROM sensor_cases c \
+             JOIN tickets t ON t.id = COALESCE(c.joined, c.ticket) WHERE t.cleared_at IS NULL ORDER BY c.opened_at, c.ticket",
+        )
+        .fetch_all(&self.readers)
+        .await
+        .map_err(&failed)?;
+        let mut stands = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let ticket = TicketRow::new(row, "id")?;
+            let id: TicketId = ticket.to_id()?;
+            let opening: String = row.try_get("opening").map_err(&failed)?;
+            let case: SensedCase = serde_json::from_str(&opening).map_err(|error| AlertsError::Row {
+                ticket: id.to_string(),
+                column: "opening",
+                source: error.into(),
+            })?;
+            let ended_at: Option<i64> = row.try_get("ended_at").map_err(&failed)?;
+            let over_at: Option<i64> = row.try_get("over_at").map_err(&failed)?;
+            let over_seen: Option<i64> = row.try_get("over_seen").map_err(&failed)?;
+            let Some(place) = case.place() else { continue };
+            stands.push(SensedStand {
+                place,
+                ticket: id,
+                last_held: over_seen.map_or(case.incident.last_seen, Timestamp),
+                is_over: over_at.is_some(),
+                ending: ended_at.map(|_| ticket.to_end()).transpose()?.map(|(_, ending, _)| ending),
+            });
+        }
+        Ok(stands)
+    }
+
+    /// Writes that the ticket of a camera tells of a sensor's case, too, with the pictures of it and the messages that tell so,
+    /// all in one transaction.
+    ///
+    /// # Errors
+    /// When there is no such ticket or the database fails; nothing is written then, and the call may be repeated.
+    pub async fn join_sensor(
+        &self,
+        case: TicketId,
+        ticket: TicketId,
+        evidence: &[Evidence],
+        messages: &[OutgoingMessage],
+    ) -> Result<(), AlertsError> {
+        const DOING: &str = "write that a sensor shows a ticket's problem";
+        let failed = self.failed(DOING);
+        let mut tx = self.begin(DOING).await?;
+        must_be_known(&mut tx, ticket, &failed).await?;
+        sqlx::query("UPDATE sensor_cases SET joined = $1 WHERE ticket = $2")
+            .bind(ticket.to_string())
+            .bind(case.to_string())
+            .execute(&mut *tx)
+            .await
+            .map_err(&failed)?;
+        insert_evidence(&mut tx, ticket, evidence).await.map_err(&failed)?;
+        enqueue(&mut tx, ticket, Purpose::Case, messages).await.map_err(&failed)?;
+        tx.commit().await.map_err(&failed)?;
+        self.outbox_grew(messages.len());
+        // It may have been closed meanwhile.
+        self.sensors_ended.notify_one();
+        Ok(())
+    }
+
+    /// What sensors showed of the problem of a ticket that a camera opened, oldest first.
+    ///
+    /// # Errors
+    /// When the database fails or a row is damaged.
+    pub async fn joined_sensors(&self, ticket: TicketId) -> Result<Vec<Sensed>, AlertsError> {
+        let openings: Vec<String> =
+            sqlx::query_scalar("SELECT opening FROM sensor_cases WHERE joined = $1 ORDER BY opened_at, ticket")
+                .bind(ticket.to_string())
+                .fetch_all(&self.readers)
+                .await
+                .map_err(self.failed("read the sensors of a ticket"))?;
+        let sensed = |opening: &String| match serde_json::from_str::<SensedCase>(opening) {
+            Ok(case) => Ok(case.incident.sensed.map(|sensed| *sensed)),
+            Err(error) => Err(AlertsError::Row { ticket: ticket.to_string(), column: "opening", source: error.into() }),
+        };
+        openings.iter().filter_map(|opening| sensed(opening).transpose()).collect()
     }
 
     /// The newest readings of one device, all measures, newest first.
@@ -209,7 +303,7 @@ impl Store {
             .map_err(&failed)?;
         sqlx::query(
             "DELETE FROM sensor_cases WHERE cleared_at < $1 \
-             AND ticket IN (SELECT id FROM tickets WHERE cleared_at IS NOT NULL OR ended_at IS NOT NULL)",
+             AND COALESCE(joined, ticket) IN (SELECT id FROM tickets WHERE cleared_at IS NOT NULL OR ended_at IS NOT NULL)",
         )
         .bind(ended.0)
         .execute(&mut *tx)

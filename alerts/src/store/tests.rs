@@ -640,6 +640,7 @@ async fn what_sensors_said_is_remembered_and_their_cases_are_finished() {
         incident: t.incident.clone(),
         camera: t.camera.clone(),
         zone: t.zone.clone(),
+        joins: Vec::new(),
         look_at: None,
         review: None,
     };
@@ -700,4 +701,67 @@ async fn where_the_broker_holds_states_is_known_after_a_restart() {
     assert_eq!(store.retained_topics().await.expect("read"), ["a", "b", "c"]);
     store.forget_retained(&topics(&["a", "never"])).await.expect("written");
     assert_eq!(store.retained_topics().await.expect("read"), ["b", "c"]);
+}
+
+#[tokio::test]
+async fn a_case_of_a_sensor_may_be_part_of_a_camera_s_ticket() {
+    use crate::{incident::Sensed, service::SensedCase};
+    let Temp { store, .. } = &temp().await;
+    let t = ticket("gate-2", 1_000_000);
+    store.open_ticket(&t, &[]).await.expect("written");
+    let device: domain::DeviceId = "bay-1".parse().expect("id");
+    let own = TicketId::derive(Timestamp(1_100_000), b"bay-1");
+    let sensed = Sensed {
+        device: device.clone(),
+        name: String::new(),
+        measure: "parking".to_owned(),
+        unit: String::new(),
+        readings: Vec::new(),
+    };
+    let incident =
+        crate::incident::Incident { ticket: own, sensed: Some(Box::new(sensed.clone())), ..t.incident.clone() };
+    let (camera, zone) = (t.camera.clone(), t.zone.clone());
+    let case = SensedCase { incident, camera, zone, joins: Vec::new(), look_at: None, review: None };
+    let batch = SensorBatch { opened: vec![case], ..SensorBatch::default() };
+    store.write_sensors(&batch).await.expect("written");
+    assert_eq!(store.unfinished_sensor_cases().await.expect("read").len(), 1, "told again until it is known");
+    assert_eq!(store.standing_sensor_cases().await.expect("read"), []);
+
+    for _ in 0..2 {
+        store
+            .join_sensor(
+                own,
+                t.id(),
+                &[evidence(EvidenceRole::StillThere, Rendition::Clean)],
+                &[ticket_message("sensor")],
+            )
+            .await
+            .expect("written");
+    }
+    assert_eq!(store.unfinished_sensor_cases().await.expect("read"), []);
+    assert_eq!(store.joined_sensors(t.id()).await.expect("read"), [sensed]);
+    let standing = |store: Store| async move { store.standing_sensor_cases().await.expect("read") };
+    let [stand] = &standing(store.clone()).await[..] else { panic!("one") };
+    assert_eq!((&stand.place.device, stand.place.ticket, stand.ticket), (&device, own, t.id()));
+    assert_eq!((stand.is_over, stand.ending), (false, None));
+    let open = store.open_tickets().await.expect("read");
+    assert_eq!(open.iter().map(|t| t.ticket).collect::<Vec<_>>(), [t.id()], "the camera watches its own");
+
+    // Its readings end it first: the camera decides, also after a restart.
+    let over = (own, Timestamp(1_300_000), Timestamp(1_200_000));
+    store.write_sensors(&SensorBatch { cleared: vec![over], ..SensorBatch::default() }).await.expect("written");
+    let [stand] = &standing(store.clone()).await[..] else { panic!("one") };
+    assert_eq!((stand.is_over, stand.last_held), (true, Timestamp(1_200_000)));
+    hear(store, "1", t.id(), 1_400_000, case::Event::Said(Verdict::new(VerdictKind::Closed, Timestamp(1_400_000))))
+        .await;
+    assert_eq!(
+        store.ended_sensor_cases().await.expect("read"),
+        [(own, Ending::Closed, Timestamp(1_400_000))],
+        "the device hears of it by its own case"
+    );
+    assert_eq!(standing(store.clone()).await[0].ending, Some(Ending::Closed));
+    clear(store, t.id(), 1_500_000, 1_200_000, &[], &[]).await.expect("written");
+    assert_eq!(standing(store.clone()).await, []);
+    store.forget_sensor_readings(Timestamp(2), Timestamp(1_600_000)).await.expect("written");
+    assert_eq!(store.joined_sensors(t.id()).await.expect("read"), []);
 }

@@ -102,14 +102,15 @@ impl Store {
         let failed = self.failed(DOING);
         let mut tx = self.begin(DOING).await?;
         for (ticket, Touch { camera, zone, last_seen, bbox }) in touches {
-            // The ticket's own camera says where on its view. Another one, where on its; one that came to see a place while
+            // The ticket's own camera says where on its view, unless a sensor opened it. Another one, where on its; one that came to see a place while
             // its ticket was closed is known from now on.
             let statements = [
                 "UPDATE tickets SET last_seen = $1, x0 = $2, y0 = $3, x1 = $4, y1 = $5 \
                  WHERE id = $6 AND camera = $7 AND $8 <> '' AND state = 'open' AND last_seen < $1",
                 "INSERT INTO ticket_views (last_seen, x0, y0, x1, y1, ticket, camera, zone, first_seen) \
                  SELECT $1, $2, $3, $4, $5, $6, $7, $8, $1 \
-                 WHERE EXISTS (SELECT 1 FROM tickets WHERE id = $6 AND camera <> $7 AND state = 'open') \
+                 WHERE EXISTS (SELECT 1 FROM tickets WHERE id = $6 AND state = 'open' \
+                 AND (camera <> $7 OR id IN (SELECT ticket FROM sensor_cases))) \
                  ON CONFLICT (ticket, camera) DO UPDATE SET last_seen = excluded.last_seen, zone = excluded.zone, \
                  x0 = excluded.x0, y0 = excluded.y0, x1 = excluded.x1, y1 = excluded.y1 \
                  WHERE ticket_views.last_seen < excluded.last_seen",

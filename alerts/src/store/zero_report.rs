@@ -178,7 +178,11 @@ impl Store {
             }
             let further: Option<String> = row.try_get("further").map_err(&failed)?;
             if let (Some(ticket), Some(further)) = (tickets.last_mut(), further) {
-                ticket.cameras.push(camera("further", further)?);
+                let further = camera("further", further)?;
+                // The camera of a sensor's ticket may have come to see its problem, too.
+                if !ticket.cameras.contains(&further) {
+                    ticket.cameras.push(further);
+                }
             }
         }
         Ok(tickets)

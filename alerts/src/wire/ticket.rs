@@ -13,7 +13,7 @@ use super::{CLOUDEVENTS, CloudEvent, MESSAGE_EXPIRY, Node, json, rounded, topic}
 use crate::{
     case::Judgement,
     duty::{CaseCode, Words},
-    incident::{Further, ZonePurpose},
+    incident::{Further, Incident, ZonePurpose},
     kinds::kind_info,
     routed::Routed,
     ticket::{Body, Evidence, EvidenceRole, OutgoingMessage, Rendition, Ticket},
@@ -156,12 +156,29 @@ pub fn cleared_messages(ticket: &Ticket, node: &Node) -> Vec<OutgoingMessage> {
 /// ticket has only what is new.
 #[must_use]
 pub fn again_messages(ticket: &Ticket, why: Further, seen_at: Timestamp, node: &Node) -> Vec<OutgoingMessage> {
-    let wire = Wire { ticket, node };
     let (word, reason) = match why {
         Further::StillThere => ("again", "still_there"),
         Further::MoreThings => ("more", "more_things"),
         Further::OtherView => ("view", "other_view"),
     };
+    further_messages(ticket, (word, reason), None, seen_at, node)
+}
+
+/// The messages that tell of a sensor that shows the problem of `ticket`, too: each picture once, then the event. `sensed` is all
+/// that its own ticket would say.
+#[must_use]
+pub fn vouched_messages(ticket: &Ticket, sensed: &Incident, node: &Node) -> Vec<OutgoingMessage> {
+    further_messages(ticket, ("sensor", "sensor"), Some(sensed), sensed.confirmed_at, node)
+}
+
+fn further_messages(
+    ticket: &Ticket,
+    (word, reason): (&str, &'static str),
+    sensed: Option<&Incident>,
+    seen_at: Timestamp,
+    node: &Node,
+) -> Vec<OutgoingMessage> {
+    let wire = Wire { ticket, node };
     let again = |evidence: &Evidence| matches!(evidence.role, EvidenceRole::StillThere | EvidenceRole::OtherView);
     let event = CloudEvent {
         specversion: "1.0",
@@ -176,6 +193,7 @@ pub fn again_messages(ticket: &Ticket, why: Further, seen_at: Timestamp, node: &
             case_no: ticket.case.case_no(),
             reason,
             seen_at: node.rfc3339(seen_at),
+            sensor: sensed.and_then(|sensed| sensor_of(sensed, node)),
             evidence: wire.pictures_sent(again).collect(),
             originals: wire.originals(again).collect(),
         },
@@ -183,6 +201,27 @@ pub fn again_messages(ticket: &Ticket, why: Further, seen_at: Timestamp, node: &
     let mut messages = wire.pictures(ticket.evidence.iter().filter(|e| again(e)));
     messages.push(wire.message(topic::ticket_evidence_topic(wire.at(), node, ticket.id()), &event));
     messages
+}
+
+/// The readings, where they showed it.
+fn sensor_of<'a>(incident: &'a Incident, node: &Node) -> Option<SensorData<'a>> {
+    let sensed = incident.sensed.as_ref()?;
+    Some(SensorData {
+        device: sensed.device.as_str(),
+        name: &sensed.name,
+        measure: &sensed.measure,
+        unit: &sensed.unit,
+        since: node.rfc3339(incident.first_seen),
+        confirmed_at: node.rfc3339(incident.confirmed_at),
+        reason: &incident.reason,
+        reason_zh: &incident.reason_zh,
+        rule: RuleData { id: &incident.rule.id, version: &incident.rule.version },
+        readings: sensed
+            .readings
+            .iter()
+            .map(|noted| ReadingData { at: node.rfc3339(noted.at), value: noted.value })
+            .collect(),
+    })
 }
 
 fn opening(evidence: &Evidence) -> bool {
@@ -335,24 +374,7 @@ impl<'a> Wire<'a> {
 
     /// The readings, where they and no camera showed it.
     fn sensor(&self) -> Option<SensorData<'a>> {
-        let incident = &self.ticket.incident;
-        let sensed = incident.sensed.as_ref()?;
-        Some(SensorData {
-            device: sensed.device.as_str(),
-            name: &sensed.name,
-            measure: &sensed.measure,
-            unit: &sensed.unit,
-            since: self.node.rfc3339(incident.first_seen),
-            confirmed_at: self.node.rfc3339(incident.confirmed_at),
-            reason: &incident.reason,
-            reason_zh: &incident.reason_zh,
-            rule: RuleData { id: &incident.rule.id, version: &incident.rule.version },
-            readings: sensed
-                .readings
-                .iter()
-                .map(|noted| ReadingData { at: self.node.rfc3339(noted.at), value: noted.value })
-                .collect(),
-        })
+        sensor_of(&self.ticket.incident, self.node)
     }
 
     /// None on the ticket of a device that no camera sees: its own id stands for the camera's.
@@ -425,6 +447,8 @@ struct AgainData<'a> {
     case_no: Option<&'a str>,
     reason: &'static str,
     seen_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sensor: Option<SensorData<'a>>,
     evidence: Vec<EvidenceData<'a>>,
     originals: Vec<EvidenceData<'a>>,
 }

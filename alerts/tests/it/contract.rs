@@ -15,7 +15,7 @@ use alerts::{
     ticket::{Body, Evidence, EvidenceRole, OutgoingMessage, Rendition, Ticket},
     wire::{
         self, Fault, NodeState, Problem, again_messages, case_messages, checked_messages, cleared_messages,
-        opening_messages, problem_message, read_platform,
+        opening_messages, problem_message, read_platform, vouched_messages,
     },
     zero_report::{Finding, ItemReport, ZeroReport},
 };
@@ -357,6 +357,26 @@ fn a_ticket_of_two_cameras_keeps_the_contract() {
     let names: Vec<_> = messages.iter().map(|m| check_message(&document, m)).collect();
     assert_eq!(names, ["evidence", "ticketEvidence"]);
     assert!(messages[0].topic.contains("/31010400001320000124/evidence/"), "{}", messages[0].topic);
+}
+
+#[test]
+fn what_a_sensor_adds_to_a_camera_s_ticket_keeps_the_contract() {
+    let document = document();
+    let (mut ticket, bin) = (ticket(1), sensed(2));
+    for picture in [None, Some(piece(EvidenceRole::StillThere, Rendition::Clean, Sha256::of(b"bin"), 9))] {
+        ticket.evidence = picture.into_iter().collect();
+        let messages = vouched_messages(&ticket, &bin.incident, &node());
+        let names: Vec<_> = messages.iter().map(|m| check_message(&document, m)).collect();
+        assert_eq!(names.last().map(String::as_str), Some("ticketEvidence"));
+        assert_eq!(names.len(), ticket.evidence.len() + 1);
+        let Some(Body::Inline(event)) = messages.last().map(|m| &m.body) else { panic!("an event") };
+        let event: Value = serde_json::from_slice(event).unwrap();
+        assert_eq!(
+            (&event["data"]["reason"], &event["data"]["sensor"]["device"]),
+            (&"sensor".into(), &"bin-12".into())
+        );
+        assert_eq!(event["data"]["ticket_id"], ticket.id().to_string());
+    }
 }
 
 #[test]
