@@ -168,8 +168,12 @@ impl Pipeline {
             Ok(Stage::Cameras)
         });
 
-        let reporter =
-            Reporter::new(store.clone(), node.clone(), &config.zero_report, watched_cameras(&config, roster.clone())?);
+        let sensors_mqtt = mqtt.clone();
+        let publisher = Publisher::new(mqtt.clone(), node.clone(), store.clone(), evidence.clone())?;
+        let (board, statuses, connected) = (publisher.cameras(), publisher.statuses(), publisher.connection());
+
+        let watched = watched_cameras(&config, roster.clone())?;
+        let reporter = Reporter::new(store.clone(), node.clone(), &config.zero_report, watched, statuses.clone());
         let ledger = reporter.ledger();
         stages.spawn({
             let stop = stop.cameras.clone();
@@ -282,9 +286,6 @@ impl Pipeline {
                 Ok(Stage::Intake)
             }
         });
-        let sensors_mqtt = mqtt.clone();
-        let publisher = Publisher::new(mqtt, node.clone(), store.clone(), evidence.clone())?;
-        let (board, statuses, connected) = (publisher.cameras(), publisher.statuses(), publisher.connection());
         stages.spawn({
             let stop = stop.publisher.clone();
             async move {

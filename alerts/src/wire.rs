@@ -28,10 +28,10 @@ pub use status::{CameraStatus, NodeState, NodeStatus, camera_status, is_same_new
 pub use ticket::{again_messages, cleared_messages, opening_messages, vouched_messages};
 pub use topic::{
     camera_status_topic, checked_topic, cleared_topic, evidence_topic, light_topic, node_status_topic, problem_topic,
-    ticket_evidence_topic, ticket_state_topic, ticket_topic,
+    ticket_evidence_topic, ticket_state_topic, ticket_topic, zero_report_status_topic,
 };
 
-pub use zero_report::zero_report_message;
+pub use zero_report::{zero_report_made, zero_report_message, zero_report_missing};
 
 /// The content type of a ticket's event (CloudEvents MQTT binding, structured mode).
 pub const CLOUDEVENTS: &str = "application/cloudevents+json";

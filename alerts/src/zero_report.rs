@@ -11,6 +11,7 @@
 //! was off has looked at nothing meanwhile, and a clock that is set back and forth changes no day's length. What was done is
 //! the time that looks vouch for: each vouches for the time since the one before it, for two intervals at most.
 
+mod alarm;
 mod config;
 mod day;
 mod ledger;

@@ -34,7 +34,7 @@ impl StatusBoard {
     }
 
     /// Up to `limit` states that the broker has not heard of; it is taken to have heard of them now.
-    pub(super) fn take(&self, limit: usize) -> Vec<(String, Bytes)> {
+    pub(crate) fn take(&self, limit: usize) -> Vec<(String, Bytes)> {
         let mut slots = self.slots();
         let unsaid = slots.iter_mut().filter(|(_, slot)| slot.unsaid).take(limit);
         unsaid
@@ -51,7 +51,7 @@ impl StatusBoard {
     }
 
     /// Ends when there may be something to take. Loses nothing when cancelled.
-    pub(super) async fn news(&self) {
+    pub(crate) async fn news(&self) {
         self.inner.news.notified().await;
     }
 

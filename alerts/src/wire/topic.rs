@@ -83,6 +83,13 @@ pub(super) fn zero_report_topic(grid: Option<&Cell>, node: &Node, station: &Stat
     format!("{ROOT}/{}/{street}/zero-report/{station}/{date}", &street[..6])
 }
 
+/// Where it stands, retained, that a station's zero report of a day is missing:
+/// `gridwatch/v1/{district}/{street}/zero-report/{station}/{date}/status`.
+#[must_use]
+pub fn zero_report_status_topic(grid: Option<&Cell>, node: &Node, station: &StationId, date: Date) -> String {
+    format!("{}/status", zero_report_topic(grid, node, station, date))
+}
+
 /// Where a camera's state stands, retained: `gridwatch/v1/{district}/{street}/{camera}/status`.
 #[must_use]
 pub fn camera_status_topic(place: Option<&Place>, node: &Node, camera: &CameraId) -> String {

@@ -1,13 +1,15 @@
-//! A station's zero report: one CloudEvents event a day with all its items.
+//! A station's zero report: one CloudEvents event a day with all its items; and the state of one that is missing, or was.
 
-use domain::Cell;
+use bytes::Bytes;
+use domain::{Cell, StationId, Timestamp};
+use jiff::civil::Date;
 use serde::Serialize;
 
 use super::{CLOUDEVENTS, CloudEvent, JSON, MESSAGE_EXPIRY, Node, json, topic};
 use crate::{
     duty::Words,
     ticket::{Body, OutgoingMessage},
-    zero_report::{Finding, ItemReport, ZeroReport},
+    zero_report::{Finding, ItemReport, Period, Station, ZeroReport},
 };
 
 /// The message of a report; `grid` is where the station is.
@@ -37,6 +39,51 @@ pub fn zero_report_message(report: &ZeroReport, grid: Option<&Cell>, node: &Node
         properties: vec![("station".to_owned(), report.station.to_string())],
         body: Body::Inline(json(&event)),
         expires_after: Some(MESSAGE_EXPIRY),
+    }
+}
+
+/// That a report has not come, as is known at `now`.
+#[must_use]
+pub fn zero_report_missing(station: &Station, date: Date, period: Period, now: Timestamp, node: &Node) -> Bytes {
+    json(&ReportStatus::of(&station.id, &station.name, date, ReportState::Missing, (period.to, now), node))
+}
+
+/// That a report which was missing has come after all.
+#[must_use]
+pub fn zero_report_made(report: &ZeroReport, node: &Node) -> Bytes {
+    let times = (report.to, report.made_at);
+    json(&ReportStatus::of(&report.station, &report.name, report.date, ReportState::Made, times, node))
+}
+
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum ReportState {
+    Missing,
+    Made,
+}
+
+#[derive(Debug, Serialize)]
+struct ReportStatus<'a> {
+    station: &'a str,
+    node: &'a str,
+    name: &'a Words,
+    date: String,
+    state: ReportState,
+    due: String,
+    since: String,
+}
+
+impl<'a> ReportStatus<'a> {
+    fn of(
+        station: &'a StationId,
+        name: &'a Words,
+        date: Date,
+        state: ReportState,
+        (due, since): (Timestamp, Timestamp),
+        node: &'a Node,
+    ) -> Self {
+        let (due, since) = (node.rfc3339(due), node.rfc3339(since));
+        Self { station: station.as_str(), node: node.id.as_str(), name, date: date.to_string(), state, due, since }
     }
 }
 

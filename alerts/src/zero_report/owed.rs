@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use domain::{Millis, StationId, Timestamp};
 use jiff::{ToSpan as _, civil::Date, tz::TimeZone};
 
-use super::{ReportDays, Station, ZeroReport, ZeroReportConfig};
+use super::{Period, ReportDays, Station, ZeroReport, ZeroReportConfig};
 
 /// The stations, and when they report.
 #[derive(Debug, Clone)]
@@ -48,12 +48,12 @@ impl ReportsOwed {
         self.stations.iter().filter(owes).filter(|_| is_due).collect()
     }
 
-    /// How many reports are missing for longer than the grace, where those of the days up to `reported` are there.
+    /// The day whose reports are missing for longer than the grace, where those of the days up to `reported` are there.
     #[must_use]
-    pub(super) fn overdue(&self, reported: Option<Date>, now: Timestamp) -> usize {
-        let last = self.last_day(now).filter(|last| reported != Some(*last));
-        let ended = last.and_then(|last| self.days.period(last));
-        if ended.is_some_and(|period| now > period.to + self.grace) { self.stations.len() } else { 0 }
+    pub(super) fn overdue(&self, reported: Option<Date>, now: Timestamp) -> Option<(Date, Period)> {
+        let last = self.last_day(now).filter(|last| reported != Some(*last))?;
+        let period = self.days.period(last)?;
+        (now > period.to + self.grace).then_some((last, period))
     }
 
     /// Whether a report of a day that ended at `to` and is made at `now` is late.

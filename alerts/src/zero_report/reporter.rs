@@ -13,9 +13,12 @@ use jiff::{ToSpan as _, civil::Date};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use super::{CameraWatch, Finding, Item, LookLedger, ReportsOwed, Station, ZeroReport, ZeroReportConfig, build};
+use super::{
+    CameraWatch, Finding, Item, LookLedger, ReportsOwed, Station, ZeroReport, ZeroReportConfig, alarm::Alarm, build,
+};
 use crate::{
     AlertsError,
+    publisher::StatusBoard,
     store::Store,
     wire::{self, Node},
 };
@@ -65,18 +68,27 @@ pub struct Reporter {
     /// The cameras as of the last round.
     cameras: Vec<WatchedCamera>,
     ledger: Arc<LookLedger>,
+    alarm: Arc<Alarm>,
     /// The last day whose reports are known to be there.
     reported: Option<Date>,
     trouble: Option<String>,
 }
 
 impl Reporter {
-    /// A reporter of the cameras that `source` tells, whose looks are counted in its ledger.
+    /// A reporter of the cameras that `source` tells, whose looks are counted in its ledger; reports that are missing are told
+    /// on `statuses`.
     #[must_use]
-    pub fn new(store: Store, node: Node, config: &ZeroReportConfig, source: WatchedCameras) -> Self {
+    pub fn new(
+        store: Store,
+        node: Node,
+        config: &ZeroReportConfig,
+        source: WatchedCameras,
+        statuses: StatusBoard,
+    ) -> Self {
         let owed = ReportsOwed::new(config, node.timezone.clone());
         Self {
             store,
+            alarm: Arc::new(Alarm::new(owed.clone(), node.clone(), statuses)),
             node,
             ledger: Arc::new(LookLedger::new(owed.days.clone())),
             owed,
@@ -101,14 +113,17 @@ impl Reporter {
         rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while stop.run_until_cancelled(rounds.tick()).await.is_some() {
             let now = SystemTime::now().into();
-            let (owed, reported) = (self.owed.clone(), self.reported);
+            let (alarm, reported, cameras) = (Arc::clone(&self.alarm), self.reported, self.cameras.clone());
             let done = {
                 let mut round = pin!(self.round(now));
                 // A database that hangs ends no round, and is no reason to be silent about what is missing.
                 loop {
                     match tokio::time::timeout(ROUND, &mut round).await {
                         Ok(done) => break done,
-                        Err(_) => missing(owed.overdue(reported, SystemTime::now().into())),
+                        Err(_) => {
+                            let now = SystemTime::now().into();
+                            missing(alarm.missing(reported, now, |station| grid_of(station, &cameras)));
+                        }
                     }
                 }
             };
@@ -161,6 +176,7 @@ impl Reporter {
     async fn missing(&self, last: Date, now: Timestamp) -> Result<Vec<(Station, Date)>, AlertsError> {
         let earliest = last.checked_sub(MADE_UP_FOR.days()).unwrap_or(last);
         let there = self.store.zero_report_days(earliest, now).await?;
+        self.alarm.there(&there);
         let ids: Vec<_> = self.cameras.iter().map(|camera| camera.id.clone()).collect();
         let marks = self.store.watched_since(&ids).await?;
         let mut missing = Vec::new();
@@ -203,9 +219,10 @@ impl Reporter {
         let mut report = build(station, &self.items, (date, period), &watches, &tickets, self.min_share);
         report.made_at = now;
         report.late = self.owed.is_late(period.to, now);
-        let grid = station.grid.as_ref().or_else(|| own.iter().find_map(|camera| camera.grid.as_ref()));
-        let message = wire::zero_report_message(&report, grid, &self.node);
+        let grid = grid_of(station, &self.cameras);
+        let message = wire::zero_report_message(&report, grid.as_ref(), &self.node);
         self.store.add_zero_report(&report, &message).await?;
+        self.alarm.made(&report, grid.as_ref());
         count(&report);
         Ok(())
     }
@@ -217,7 +234,7 @@ impl Reporter {
             return;
         };
         metrics::counter!("gridwatch_zero_report_failures_total").increment(1);
-        let overdue = self.owed.overdue(self.reported, now);
+        let overdue = self.alarm.missing(self.reported, now, |station| grid_of(station, &self.cameras));
         missing(overdue);
         let trouble = error.to_string();
         if self.trouble.as_ref() != Some(&trouble) {
@@ -225,6 +242,12 @@ impl Reporter {
             self.trouble = Some(trouble);
         }
     }
+}
+
+/// Where a station is: in its own grid cell, or in that of one of its cameras.
+fn grid_of(station: &Station, cameras: &[WatchedCamera]) -> Option<Cell> {
+    let mut own = cameras.iter().filter(|camera| station.has(&camera.id, camera.grid.as_ref()));
+    station.grid.clone().or_else(|| own.find_map(|camera| camera.grid.clone()))
 }
 
 /// Says how many reports are missing.

@@ -5,7 +5,7 @@ use jiff::{civil::date, tz::TimeZone};
 use proptest::prelude::*;
 
 use super::*;
-use crate::{duty::Words, rules::RulesConfig};
+use crate::{duty::Words, publisher::StatusBoard, rules::RulesConfig, store::Store, wire::Node};
 
 fn days(zone: &str) -> ReportDays {
     ReportDays::new(jiff::civil::time(8, 0, 0, 0), TimeZone::get(zone).expect("a time zone"))
@@ -69,7 +69,7 @@ fn a_report_is_owed_once_it_is_due_and_not_of_days_before_the_first() {
     let nobody = ReportsOwed::new(&ZeroReportConfig::default(), timezone);
     let (before, after) = (at("2026-11-24T07:59:59+08:00"), at("2026-11-24T08:00:00+08:00"));
     assert_eq!((owed.last_day(before), owed.last_day(after)), (Some(date(2026, 11, 23)), Some(date(2026, 11, 24))));
-    assert_eq!((nobody.last_day(after), nobody.overdue(None, after + Millis::mins(600))), (None, 0));
+    assert_eq!((nobody.last_day(after), nobody.overdue(None, after + Millis::mins(600))), (None, None));
     let first = |day: i8| BTreeMap::from([(station().id, date(2026, 11, day))]);
     let there =
         |date| build(&station(), &[], (date, days("Asia/Shanghai").period(date).expect("a day")), &[], &[], 0.9);
@@ -86,8 +86,76 @@ fn a_report_is_owed_once_it_is_due_and_not_of_days_before_the_first() {
     }
     // An alarm only after the grace, of 30 minutes.
     let late = after + Millis::mins(31);
-    assert_eq!((owed.overdue(Some(date(2026, 11, 23)), after), owed.overdue(Some(date(2026, 11, 23)), late)), (0, 1));
-    assert_eq!(owed.overdue(Some(date(2026, 11, 24)), late), 0);
+    let overdue = |day, now| owed.overdue(Some(date(2026, 11, day)), now).map(|(day, _)| day);
+    assert_eq!((overdue(23, after), overdue(23, late)), (None, Some(date(2026, 11, 24))));
+    assert_eq!(overdue(24, late), None);
+}
+
+/// What the broker is given, by the end of its topic and the state.
+fn told(statuses: &StatusBoard) -> Vec<(String, String)> {
+    let told = statuses.take(10).into_iter().map(|(topic, payload)| {
+        let said: serde_json::Value = serde_json::from_slice(&payload).expect("JSON");
+        let end = topic.split("/zero-report/").nth(1).expect("a report's").to_owned();
+        (end, said["state"].as_str().expect("a state").to_owned())
+    });
+    told.collect()
+}
+
+fn our_node() -> Node {
+    Node {
+        id: "xh-03".parse().expect("id"),
+        district: domain::Cell::try_from("310104".to_owned()).expect("cell"),
+        timezone: TimeZone::get("Asia/Shanghai").expect("a zone"),
+    }
+}
+
+#[test]
+fn a_missing_report_is_told_once_and_once_more_when_it_has_come() {
+    let other = Station { id: "XT-02".parse().expect("id"), ..station() };
+    let config = ZeroReportConfig { stations: vec![station(), other.clone()], ..ZeroReportConfig::default() };
+    let owed = ReportsOwed::new(&config, our_node().timezone);
+    let statuses = StatusBoard::default();
+    let alarm = super::alarm::Alarm::new(owed, our_node(), statuses.clone());
+    let missing = |now| alarm.missing(Some(date(2026, 11, 23)), now, |station| station.grid.clone());
+    let report = |station: &Station, late| {
+        let period = days("Asia/Shanghai").period(date(2026, 11, 24)).expect("a day");
+        let report = build(station, &[], (date(2026, 11, 24), period), &[], &[], 0.9);
+        ZeroReport { late, made_at: period.to, ..report }
+    };
+    // One is made in time, then the database hangs.
+    alarm.made(&report(&other, false), None);
+    assert_eq!((missing(at("2026-11-24T08:30:00+08:00")), told(&statuses)), (0, vec![]), "within the grace");
+    let late = at("2026-11-24T08:31:00+08:00");
+    let line = |state: &str| [("XT-01/2026-11-24/status".to_owned(), state.to_owned())];
+    assert_eq!((missing(late), told(&statuses)), (1, line("missing").to_vec()));
+    assert_eq!((missing(late + Millis::mins(60)), told(&statuses)), (1, vec![]), "once");
+    alarm.made(&report(&station(), true), None);
+    assert_eq!((missing(late + Millis::mins(61)), told(&statuses)), (0, line("made").to_vec()));
+    // Of one that a process before this one told of.
+    alarm.made(&report(&station(), true), None);
+    assert_eq!(told(&statuses), line("made"));
+}
+
+#[tokio::test]
+async fn a_report_that_a_dead_database_keeps_from_being_made_is_told_past_it() {
+    let folder = tempfile::tempdir().expect("temp dir");
+    let store = Store::open(&folder.path().join("gridwatch.db")).await.expect("opens");
+    store.close().await;
+    // Yesterday's was due this morning or the morning before: now is more than the grace after it, but in half an hour of the day.
+    let now = jiff::Timestamp::now().to_zoned(TimeZone::UTC);
+    let at = now.time().checked_sub(jiff::SignedDuration::from_hours(2)).unwrap_or(jiff::civil::time(0, 0, 0, 0));
+    let config = ZeroReportConfig { stations: vec![station()], at, grace: Millis::ZERO, ..ZeroReportConfig::default() };
+    let statuses = StatusBoard::default();
+    let node = Node { timezone: TimeZone::UTC, ..our_node() };
+    let reporter = Reporter::new(store, node, &config, Box::new(Vec::new), statuses.clone());
+    let stop = tokio_util::sync::CancellationToken::new();
+    let told = async {
+        statuses.news().await;
+        stop.cancel();
+        told(&statuses)
+    };
+    let ((), told) = tokio::join!(reporter.run(stop.clone()), told);
+    assert_eq!(told.iter().map(|(_, state)| state.as_str()).collect::<Vec<_>>(), ["missing"]);
 }
 
 fn item(kinds: &[&str]) -> Item {

@@ -17,7 +17,7 @@ use alerts::{
         self, Fault, NodeState, Problem, again_messages, case_messages, checked_messages, cleared_messages,
         opening_messages, problem_message, read_platform, vouched_messages,
     },
-    zero_report::{Finding, ItemReport, ZeroReport},
+    zero_report::{Finding, ItemReport, Period, Station, ZeroReport},
 };
 use domain::{
     Ailment, CameraFault, CameraReport, CameraState, Cell, Codec, DecodeMode, GroundPoint, Millis, ModelRef, Sha256,
@@ -267,6 +267,15 @@ fn every_zero_report_keeps_the_contract() {
     let cell = Cell::try_from("310104007003".to_owned()).unwrap();
     for grid in [Some(&cell), None] {
         assert_eq!(check_message(&document, &wire::zero_report_message(&report, grid, &node())), "zeroReport");
+        let topic = wire::zero_report_status_topic(grid, &node(), &report.station, report.date);
+        assert_eq!(channel_of(&document, &topic).0, "zeroReportStatus");
+        let (name, grid) = (report.name.clone(), grid.cloned());
+        let station = Station { id: report.station.clone(), name, grid, cameras: BTreeSet::new() };
+        let period = Period { from: report.from, to: report.to };
+        let missing = wire::zero_report_missing(&station, report.date, period, report.made_at, &node());
+        for payload in [missing, wire::zero_report_made(&report, &node())] {
+            check_status(&document, &topic, &payload);
+        }
     }
 }
 

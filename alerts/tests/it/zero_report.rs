@@ -1,6 +1,7 @@
 //! Zero reports with a real store: over restarts, days off and clocks that are set.
 
 use alerts::{
+    publisher::StatusBoard,
     ticket::Body,
     zero_report::{Finding, Reporter, WatchedCamera, ZeroReportConfig},
 };
@@ -29,7 +30,7 @@ fn reporter(house: &House) -> Reporter {
         interval: Millis::mins(10),
     };
     let config: ZeroReportConfig = toml::from_str(CONFIG).unwrap();
-    Reporter::new(house.store.clone(), node(), &config, Box::new(move || vec![camera.clone()]))
+    Reporter::new(house.store.clone(), node(), &config, Box::new(move || vec![camera.clone()]), StatusBoard::default())
 }
 
 /// A process that looks each ten minutes from one moment to another, and is killed after its last round.
