@@ -10,7 +10,7 @@ use domain::{Millis, NodeId, Timestamp};
 use jiff::tz::TimeZone;
 use tokio::sync::Semaphore;
 
-use crate::{answer::Fault, config::PublicUrl, fleet::Fleet, layout::Figures};
+use crate::{answer::Fault, config::PublicUrl, fleet::Fleet, layout::Figures, open311::KindsKnown};
 
 /// How the rest of the process fares, as far as the console cannot see it for itself.
 #[derive(Debug, Clone, Default)]
@@ -108,15 +108,16 @@ impl Console {
     }
 }
 
-/// What the handlers share: the console, and how many stills may be made at a time.
+/// What the handlers share: the console, how many stills may be made at a time, and which kinds are known.
 pub(crate) struct Desk {
     pub(crate) console: Console,
     pub(crate) stills: Semaphore,
+    pub(crate) kinds: KindsKnown,
 }
 
 impl Desk {
     pub(crate) fn new(console: Console) -> Self {
         // A still costs a decode and an encode; people leafing through pages must not take the cores from the looks.
-        Self { console, stills: Semaphore::new(4) }
+        Self { console, stills: Semaphore::new(4), kinds: KindsKnown::default() }
     }
 }

@@ -1,7 +1,11 @@
 //! A read-only view of tickets as Open311 GeoReport v2 (<https://wiki.open311.org/GeoReport_v2/>), in JSON and XML: services,
 //! requests, one request. The standard knows two states; which of ours it is stands in `status_notes`.
 
-use std::{collections::BTreeSet, fmt::Write as _, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    fmt::Write as _,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use alerts::{
     duty::Words,
@@ -116,11 +120,17 @@ pub(crate) async fn collection(
     Path(file): Path<String>,
 ) -> Result<Response, Fault> {
     match Form::of(&file) {
-        Some(("services", form)) => Ok(services(form, &kinds(&desk.console).await?)),
-        Some(("requests", form)) => match wanted(&visit.params, visit.now, form, &kinds(&desk.console).await?) {
-            Ok(wanted) => requests(&desk, wanted, form).await,
-            Err(complaint) => Ok(complaint.into_response()),
-        },
+        Some(("services", form)) => {
+            let known = kinds(&desk).await?;
+            Ok(services(form, &known))
+        }
+        Some(("requests", form)) => {
+            let known = kinds(&desk).await?;
+            match wanted(&visit.params, visit.now, form, &known) {
+                Ok(wanted) => requests(&desk, wanted, form).await,
+                Err(complaint) => Ok(complaint.into_response()),
+            }
+        }
         _ => Err(Fault::NotFound),
     }
 }
@@ -144,11 +154,36 @@ pub(crate) async fn request(State(desk): State<Arc<Desk>>, Path(file): Path<Stri
     }
 }
 
-/// The kinds of cases that there may be: the built-in ones, and those of the responsibility list.
-async fn kinds(console: &Console) -> Result<BTreeSet<Kind>, Fault> {
-    let list = console.store.duty_list().await.map_err(Fault::internal)?;
+/// The kinds of cases that there may be, as of so many versions of the responsibility list.
+type KnownKinds = (i64, Arc<BTreeSet<Kind>>);
+
+/// The kinds that were worked out last: a list of thousands is not read for each request.
+#[derive(Debug, Default)]
+pub(crate) struct KindsKnown(Mutex<Option<KnownKinds>>);
+
+impl KindsKnown {
+    fn last(&self) -> MutexGuard<'_, Option<KnownKinds>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The kinds of cases that there may be: the built-in ones, and those of the responsibility list. That is read when it has another
+/// number of versions than before.
+async fn kinds(desk: &Desk) -> Result<Arc<BTreeSet<Kind>>, Fault> {
+    let store = &desk.console.store;
+    let count = store.duty_version_count().await.map_err(Fault::internal)?;
+    if let Some((known, kinds)) = &*desk.kinds.last()
+        && *known == count
+    {
+        return Ok(Arc::clone(kinds));
+    }
+    let list = store.duty_list().await.map_err(Fault::internal)?;
     let built_in = KINDS.iter().filter_map(|info| info.kind.parse().ok());
-    Ok(built_in.chain(list.versions().map(|version| version.item.kind.clone())).collect())
+    let kinds: Arc<BTreeSet<Kind>> =
+        Arc::new(built_in.chain(list.versions().map(|version| version.item.kind.clone())).collect());
+    // What came in between is in the list and not in the count: it is read once more.
+    *desk.kinds.last() = Some((count, Arc::clone(&kinds)));
+    Ok(kinds)
 }
 
 fn services(form: Form, kinds: &BTreeSet<Kind>) -> Response {

@@ -2,7 +2,7 @@
 //! be: a report that was missed while the process was off is made at the next start, marked late.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     pin::pin,
     sync::Arc,
     time::{Duration, SystemTime},
@@ -14,12 +14,13 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    CameraWatch, Finding, Item, LookLedger, ReportsOwed, Station, ZeroReport, ZeroReportConfig, alarm::Alarm, build,
+    CameraWatch, Finding, Item, LookLedger, Period, ReportsOwed, Sighted, Station, ZeroReport, ZeroReportConfig,
+    alarm::Alarm, build,
 };
 use crate::{
     AlertsError,
     publisher::StatusBoard,
-    store::Store,
+    store::{Store, WatchMark},
     wire::{self, Node},
 };
 
@@ -56,6 +57,15 @@ pub struct WatchedCamera {
 
 /// Tells which cameras are watched at the moment. Must not block.
 pub type WatchedCameras = Box<dyn Fn() -> Vec<WatchedCamera> + Send + Sync>;
+
+/// What is known of one day, for all stations.
+struct Day {
+    date: Date,
+    period: Period,
+    marks: BTreeMap<CameraId, WatchMark>,
+    looks: BTreeMap<CameraId, (u64, Millis)>,
+    tickets: Vec<Sighted>,
+}
 
 /// Makes the reports of one node.
 pub struct Reporter {
@@ -155,8 +165,9 @@ impl Reporter {
         self.follow_cameras(now).await?;
         self.write_looks().await?;
         let Some(last) = self.owed.last_day(now).filter(|last| self.reported != Some(*last)) else { return Ok(()) };
-        for (station, date) in self.missing(last, now).await? {
-            self.report(&station, date, now).await?;
+        let missing_ones = self.missing(last, now).await?;
+        for owed in missing_ones.chunk_by(|(_, one), (_, other)| one == other) {
+            self.report_day(owed[0].1, owed.iter().map(|(station, _)| station), now).await?;
         }
         self.reported = Some(last);
         missing(0);
@@ -194,12 +205,32 @@ impl Reporter {
         Ok(missing)
     }
 
-    async fn report(&self, station: &Station, date: Date, now: Timestamp) -> Result<(), AlertsError> {
+    /// Makes the reports of these stations of one day, which is read once for all of them.
+    async fn report_day(
+        &self,
+        date: Date,
+        stations: impl Iterator<Item = &Station>,
+        now: Timestamp,
+    ) -> Result<(), AlertsError> {
         let Some(period) = self.owed.days.period(date) else { return Ok(()) };
+        let ids: Vec<_> = self.cameras.iter().map(|camera| camera.id.clone()).collect();
+        let day = Day {
+            date,
+            period,
+            marks: self.store.watched_since(&ids).await?,
+            looks: self.store.look_days(date).await?,
+            tickets: self.store.tickets_sighted(period.from, period.to).await?,
+        };
+        for station in stations {
+            self.report(station, &day, now).await?;
+        }
+        Ok(())
+    }
+
+    async fn report(&self, station: &Station, day: &Day, now: Timestamp) -> Result<(), AlertsError> {
+        let Day { date, period, marks, looks, tickets } = day;
+        let (date, period) = (*date, *period);
         let own: Vec<_> = self.cameras.iter().filter(|camera| station.has(&camera.id, camera.grid.as_ref())).collect();
-        let ids: Vec<_> = own.iter().map(|camera| camera.id.clone()).collect();
-        let marks = self.store.watched_since(&ids).await?;
-        let looks = self.store.look_days(date).await?;
         let watches: Vec<_> = own
             .iter()
             .map(|camera| {
@@ -214,9 +245,8 @@ impl Reporter {
                 }
             })
             .collect();
-        let tickets = self.store.tickets_sighted(period.from, period.to).await?;
         let watches: Vec<_> = watches.iter().collect();
-        let mut report = build(station, &self.items, (date, period), &watches, &tickets, self.min_share);
+        let mut report = build(station, &self.items, (date, period), &watches, tickets, self.min_share);
         report.made_at = now;
         report.late = self.owed.is_late(period.to, now);
         let grid = grid_of(station, &self.cameras);

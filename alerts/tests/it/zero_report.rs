@@ -116,3 +116,47 @@ async fn a_clock_that_was_ahead_reports_days_that_are_reported_again() {
     let ids: Vec<_> = ids.collect();
     assert!(ids.len() >= 2 && ids[0] != *ids.last().unwrap(), "another message under another id: {ids:?}");
 }
+
+#[tokio::test]
+async fn stations_of_one_day_are_told_apart() {
+    let house = House::new().await;
+    let mut ticket = ticket(1);
+    ticket.incident.confirmed_at = MORNING + Millis::mins(60);
+    house.store.open_ticket(&ticket, &[]).await.unwrap();
+    let config = format!(
+        "{CONFIG}\n[[stations]]\nid = \"XT-02\"\nname = {{ zh = \"东安一村工作站\", en = \"\" }}\ngrid = \"310104007004\"\n"
+    );
+    let camera = |id: &str, grid: &str| WatchedCamera {
+        id: id.parse().unwrap(),
+        grid: Some(grid.to_owned().try_into().unwrap()),
+        kinds: ["lane.motor".parse().unwrap()].into(),
+        interval: Millis::mins(10),
+    };
+    let cameras = vec![camera(CAMERA, "310104007003012"), camera("east-1", "310104007004001")];
+    let config: ZeroReportConfig = toml::from_str(&config).unwrap();
+    let source = Box::new(move || cameras.clone());
+    let mut reporter = Reporter::new(house.store.clone(), node(), &config, source, StatusBoard::default());
+    reporter.round(MORNING).await.unwrap();
+    let ledger = reporter.ledger();
+    for minute in (0..=1_440).step_by(10) {
+        // One of the two is off.
+        ledger.look(&CAMERA.parse().unwrap(), MORNING + Millis::mins(minute));
+    }
+    // Two days are made up for in one round.
+    reporter.round(MORNING + Millis::mins(2 * 1_440)).await.unwrap();
+    let mut found = Vec::new();
+    for day in [24, 25] {
+        for report in house.store.zero_reports(date(2026, 11, day)).await.unwrap() {
+            let item = report.items.iter().find(|item| item.id == "Z-09").unwrap();
+            found.push((report.station.to_string(), day, item.finding, item.looks_done));
+        }
+    }
+    let line = |station: &str, day, finding, looks| (station.to_owned(), day, finding, looks);
+    let expected = [
+        line("XT-01", 24, Finding::Found, 144),
+        line("XT-02", 24, Finding::NotProven, 0),
+        line("XT-01", 25, Finding::Found, 1),
+        line("XT-02", 25, Finding::NotProven, 0),
+    ];
+    assert_eq!(found, expected);
+}
