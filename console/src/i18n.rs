@@ -239,6 +239,14 @@ texts! {
     Steps: "处置步骤", "Steps";
     LegalHold: "依法保留", "Legal hold";
     Released: "解除保留", "Released";
+    Hold: "保留此案件", "Keep this ticket";
+    Release: "解除保留", "Release it";
+    HoldWhy:
+        "依法保留的案件及其图片不会因到期而删除，直至解除保留。",
+        "A ticket on legal hold is kept with its pictures whatever its age, until it is released.";
+    ReleaseWhy:
+        "解除保留后，案件到期即删除。",
+        "Once it is released it goes when it has expired.";
     EvidenceFiles: "证据文件", "Evidence files";
     EvidenceHint: "每个文件以其 SHA-256 为地址，可下载后核对。", "Each file is addressed by its SHA-256; download it and check.";
     Moment: "时刻", "Moment";

@@ -21,6 +21,7 @@ mod evidence;
 mod figures_page;
 mod fleet;
 mod health;
+mod hold;
 mod i18n;
 mod layout;
 mod open311;

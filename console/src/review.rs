@@ -1,4 +1,4 @@
-//! A person decides on a case that waits for one: the only thing that the console writes.
+//! A person decides on a case that waits for one; with legal holds the only thing that the console writes.
 //!
 //! Who it was comes from `X-Forwarded-User`, where a proxy in front has people log in, else from the form's name field.
 //! A decision is taken only from a page of our own: a browser says where a request comes from (Fetch Metadata, and
@@ -22,7 +22,7 @@ use domain::TicketId;
 use crate::{answer::Fault, console::Desk, params::Params, visit::Visit};
 
 const LONGEST_NAME: usize = 100;
-const LONGEST_NOTE: usize = 500;
+pub(crate) const LONGEST_NOTE: usize = 500;
 
 pub(crate) async fn decide(
     State(desk): State<Arc<Desk>>,
@@ -47,19 +47,26 @@ pub(crate) async fn decide(
     Ok((StatusCode::SEE_OTHER, [(header::LOCATION, format!("/tickets/{ticket}"))]).into_response())
 }
 
-fn read(form: &Params, headers: &HeaderMap) -> Result<Event, Fault> {
-    let within = |name: &'static str, text: &str, most: usize| {
-        if text.chars().count() > most {
-            return Err(Fault::bad(name, format_args!("expected {most} characters at most")));
-        }
-        Ok(text.to_owned())
-    };
+/// A text of a form that is not too long.
+pub(crate) fn within(name: &'static str, text: &str, most: usize) -> Result<String, Fault> {
+    if text.chars().count() > most {
+        return Err(Fault::bad(name, format_args!("expected {most} characters at most")));
+    }
+    Ok(text.to_owned())
+}
+
+/// Who decides: whom a proxy in front had log in, else who the form says.
+pub(crate) fn who(form: &Params, headers: &HeaderMap) -> Result<String, Fault> {
     let proxied =
         headers.get("x-forwarded-user").and_then(|v| v.to_str().ok()).map(str::trim).filter(|v| !v.is_empty());
-    let by = match proxied.or_else(|| form.get("by")) {
-        Some(name) => within("by", name, LONGEST_NAME)?,
-        None => return Err(Fault::bad("by", "expected the name of whoever decides")),
-    };
+    match proxied.or_else(|| form.get("by")) {
+        Some(name) => within("by", name, LONGEST_NAME),
+        None => Err(Fault::bad("by", "expected the name of whoever decides")),
+    }
+}
+
+fn read(form: &Params, headers: &HeaderMap) -> Result<Event, Fault> {
+    let by = who(form, headers)?;
     let judgement = match form.get("decision") {
         Some("confirm") => Judgement::Confirmed,
         Some("reject") => {
@@ -73,7 +80,7 @@ fn read(form: &Params, headers: &HeaderMap) -> Result<Event, Fault> {
 }
 
 /// Whether a browser sent this from a page of ours, or no browser sent it.
-fn is_our_own(headers: &HeaderMap) -> bool {
+pub(crate) fn is_our_own(headers: &HeaderMap) -> bool {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     match text("sec-fetch-site") {
         Some(site) => matches!(site, "same-origin" | "none"),

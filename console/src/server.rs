@@ -23,7 +23,8 @@ use crate::{
     answer::{Fault, dress},
     api, assets, camera_page, cameras,
     console::{Console, Desk},
-    download, duty_page, evidence, figures_page, health, open311, problems, review, sensors, ticket_page, tickets,
+    download, duty_page, evidence, figures_page, health, hold, open311, problems, review, sensors, ticket_page,
+    tickets,
     visit::Visit,
     zero_page,
 };
@@ -62,6 +63,7 @@ pub fn router(console: Console) -> Router {
         .route("/", get(tickets::list))
         .route("/tickets/{id}", get(ticket_page::show))
         .route("/tickets/{id}/review", post(review::decide).layer(DefaultBodyLimit::max(LARGEST_FORM)))
+        .route("/tickets/{id}/hold", get(hold::show).post(hold::decide).layer(DefaultBodyLimit::max(LARGEST_FORM)))
         .route("/cameras", get(cameras::list))
         .route("/cameras/{id}", get(camera_page::show))
         .route("/cameras/{id}/latest.jpg", get(camera_page::latest))

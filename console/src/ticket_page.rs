@@ -63,6 +63,7 @@ pub(crate) async fn show(
         &html! {
             div.head {
                 h1 { (name) " " (state_badge(ticket.state, lang)) " " (case::badge(ticket.case.state(), lang)) }
+                a.button href={ "/tickets/" (ticket.id()) "/hold" } { (Text::LegalHold.of(lang)) }
                 a.button href={ "/api/tickets/" (ticket.id()) } { (Text::AsJson.of(lang)) }
             }
             p.where {
@@ -303,7 +304,7 @@ fn clock(console: &Console, visit: &Visit, shown: &Shown) -> Markup {
 }
 
 /// Who wants it kept, and why; also what is over.
-fn legal_holds(console: &Console, visit: &Visit, holds: &[Hold]) -> Markup {
+pub(crate) fn legal_holds(console: &Console, visit: &Visit, holds: &[Hold]) -> Markup {
     let lang = visit.lang;
     html! {
         section {

@@ -1,4 +1,4 @@
-//! A person decides on a case that waits for one.
+//! A person decides on a case that waits for one, or what is kept whatever its age.
 
 use alerts::{
     case::{Case, Event, State, Verdict, VerdictKind},
@@ -99,4 +99,42 @@ async fn the_list_shows_and_filters_where_cases_stand() {
     assert!(dispatched.contains(&other.id().to_string()) && !dispatched.contains(&t.id().to_string()));
     let shown = house.page(&format!("/tickets/{}?lang=zh", other.id())).await;
     assert!(shown.contains("斜土街道城管中队") && shown.contains("已派遣") && shown.contains("办理过程"));
+}
+
+#[tokio::test]
+async fn a_ticket_is_kept_and_released_with_a_name_and_a_reason() {
+    let house = House::open().await;
+    let t = house.with_a_ticket().await;
+    let (page, address) = (format!("/tickets/{}", t.id()), format!("/tickets/{}/hold", t.id()));
+    assert!(house.page(&format!("{page}?lang=zh")).await.contains(&format!("href=\"{address}\"")));
+    let form = house.page(&format!("{address}?lang=zh")).await;
+    assert!(form.contains("保留此案件") && form.contains("value=\"hold\"") && !form.contains("data-refresh"), "{form}");
+    for wrong in [
+        "",
+        "decision=hold&by=x",
+        "decision=hold&reason=x",
+        "decision=eat&by=x&reason=y",
+        "decision=hold&by=x&reason=+",
+    ] {
+        assert_eq!(house.post(&address, wrong, OURS).await.status(), 400, "{wrong}");
+    }
+    let foreign = [("sec-fetch-site", "cross-site")];
+    assert_eq!(house.post(&address, "decision=hold&by=x&reason=y", &foreign).await.status(), 403);
+    let unknown = "/tickets/0190f6c2-7b1e-7c3a-9d55-1f2e3d4c5b6a/hold";
+    assert_eq!(house.post(unknown, "decision=hold&by=x&reason=y", OURS).await.status(), 404);
+    let holds = || async { house.street.console.store.holds(t.id()).await.expect("read") };
+    assert_eq!(holds().await, []);
+
+    let proxied = [("sec-fetch-site", "same-origin"), ("x-forwarded-user", "wang")];
+    let answer = house.post(&address, "decision=hold&by=somebody&reason=lawsuit", &proxied).await;
+    assert_eq!((answer.status().as_u16(), &answer.headers()[header::LOCATION]), (303, &page.parse().unwrap()));
+    // Somebody else was faster: no harm.
+    assert_eq!(house.post(&address, "decision=hold&by=li&reason=too", OURS).await.status(), 303);
+    let held = holds().await;
+    assert_eq!((held.len(), held[0].by.as_str(), held[0].reason.as_str()), (1, "wang", "lawsuit"));
+    let form = house.page(&format!("{address}?lang=en")).await;
+    assert!(form.contains("value=\"release\"") && form.contains("wang: lawsuit"), "{form}");
+    assert_eq!(house.post(&address, "decision=release&by=li&reason=settled", OURS).await.status(), 303);
+    let released = holds().await[0].released.clone().expect("released");
+    assert_eq!((released.by.as_str(), released.reason.as_str()), ("li", "settled"));
 }
