@@ -9,6 +9,7 @@ use alerts::{
     deadline::{DeadlineConfig, HolidayYear, Light, ResponseLevel, Stage, WorkCalendar},
     duty::{DutyItem, DutyList, ItemVersion, Words},
     incident::{Further, Sensed},
+    platform::{self, Platform, Script},
     recheck::{Found, Outcome, Why},
     routed::Routed,
     sensor::{Device, Mapping, Memory, Noted},
@@ -627,4 +628,79 @@ fn every_reference_leads_somewhere(document: &Value, value: &Value) {
         Value::Array(items) => items.iter().for_each(|v| every_reference_leads_somewhere(document, v)),
         _ => {}
     }
+}
+
+/// All that the reference platform says of tickets as we send them, each word with all that it may carry.
+#[test]
+fn what_the_reference_platform_says_keeps_the_contract() {
+    const SCRIPT: &str = r#"
+        [[plans]]
+        kinds = ["lane.fire"]
+        ack = { result = "rejected", reason = "not_responsible", note = "外区" }
+
+        [[plans]]
+        kinds = ["lane.works"]
+        ack = { result = "duplicate", note = "已有此案" }
+
+        [[plans]]
+        kinds = ["lane.goods"]
+        steps = [{ verdict = "rejected", reason = "false_alarm", note = "绿化带" }]
+
+        [[plans]]
+        ack = { after = "1s" }
+        steps = [
+            { verdict = "confirmed", by = "李四" },
+            { verdict = "dispatched", dept = "斜土街道城管中队", due = "4h" },
+            { verdict = "handling" },
+            { verdict = "returned", reason = "not_responsible", note = "属外区" },
+            { verdict = "suspended", reason = "weather" },
+            { verdict = "resumed" },
+            { verdict = "extended", reason = "weather", due = "8h" },
+            { verdict = "supervised", note = "督办" },
+            { verdict = "verify_requested" },
+            { verdict = "handled" },
+            { verdict = "closed" },
+        ]
+    "#;
+    let document = document();
+    let script: Script = toml::from_str(SCRIPT).unwrap();
+    script.check().unwrap();
+    let mut platform = Platform::new(script, "contract", node().timezone);
+    for (n, kind) in (1..).zip(["lane.motor", "lane.fire", "lane.works", "lane.goods"]) {
+        let mut ticket = ticket(n);
+        ticket.incident.kind = kind.parse().unwrap();
+        for message in opening_messages(&ticket, &node()) {
+            let Body::Inline(event) = &message.body else { continue };
+            platform.hear(platform::read(&message.topic, event).transpose().unwrap(), OPENED_AT);
+        }
+    }
+    let mut words = BTreeSet::new();
+    while let Some(at) = platform.wakes_at() {
+        assert!(at < OPENED_AT + Millis::mins(60), "it comes to an end");
+        while let Some(say) = platform.say(at) {
+            let (name, channel) = channel_of(&document, &say.topic);
+            let described = follow(&document, &channel["messages"][name]);
+            let payload: Value = serde_json::from_slice(&say.payload).unwrap();
+            check(&document, &described["payload"], &payload);
+            let (verdict, result) = (&payload["data"]["verdict"], &payload["data"]["result"]);
+            words.insert(verdict.as_str().or(result.as_str()).unwrap().to_owned());
+        }
+    }
+    let all = [
+        "accepted",
+        "closed",
+        "confirmed",
+        "dispatched",
+        "duplicate",
+        "extended",
+        "handled",
+        "handling",
+        "rejected",
+        "resumed",
+        "returned",
+        "supervised",
+        "suspended",
+        "verify_requested",
+    ];
+    assert_eq!(words, all.map(ToOwned::to_owned).into(), "every word that the document knows");
 }
