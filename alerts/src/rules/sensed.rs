@@ -57,6 +57,8 @@ pub struct SensedStand {
     pub last_held: Timestamp,
     /// Whether its readings have ended it, while a camera still saw it.
     pub is_over: bool,
+    /// Whether cameras have seen it go while the device was silent.
+    pub is_cleared: bool,
     /// How its ticket ended, if it did.
     pub ending: Option<Ending>,
 }
@@ -123,11 +125,12 @@ impl Core {
     /// Takes up the problems of devices whose tickets were not cleared when the process ended; call it after
     /// [`Core::restore`] and [`Core::restore_ended`].
     pub fn restore_sensed(&mut self, stands: impl IntoIterator<Item = SensedStand>) {
-        for SensedStand { place, ticket, last_held, is_over, ending } in stands {
-            let says = match (ending, is_over) {
-                (Some(_), _) => Says::Ended,
-                (None, true) => Says::Over,
-                (None, false) => Says::Stands,
+        for SensedStand { place, ticket, last_held, is_over, is_cleared, ending } in stands {
+            let says = match ending {
+                Some(_) => Says::Ended,
+                None if is_cleared => Says::Cleared,
+                None if is_over => Says::Over,
+                None => Says::Stands,
             };
             self.stands.0.insert(place.ticket, Stand { place, ticket, says, last_held });
         }

@@ -184,7 +184,7 @@ impl Store {
         rows.iter().map(|row| TicketRow::new(row, "id")?.to_end()).collect()
     }
 
-    /// Cases of sensors whose tickets were not cleared, for the rules to take up after a start.
+    /// Cases of sensors whose tickets were not cleared, or not by the sensor's word, for the rules to take up after a start.
     ///
     /// # Errors
     /// When the database fails or a row is damaged.
@@ -192,8 +192,9 @@ impl Store {
         let failed = self.failed("read the standing cases of sensors");
         let rows = sqlx::query(
             "SELECT t.id AS id, c.opening AS opening, c.cleared_at AS over_at, c.last_seen AS over_seen, \
-             t.case_state AS case_state, t.ended_at AS ended_at FROM sensor_cases c \
-             JOIN tickets t ON t.id = COALESCE(c.joined, c.ticket) WHERE t.cleared_at IS NULL ORDER BY c.opened_at, c.ticket",
+             t.case_state AS case_state, t.ended_at AS ended_at, t.cleared_at AS gone_at FROM sensor_cases c \
+             JOIN tickets t ON t.id = COALESCE(c.joined, c.ticket) \
+             WHERE t.cleared_at IS NULL OR (c.cleared_at IS NULL AND t.ended_at IS NULL) ORDER BY c.opened_at, c.ticket",
         )
         .fetch_all(&self.readers)
         .await
@@ -210,6 +211,7 @@ impl Store {
             })?;
             let ended_at: Option<i64> = row.try_get("ended_at").map_err(&failed)?;
             let over_at: Option<i64> = row.try_get("over_at").map_err(&failed)?;
+            let gone_at: Option<i64> = row.try_get("gone_at").map_err(&failed)?;
             let over_seen: Option<i64> = row.try_get("over_seen").map_err(&failed)?;
             let Some(place) = case.place() else { continue };
             stands.push(SensedStand {
@@ -217,6 +219,7 @@ impl Store {
                 ticket: id,
                 last_held: over_seen.map_or(case.incident.last_seen, Timestamp),
                 is_over: over_at.is_some(),
+                is_cleared: gone_at.is_some(),
                 ending: ended_at.map(|_| ticket.to_end()).transpose()?.map(|(_, ending, _)| ending),
             });
         }

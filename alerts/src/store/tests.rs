@@ -743,7 +743,7 @@ async fn a_case_of_a_sensor_may_be_part_of_a_camera_s_ticket() {
     let standing = |store: Store| async move { store.standing_sensor_cases().await.expect("read") };
     let [stand] = &standing(store.clone()).await[..] else { panic!("one") };
     assert_eq!((&stand.place.device, stand.place.ticket, stand.ticket), (&device, own, t.id()));
-    assert_eq!((stand.is_over, stand.ending), (false, None));
+    assert_eq!((stand.is_over, stand.is_cleared, stand.ending), (false, false, None));
     let open = store.open_tickets().await.expect("read");
     assert_eq!(open.iter().map(|t| t.ticket).collect::<Vec<_>>(), [t.id()], "the camera watches its own");
 

@@ -156,6 +156,11 @@ async fn a_silent_sensor_has_no_say_and_brings_its_ticket_back_when_it_speaks() 
     let holds = Event::Sensed(Sensing::Holds { ticket: own, at: at(50) });
     site.run(MainStream::None, first).await;
     assert_eq!(one(&site).await.state, TicketState::Cleared);
+    // After a restart.
+    let holds_then = Event::Sensed(Sensing::Holds { ticket: own, at: at(50) });
+    site.run(MainStream::None, [holds_then]).await;
+    assert_eq!((one(&site).await.state, one(&site).await.case.reopened()), (TicketState::Open, 1));
+    // Within one run.
     let silent = Event::Sensed(Sensing::Voice(own, Speech::Silent));
     let again = looks(Some(CAR), 0..20).chain([Event::Sensed(Sensing::Open(Box::new(case)))]);
     let site = Site::new().await;
