@@ -38,7 +38,10 @@ use rumqttc::v5::{
     mqttbytes::{QoS, v5::Filter},
 };
 use serde_json::{Value, json};
-use tokio::{sync::mpsc, task::JoinSet};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
 use tokio_util::sync::CancellationToken;
 
 #[path = "shared/mosquitto.rs"]
@@ -155,7 +158,7 @@ async fn run(cameras: u64, rate: u64, length: Duration, units: &[AccessUnit], fo
         district: config.node.district.clone(),
         timezone: config.timezone().unwrap(),
     };
-    let timetable = config.timetable("bench".as_ref()).unwrap();
+    let (_kept, timetable) = watch::channel(config.timetable("bench".as_ref()).unwrap());
     let store = Store::connect(config.database().unwrap()).await.unwrap();
     let evidence = EvidenceStore::open(&config.evidence_dir()).unwrap();
     let zones = config.cameras.iter().map(|camera| (camera.id.clone(), camera.zones.clone()));

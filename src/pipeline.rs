@@ -35,7 +35,10 @@ use console::{Console, LookVitals, Vitals};
 use domain::{CameraId, Frame, Ground, Millis, Timestamp};
 use ingest::{CameraEvent, CameraSource, Decoder, DueLook, Ingest, IngestError, LookPace, LookQueue, Tempo};
 use metrics::counter;
-use tokio::{sync::mpsc, task::JoinSet};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
@@ -46,7 +49,7 @@ use crate::{
     health::{FailingLooks, HealthBoard, HealthTeller},
     looker::{Looked, Looker, ReferenceOf},
     reference::ReferenceStore,
-    reload::{Reloader, Reloads},
+    reload::{Books, Reloader, Reloads},
     remembered::{self, Reach},
     roster::Roster,
     telemetry,
@@ -129,7 +132,8 @@ impl Pipeline {
         let node =
             Node { id: config.node.id.clone(), district: config.node.district.clone(), timezone: timezone.clone() };
 
-        let timetable = config.timetable(Path::new("the configuration"))?;
+        let (timetables, timetable) = watch::channel(config.timetable(Path::new("the configuration"))?);
+        let (street_names, streets) = watch::channel(Arc::new(config.areas.street_names()));
         let reach = Reach { cleared: LONGEST_REST, ended: LONGEST_QUIET };
         let (store, remembered) = remembered::open(&config.database()?, reach, &cancel).await?;
         let evidence = EvidenceStore::open(&config.evidence_dir())?;
@@ -203,9 +207,11 @@ impl Pipeline {
             });
         }
         drop(queue);
+        let books = Books { timetables, street_names };
         let (reloader, reloads) = match &config.origin {
             Some(path) => {
-                let parts = Reloader::new(path, &config, roster.clone(), sights.clone(), ingest.clone(), &looks);
+                let parts =
+                    Reloader::new(path, &config, (roster.clone(), sights.clone(), ingest.clone()), &looks, books);
                 (Some(parts.0), Some(parts.1))
             }
             None => (None, None),
@@ -361,7 +367,7 @@ impl Pipeline {
             }),
             sensors: sensor_board,
             reports_owed: ReportsOwed::new(&config.zero_report, timezone.clone()),
-            streets: config.load_grid(Path::new("the configuration"))?.street_names(),
+            streets: Arc::new(move || Arc::clone(&streets.borrow())),
             public_url: config.console.public_url.clone(),
             node: config.node.id.clone(),
             time_zone: timezone,

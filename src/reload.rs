@@ -1,16 +1,20 @@
 //! A running gridwatch takes in changed cameras: when its configuration's files change, on SIGHUP, or when somebody asks.
 //!
 //! The whole configuration is read and checked first; what cannot be is refused with the place and the remedy, and the
-//! cameras stay as they are. Cameras, their zones and permits are taken in; all else needs a restart, and is told by its section.
+//! cameras stay as they are. Cameras, their zones and permits, working time and holidays, outlines and the names in them are taken
+//! in; all else needs a restart, and is told by its section.
 
 use std::{
     path::{Path, PathBuf},
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
 use alerts::{
+    clocks::Timetable,
     rules::Core,
     service::{CameraSet, Event},
+    streets::StreetNames,
 };
 use anyhow::{Context as _, bail};
 use ingest::{CameraSource, Ingest};
@@ -86,6 +90,15 @@ impl Reloads {
     }
 }
 
+/// What others look things up in; the newest counts.
+#[derive(Debug)]
+pub struct Books {
+    /// Working time, holidays and lights.
+    pub timetables: watch::Sender<Timetable>,
+    /// What streets are called.
+    pub street_names: watch::Sender<Arc<StreetNames>>,
+}
+
 /// Takes in changed cameras.
 pub struct Reloader {
     path: PathBuf,
@@ -100,6 +113,7 @@ pub struct Reloader {
     /// Does not keep alerts from ending.
     looks: mpsc::WeakSender<Event>,
     wishes: mpsc::Receiver<Wish>,
+    books: Books,
 }
 
 enum Heard {
@@ -115,17 +129,16 @@ impl Reloader {
     pub fn new(
         path: &Path,
         config: &Config,
-        roster: Roster,
-        sights: Sights,
-        ingest: Ingest,
+        (roster, sights, ingest): (Roster, Sights, Ingest),
         looks: &mpsc::Sender<Event>,
+        books: Books,
     ) -> (Self, Reloads) {
         let (sender, wishes) = mpsc::channel(WISHES);
         let files = Files { watched: Watched::of(path, config), seen: Vec::new(), settled: true };
         let (looks, running) = (looks.downgrade(), config.without_cameras());
         let (pending, heard) = watch::channel(Vec::new());
         (
-            Self { path: path.to_owned(), files, running, pending, roster, sights, ingest, looks, wishes },
+            Self { path: path.to_owned(), files, running, pending, roster, sights, ingest, looks, wishes, books },
             Reloads { wishes: sender, pending: heard },
         )
     }
@@ -192,7 +205,7 @@ impl Reloader {
                 warn!(
                     because,
                     error = format!("{error:#}"),
-                    "the configuration is refused; the cameras stay as they are"
+                    "the configuration is refused; cameras, holidays and outlines stay as they are"
                 );
             }
         }
@@ -207,14 +220,21 @@ impl Reloader {
             // As at a start: what the rules do not take is refused before anything changes.
             let zones = config.cameras.iter().map(|camera| (camera.id.clone(), camera.zones.clone()));
             Core::new(&config.rules, config.timezone()?, zones)?.set_permits(config.permits.clone())?;
-            Ok((config, before))
+            let timetable = config.timetable(&path)?;
+            Ok((config, timetable, before))
         };
-        let (config, stamps) = tokio::task::spawn_blocking(loading).await??;
+        let (config, timetable, stamps) = tokio::task::spawn_blocking(loading).await??;
         self.sights.check(&config.cameras)?;
         let Some(looks) = self.looks.upgrade() else { bail!("gridwatch is stopping") };
         self.files.watched = Watched::of(&self.path, &config);
         self.files.seen = stamps;
 
+        if replace(&self.books.timetables, timetable) {
+            info!("working time and holidays taken in anew");
+        }
+        if replace(&self.books.street_names, Arc::new(config.areas.street_names())) {
+            info!("names of streets taken in anew");
+        }
         // New cameras are known to all who hear of them before they are connected to.
         self.sights.set(&config.cameras);
         let changes = self.roster.set(&config.cameras);
@@ -232,6 +252,15 @@ impl Reloader {
         self.ingest.set_cameras(config.cameras.iter().map(source).collect()).await?;
         Ok(Reloaded { cameras: changes, restart: self.running.sections_for_restart(&config) })
     }
+}
+
+/// Puts a value in place of another one; whether it is another one.
+fn replace<T: PartialEq>(sender: &watch::Sender<T>, value: T) -> bool {
+    sender.send_if_modified(|before| {
+        let differs = *before != value;
+        *before = value;
+        differs
+    })
 }
 
 /// A file with what tells that it was written; none where it cannot be read.
@@ -301,6 +330,14 @@ mod tests {
         assert!(!files.changed(stamp(3)));
         assert!(!files.changed(Vec::new()));
         assert!(files.changed(Vec::new()), "a file that is gone");
+    }
+
+    #[test]
+    fn a_book_is_told_of_when_it_is_another_one() {
+        let (sender, mut heard) = watch::channel(1);
+        assert!(!replace(&sender, 1) && !heard.has_changed().unwrap());
+        assert!(replace(&sender, 2) && heard.has_changed().unwrap());
+        assert_eq!(*heard.borrow_and_update(), 2);
     }
 
     #[test]

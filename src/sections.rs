@@ -1,5 +1,5 @@
 //! Which sections of a configuration are others than those that a process began with. A running gridwatch takes in cameras,
-//! zones and permits; a change anywhere else waits for the next start, and whoever made it must know.
+//! zones, permits, working time with its holidays and the grid's outlines; a change anywhere else waits for the next start, and whoever made it must know.
 
 use crate::config::Config;
 
@@ -14,11 +14,11 @@ impl Config {
             ingest,
             detect,
             rules,
-            deadlines,
+            deadlines: _,
             database,
             recheck,
             retention,
-            grid,
+            grid: _,
             zero_report,
             evidence,
             mqtt,
@@ -29,19 +29,17 @@ impl Config {
             permits: _,
             cameras: _,
             origin: _,
-            areas,
-            calendar,
+            areas: _,
+            calendar: _,
         } = self;
         let sections = [
             ("node", *node == other.node),
             ("ingest", *ingest == other.ingest),
             ("detect", *detect == other.detect),
             ("rules", *rules == other.rules),
-            ("deadlines", *deadlines == other.deadlines && *calendar == other.calendar),
             ("database", *database == other.database),
             ("recheck", *recheck == other.recheck),
             ("retention", *retention == other.retention),
-            ("grid", *grid == other.grid && *areas == other.areas),
             ("zero_report", *zero_report == other.zero_report),
             ("evidence", *evidence == other.evidence),
             ("mqtt", *mqtt == other.mqtt),
@@ -80,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn another_file_of_holidays_or_outlines_is_a_difference() {
+    fn another_file_of_holidays_or_outlines_is_taken_in() {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| {
             let path = folder.path().join(name);
@@ -100,9 +98,9 @@ mod tests {
         let restart = || running.sections_for_restart(&Config::load(&path).unwrap());
         assert_eq!(restart(), [""; 0]);
         write("days.csv", "date,day\n2027-01-01,off\n2027-01-02,off\n");
-        assert_eq!(restart(), ["deadlines"]);
+        assert_eq!(restart(), [""; 0]);
         write("areas.geojson", &areas("徐汇"));
-        assert_eq!(restart(), ["deadlines", "grid"]);
+        assert_eq!(restart(), [""; 0]);
     }
 
     #[test]
@@ -114,6 +112,6 @@ mod tests {
             "[console]\nlisten = '127.0.0.1:1'\n[mqtt]\nurl = 'mqtt://h'\n[node]\nid = 'b'\n",
             &["node", "mqtt", "console"],
         );
-        check("", "[zero_report]\nat = '07:00'\n[deadlines]\nyellow_share = 0.3\n", &["deadlines", "zero_report"]);
+        check("", "[zero_report]\nat = '07:00'\n[deadlines]\nyellow_share = 0.3\n", &["zero_report"]);
     }
 }

@@ -145,7 +145,7 @@ pub struct Terms<'a> {
 }
 
 /// What the clocks of all cases go by.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Timetable {
     /// When people work.
     pub calendar: WorkCalendar,

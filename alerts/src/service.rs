@@ -20,7 +20,7 @@ use std::{
 
 use domain::{AccessUnit, CameraFault, CameraId, Cell, Detection, Ground, Look, Picture, TicketId, Timestamp, ZoneId};
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{mpsc, oneshot, watch},
     task::JoinSet,
     time::MissedTickBehavior,
 };
@@ -168,8 +168,8 @@ pub struct ServiceSetup {
     pub locator: Locator,
     /// Who signs the messages; its time zone is that of the times written on pictures.
     pub node: Node,
-    /// What limits and clocks of tickets go by.
-    pub timetable: Timetable,
+    /// What limits and clocks of tickets go by, as it is at any moment.
+    pub timetable: watch::Receiver<Timetable>,
     /// Decodes first-seen pictures and those in full resolution.
     pub stills: Arc<dyn StillDecoder>,
     /// Takes pictures in full resolution.

@@ -5,7 +5,7 @@
 use std::time::{Duration, SystemTime};
 
 use domain::Timestamp;
-use tokio::time::MissedTickBehavior;
+use tokio::{sync::watch, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -42,6 +42,8 @@ pub(crate) fn describe_metrics() {
 pub struct Timekeeper {
     store: Store,
     node: Node,
+    timetables: watch::Receiver<Timetable>,
+    /// What clocks are reckoned by.
     timetable: Timetable,
     /// What was wrong last, so that it is logged once.
     trouble: Option<String>,
@@ -50,8 +52,9 @@ pub struct Timekeeper {
 impl Timekeeper {
     /// A timekeeper of the store's tickets.
     #[must_use]
-    pub fn new(store: Store, node: Node, timetable: Timetable) -> Self {
-        Self { store, node, timetable, trouble: None }
+    pub fn new(store: Store, node: Node, mut timetables: watch::Receiver<Timetable>) -> Self {
+        let timetable = timetables.borrow_and_update().clone();
+        Self { store, node, timetables, timetable, trouble: None }
     }
 
     /// Runs until `stop`. A database that fails is tried again; nothing is lost meanwhile, only late.
@@ -82,7 +85,12 @@ impl Timekeeper {
     ///
     /// # Errors
     /// When the database fails; what was written is whole, and the rest waits for the next round.
-    pub async fn round(&self, now: Timestamp) -> Result<(), AlertsError> {
+    pub async fn round(&mut self, now: Timestamp) -> Result<(), AlertsError> {
+        // By other hours and holidays lights change at other times.
+        if self.timetables.has_changed().unwrap_or(false) {
+            self.store.wake_clocks(now).await?;
+            self.timetable = self.timetables.borrow_and_update().clone();
+        }
         loop {
             let due = self.store.tickets_with_lights_due(now, BATCH).await?;
             let is_last = due.len() < BATCH as usize;

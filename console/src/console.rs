@@ -76,8 +76,8 @@ pub struct Console {
     pub sensors: Option<SensorBoard>,
     /// The stations that report each day.
     pub reports_owed: ReportsOwed,
-    /// What the city's streets are called.
-    pub streets: StreetNames,
+    /// What the city's streets are called, at the moment of the call. Must not block.
+    pub streets: Arc<dyn Fn() -> Arc<StreetNames> + Send + Sync>,
     /// Where people outside reach the pages, where that is configured.
     pub public_url: Option<PublicUrl>,
     /// This process among its peers.

@@ -36,7 +36,8 @@ pub(crate) async fn cases(
     };
     visit.params.only(&DATES)?;
     let (from, to) = Days::of(&visit.params, MONTH, visit.now, &console.time_zone)?.bounds(&console.time_zone)?;
-    let (filed_by, streets, timezone) = (console.node.as_str(), &console.streets, &console.time_zone);
+    let names = (console.streets)();
+    let (filed_by, streets, timezone) = (console.node.as_str(), &*names, &console.time_zone);
     let books = Books { filed_by, streets, timezone };
     let rows = export::rows(&console.store, (from, to), books, MOST).await.map_err(Fault::internal)?;
     let Some(rows) = rows else {

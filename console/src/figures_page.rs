@@ -97,16 +97,19 @@ pub(crate) async fn show(State(desk): State<Arc<Desk>>, Extension(visit): Extens
     ))
 }
 
-fn street_name<'a>(console: &'a Console, code: &'a str, lang: Lang) -> &'a str {
-    match lang {
-        Lang::Zh => console.streets.zh(code),
-        Lang::En => console.streets.en(code),
-    }
+fn street_name(console: &Console, code: &str, lang: Lang) -> String {
+    let names = (console.streets)();
+    let name = match lang {
+        Lang::Zh => names.zh(code),
+        Lang::En => names.en(code),
+    };
+    name.to_owned()
 }
 
 /// The codes that one may choose from: those with a name, those that cameras stand in, and the chosen one.
 fn streets(console: &Console, asked: &Asked, cameras: &[CameraView]) -> BTreeSet<String> {
-    let named = console.streets.codes();
+    let names = (console.streets)();
+    let named = names.codes();
     let seen = cameras.iter().filter_map(|camera| camera.place.as_ref()?.grid.street());
     named.chain(seen).chain(asked.scope.street.as_deref()).map(ToOwned::to_owned).collect()
 }
@@ -478,8 +481,9 @@ pub(crate) async fn api(State(desk): State<Arc<Desk>>, Extension(visit): Extensi
         let info = kind_info(&kind);
         KindOut { name_zh: info.map(|i| i.name_zh), name_en: info.map(|i| i.name_en), kind, rates: rates.into() }
     });
+    let names = (console.streets)();
     let by_street = figures.by_street.into_iter().map(|(street, rates)| StreetOut {
-        name: console.streets.name(&street).cloned(),
+        name: names.name(&street).cloned(),
         street,
         rates: rates.into(),
     });

@@ -26,7 +26,7 @@ use ingest::{Decoder, Encoder, Occasion};
 use scenery::Painter;
 use tokio::{
     runtime::Handle,
-    sync::{mpsc, oneshot},
+    sync::{mpsc, oneshot, watch},
     task::JoinSet,
 };
 
@@ -130,11 +130,12 @@ impl Player {
                 timezone: scene.time_zone()?,
             },
             locator: Locator::none(),
-            timetable: Timetable {
+            timetable: watch::channel(Timetable {
                 calendar: DeadlineConfig::default().calendar(scene.time_zone()?, &[])?,
                 lights: DeadlineConfig::default().lights().map_err(anyhow::Error::msg)?,
                 start: ClockStart::Filed,
-            },
+            })
+            .1,
             stills: Arc::new(Stills::new(Decoder::new(&self.decoders)?)),
             full_resolution: Arc::new(NoMainStream),
             rechecking: Rechecking {

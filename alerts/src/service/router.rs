@@ -1,5 +1,7 @@
 //! Routes tickets by the responsibility list that is in force, read anew whenever an import has added to it.
 
+use tokio::sync::watch;
+
 use crate::{
     AlertsError,
     clocks::{CaseClocks, ClockEvent, Timetable},
@@ -12,6 +14,8 @@ use crate::{
 
 /// Knows the list as of the last look at the database.
 pub(super) struct Router {
+    timetables: watch::Receiver<Timetable>,
+    /// As it was when the last ticket was routed.
     timetable: Timetable,
     list: DutyList,
     /// How many versions the list had when it was read.
@@ -19,8 +23,9 @@ pub(super) struct Router {
 }
 
 impl Router {
-    pub(super) fn new(timetable: Timetable) -> Self {
-        Self { timetable, list: DutyList::default(), read: None }
+    pub(super) fn new(mut timetables: watch::Receiver<Timetable>) -> Self {
+        let timetable = timetables.borrow_and_update().clone();
+        Self { timetables, timetable, list: DutyList::default(), read: None }
     }
 
     /// Who answers for a ticket that opens; its place is its camera's, or the node's district. A damaged list does not
@@ -35,6 +40,9 @@ impl Router {
         store: &Store,
     ) -> Result<Option<Routed>, AlertsError> {
         self.refresh(store).await?;
+        if self.timetables.has_changed().unwrap_or(false) {
+            self.timetable = self.timetables.borrow_and_update().clone();
+        }
         let incident = &ticket.incident;
         let place = ticket.camera.place.as_ref().map_or(&node.district, |place| &place.grid);
         let decided =

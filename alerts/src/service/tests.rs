@@ -210,7 +210,7 @@ impl Site {
                 timezone: TimeZone::UTC,
             },
             locator: Locator::none(),
-            timetable: timetable(),
+            timetable: watch::channel(timetable()).1,
             stills: Arc::new(stills),
             full_resolution: Arc::new(main),
             rechecking: Rechecking {
@@ -697,7 +697,7 @@ async fn a_ticket_is_routed_by_the_list_in_force_and_keeps_what_was_decided() {
 
     // An import while the service runs counts for the next ticket, and changes none that is there.
     let node = site.setup(RealJpegs, MainStream::None).await.node;
-    let mut router = Router::new(timetable());
+    let mut router = Router::new(watch::channel(timetable()).1);
     let mut routed = async || router.route(ticket, &node, &site.store).await.expect("read").expect("somebody");
     assert_eq!(Some(&routed().await), ticket.route.as_deref());
     for version in 1..=2 {

@@ -67,6 +67,22 @@ impl Store {
         self.load(query).await
     }
 
+    /// Has all clocks that run looked at at `now`, whenever their lights were to change.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn wake_clocks(&self, now: Timestamp) -> Result<(), AlertsError> {
+        const DOING: &str = "wake the clocks of cases";
+        let failed = self.failed(DOING);
+        let mut tx = self.begin(DOING).await?;
+        sqlx::query("UPDATE clocks SET wakes_at = $1 WHERE wakes_at > $1")
+            .bind(now.0)
+            .execute(&mut *tx)
+            .await
+            .map_err(&failed)?;
+        tx.commit().await.map_err(&failed)
+    }
+
     /// Writes clocks and the messages that they ask for, all in one transaction; whose were written. Clocks that are not as they were read
     /// any more stay as they are, and nothing is said about them.
     ///

@@ -13,6 +13,7 @@ use alerts::{
 };
 use domain::{Millis, Timestamp};
 use serde_json::Value;
+use tokio::sync::watch;
 
 use crate::fixture::{House, OPENED_AT, node, ticket};
 
@@ -37,8 +38,12 @@ fn running(n: u32) -> Ticket {
 
 /// What a node says in one round, as `solve red 3`; the process is another one each time.
 async fn round(house: &House, now: Timestamp) -> Vec<String> {
+    said_by(&mut Timekeeper::new(house.store.clone(), node(), watch::channel(timetable()).1), house, now).await
+}
+
+async fn said_by(keeper: &mut Timekeeper, house: &House, now: Timestamp) -> Vec<String> {
     let before = house.store.outbox_next(0, 1_000).await.unwrap().last().map_or(0, |queued| queued.seq);
-    Timekeeper::new(house.store.clone(), node(), timetable()).round(now).await.unwrap();
+    keeper.round(now).await.unwrap();
     let said = house.store.outbox_next(before, 1_000).await.unwrap();
     let words = said.iter().map(|queued| {
         let Body::Inline(event) = &queued.message.body else { panic!("an event") };
@@ -50,6 +55,20 @@ async fn round(house: &House, now: Timestamp) -> Vec<String> {
         format!("{} {} {}", data["clock"].as_str().unwrap(), data["light"].as_str().unwrap(), data["escalated_to"])
     });
     words.collect()
+}
+
+#[tokio::test]
+async fn another_timetable_is_reckoned_by_at_once() {
+    let house = House::new().await;
+    house.store.open_ticket(&running(1), &[]).await.unwrap();
+    let after = |minutes| OPENED_AT + Millis::secs(1) + Millis::mins(minutes);
+    let (timetables, heard) = watch::channel(timetable());
+    let mut keeper = Timekeeper::new(house.store.clone(), node(), heard);
+    assert_eq!(said_by(&mut keeper, &house, after(30)).await, ["arrive red 3"]);
+    assert!(said_by(&mut keeper, &house, after(100)).await.is_empty(), "yellow from 144 minutes on");
+    let lights = DeadlineConfig { yellow_share: 0.6, ..DeadlineConfig::default() }.lights().unwrap();
+    timetables.send_replace(Timetable { lights, ..timetable() });
+    assert_eq!(said_by(&mut keeper, &house, after(101)).await, ["solve yellow null"], "yellow from 72 minutes on");
 }
 
 #[tokio::test]

@@ -143,10 +143,11 @@ pub(crate) async fn street() -> Street {
         },
         sensors: None,
         reports_owed: ReportsOwed::new(&ZeroReportConfig::default(), time_zone.clone()),
-        streets: StreetNames::from_iter([(
-            "310104007".to_owned(),
-            Words { zh: "斜土路街道".to_owned(), en: "Xietu Road Subdistrict".to_owned() },
-        )]),
+        streets: Arc::new({
+            let name = Words { zh: "斜土路街道".to_owned(), en: "Xietu Road Subdistrict".to_owned() };
+            let names = Arc::new(StreetNames::from_iter([("310104007".to_owned(), name)]));
+            move || Arc::clone(&names)
+        }),
         public_url: None,
         node: "xh-03".parse().expect("id"),
         time_zone,

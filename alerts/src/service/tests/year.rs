@@ -142,7 +142,7 @@ impl Run {
         setup.core.restore(site.store.open_tickets().await.expect("read"));
         setup.core.restore_ended(site.store.ended_tickets(Timestamp(0)).await.expect("read"));
         setup.node.timezone = shanghai();
-        setup.timetable = timetable();
+        setup.timetable = watch::channel(timetable()).1;
         let (looks, events) = mpsc::channel(4);
         let registry = Registry::new(site.store.clone(), setup.node.clone(), &looks);
         let mut service = JoinSet::new();
@@ -200,7 +200,7 @@ async fn a_year_of_cases_ends_as_it_was_written() {
         look
     });
     let node = Node { timezone: shanghai(), ..site.setup(RealJpegs, MainStream::None).await.node };
-    let clocks = Timekeeper::new(site.store.clone(), node, timetable());
+    let mut clocks = Timekeeper::new(site.store.clone(), node, watch::channel(timetable()).1);
     let mut run = Run::start(&site).await;
     let (mut hour, mut month) = (NEW_YEAR, NEW_YEAR);
     for (at, n, act) in year() {
