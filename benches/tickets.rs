@@ -187,7 +187,7 @@ async fn run(cameras: u64, rate: u64, length: Duration, units: &[AccessUnit], fo
         clock: Clock::System,
     });
     let stop = CancellationToken::new();
-    let timekeeper = Timekeeper::new(store.clone(), node.clone(), timetable);
+    let timekeeper = Timekeeper::new(store.clone(), node.clone(), timetable, watch::channel(Arc::default()).1);
     let intake = Intake::new(&config.mqtt, config.mqtt.resend(), registry).unwrap();
     let publisher = Publisher::new(config.mqtt.clone(), node, store, evidence).unwrap();
     let arrived = Arrivals::start(broker.port);

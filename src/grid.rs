@@ -134,10 +134,10 @@ impl Grid {
         path.iter().filter_map(|code| self.areas.get(code)).collect()
     }
 
-    /// What its streets are called.
+    /// What its streets, districts and cities are called.
     #[must_use]
     pub fn street_names(&self) -> StreetNames {
-        let streets = self.areas.values().filter(|area| area.level() == Level::Street);
+        let streets = self.areas.values().filter(|area| area.level() <= Level::Street);
         let words = |area: &Area| Words { zh: area.name.clone(), en: area.name_en.clone() };
         streets.map(|street| (street.code.as_str().to_owned(), words(street))).collect()
     }

@@ -258,7 +258,7 @@ impl Pipeline {
             Ok(Stage::Alerts)
         });
 
-        let timekeeper = Timekeeper::new(store.clone(), node.clone(), timetable);
+        let timekeeper = Timekeeper::new(store.clone(), node.clone(), timetable, streets.clone());
         stages.spawn({
             let stop = stop.cameras.clone();
             async move {

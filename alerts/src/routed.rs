@@ -9,6 +9,7 @@ use crate::{
     deadline::{CalendarError, Deadline, Limit, ResponseLevel, WorkCalendar},
     duty::{CaseCode, DutyList, Route, Task, Words},
     kinds::{KindInfo, kind_info},
+    streets::StreetNames,
 };
 
 /// What was decided for one ticket.
@@ -26,6 +27,46 @@ pub struct Routed {
     pub solve_due: Option<Timestamp>,
     /// Why so, for people.
     pub why: Words,
+}
+
+/// The unit that answers once a case was lifted to its level.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Superior {
+    /// The code of its area; none where the place's does not reach that deep.
+    pub code: Option<String>,
+    /// What its area is called, where that is known.
+    pub name: Option<Words>,
+    /// Who answers there by the responsibility list, where it says so.
+    pub dept: Option<Words>,
+}
+
+impl Superior {
+    /// The unit above `place` at a level: its street, district or city. None where nothing is known of it.
+    #[must_use]
+    pub fn of(level: ResponseLevel, place: &Cell, names: &StreetNames, dept: Option<Words>) -> Option<Self> {
+        let code = match level {
+            ResponseLevel::City => Some(format!("{}00", &place.district()[..4])),
+            ResponseLevel::District => Some(place.district().to_owned()),
+            ResponseLevel::Street => place.street().map(str::to_owned),
+            ResponseLevel::Community => place.community().map(str::to_owned),
+        };
+        let name = code.as_deref().and_then(|code| names.name(code)).cloned();
+        (code.is_some() || dept.is_some()).then_some(Self { code, name, dept })
+    }
+
+    /// What it is called in Chinese; empty where nobody knows.
+    #[must_use]
+    pub fn zh(&self) -> String {
+        let known = self.name.iter().chain(&self.dept).map(Words::zh).filter(|name| !name.is_empty());
+        known.collect::<Vec<_>>().join("，")
+    }
+
+    /// The same in English.
+    #[must_use]
+    pub fn en(&self) -> String {
+        let known = self.name.iter().chain(&self.dept).map(Words::en).filter(|name| !name.is_empty());
+        known.collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// One version of one item.

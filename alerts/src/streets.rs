@@ -1,15 +1,18 @@
-//! What streets are called: nine-digit codes to names, for exports and pages.
+//! What streets are called, and the districts and cities above them: codes to names, for exports, pages and messages.
 
 use std::collections::BTreeMap;
 
 use crate::duty::Words;
+
+/// Digits of a street's code.
+const STREET: usize = 9;
 
 /// The names that are known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StreetNames(BTreeMap<String, Words>);
 
 impl StreetNames {
-    /// A street's name in both languages; none where it is not known.
+    /// A street's, district's or city's name in both languages; none where it is not known.
     #[must_use]
     pub fn name(&self, code: &str) -> Option<&Words> {
         self.0.get(code)
@@ -27,9 +30,9 @@ impl StreetNames {
         self.name(code).map(Words::en).filter(|name| !name.is_empty()).unwrap_or(code)
     }
 
-    /// The codes, in order.
+    /// The codes of streets, in order.
     pub fn codes(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+        self.0.keys().map(String::as_str).filter(|code| code.len() == STREET)
     }
 }
 

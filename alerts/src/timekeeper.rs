@@ -2,7 +2,10 @@
 //! ask for into the outbox, in one transaction with the clocks themselves. What was told before a crash is not told again
 //! after it, and what fell due meanwhile is told then.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use domain::Timestamp;
 use tokio::{sync::watch, time::MissedTickBehavior};
@@ -11,8 +14,11 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     AlertsError,
     clocks::Timetable,
-    deadline::{Light, Stage},
+    deadline::{Light, ResponseLevel, Stage},
+    duty::DutyList,
+    routed::Superior,
     store::{Rewound, Store},
+    streets::StreetNames,
     ticket::Ticket,
     wire::{self, Node},
 };
@@ -43,6 +49,7 @@ pub struct Timekeeper {
     store: Store,
     node: Node,
     timetables: watch::Receiver<Timetable>,
+    names: watch::Receiver<Arc<StreetNames>>,
     /// What clocks are reckoned by.
     timetable: Timetable,
     /// What was wrong last, so that it is logged once.
@@ -50,11 +57,16 @@ pub struct Timekeeper {
 }
 
 impl Timekeeper {
-    /// A timekeeper of the store's tickets.
+    /// A timekeeper of the store's tickets, which knows areas by these names.
     #[must_use]
-    pub fn new(store: Store, node: Node, mut timetables: watch::Receiver<Timetable>) -> Self {
+    pub fn new(
+        store: Store,
+        node: Node,
+        mut timetables: watch::Receiver<Timetable>,
+        names: watch::Receiver<Arc<StreetNames>>,
+    ) -> Self {
         let timetable = timetables.borrow_and_update().clone();
-        Self { store, node, timetables, timetable, trouble: None }
+        Self { store, node, timetables, names, timetable, trouble: None }
     }
 
     /// Runs until `stop`. A database that fails is tried again; nothing is lost meanwhile, only late.
@@ -114,8 +126,14 @@ impl Timekeeper {
                 metrics::counter!("gridwatch_clock_failures_total", "reason" => "calendar").increment(1);
                 tracing::warn!(ticket = %ticket.id(), %error, "a case goes without lights for now");
             }
-            let messages =
-                outcome.turns.iter().map(|turn| wire::light_message(&ticket, turn, now, &self.node)).collect();
+            let mut messages = Vec::with_capacity(outcome.turns.len());
+            for turn in &outcome.turns {
+                let unit = match turn.escalated_to {
+                    Some(level) => self.superior(&ticket, level).await?,
+                    None => None,
+                };
+                messages.push(wire::light_message(&ticket, turn, unit.as_ref(), now, &self.node));
+            }
             all.push(Rewound { ticket: ticket.id(), before: before.revision(), after, messages });
             turned.extend(outcome.turns.into_iter().map(|turn| (ticket.id(), turn)));
         }
@@ -129,6 +147,21 @@ impl Timekeeper {
             tracing::info!(%ticket, clock, light, level = u8::from(turn.escalated_to.unwrap_or(turn.level)), "light changed");
         }
         Ok(written.len())
+    }
+
+    /// Who answers for a ticket at a level, as far as the grid and the responsibility list know.
+    async fn superior(&self, ticket: &Ticket, level: ResponseLevel) -> Result<Option<Superior>, AlertsError> {
+        let place = ticket.camera.place.as_ref().map_or(&self.node.district, |place| &place.grid);
+        let incident = &ticket.incident;
+        let list = match self.store.duty_list().await {
+            // Whoever routes tickets tells of a damaged list.
+            Err(AlertsError::DutyRow { .. }) => DutyList::default(),
+            list => list?,
+        };
+        let timezone = self.timetable.calendar.timezone();
+        let item = list.at_level(level, &incident.kind, place, incident.confirmed_at, timezone);
+        let dept = item.map(|version| version.item.task.dept.clone());
+        Ok(Superior::of(level, place, &self.names.borrow(), dept))
     }
 
     async fn count(&self) -> Result<(), AlertsError> {

@@ -6,6 +6,7 @@ use domain::{Cell, Kind, Timestamp};
 use jiff::{ToSpan as _, civil::Date, tz::TimeZone};
 
 use super::{DutyItem, ItemVersion};
+use crate::deadline::ResponseLevel;
 
 /// The list with its history.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -72,6 +73,22 @@ impl DutyList {
         covering.sort_by_key(|version| std::cmp::Reverse(version.item.rank()));
         let mut covering = covering.into_iter();
         Some(Route { decided: covering.next()?, beaten: covering.collect() })
+    }
+
+    /// Who answers at this level for a case of this kind that came about at this place and moment, as the closest item says whose
+    /// level it is; nobody where there is none.
+    #[must_use]
+    pub fn at_level(
+        &self,
+        level: ResponseLevel,
+        kind: &Kind,
+        place: &Cell,
+        at: Timestamp,
+        timezone: &TimeZone,
+    ) -> Option<&ItemVersion> {
+        let day = jiff::Timestamp::from_millisecond(at.0).ok()?.to_zoned(timezone.clone()).date();
+        let covering = self.in_force(day).filter(|version| version.item.covers(kind, place, at, timezone));
+        covering.filter(|version| version.item.task.level == level).max_by_key(|version| version.item.rank())
     }
 
     /// Pairs of versions that would decide one case alike: same kind, place and sort of time, some day and some minute

@@ -7,13 +7,26 @@ use super::{CLOUDEVENTS, CloudEvent, JSON, MESSAGE_EXPIRY, Node, json, topic};
 use crate::{
     clocks::LightTurn,
     deadline::{Light, Stage},
+    duty::Words,
+    routed::Superior,
     ticket::{Body, OutgoingMessage, Ticket},
 };
 
-/// The message that says that a light of `ticket` changed, as was seen at `at`.
+/// The message that says that a light of `ticket` changed, as was seen at `at`; `unit` is who answers from now on, where that is
+/// known.
 #[must_use]
-pub fn light_message(ticket: &Ticket, turn: &LightTurn, at: Timestamp, node: &Node) -> OutgoingMessage {
+pub fn light_message(
+    ticket: &Ticket,
+    turn: &LightTurn,
+    unit: Option<&Superior>,
+    at: Timestamp,
+    node: &Node,
+) -> OutgoingMessage {
     let incident = &ticket.incident;
+    let naming = |text: String, colon: &str, unit: Option<String>| match unit.filter(|unit| !unit.is_empty()) {
+        Some(unit) => format!("{text}{colon}{unit}"),
+        None => text,
+    };
     let event = CloudEvent {
         specversion: "1.0",
         id: turn.id(ticket.id()),
@@ -31,8 +44,13 @@ pub fn light_message(ticket: &Ticket, turn: &LightTurn, at: Timestamp, node: &No
             stopped_at: turn.stopped_at.map(|at| node.rfc3339(at)),
             level: turn.level.into(),
             escalated_to: turn.escalated_to.map(u8::from),
-            text_zh: turn.zh(&node.timezone),
-            text_en: turn.en(&node.timezone),
+            escalated_unit: unit.map(|unit| UnitData {
+                code: unit.code.as_deref(),
+                name: unit.name.as_ref(),
+                dept: unit.dept.as_ref(),
+            }),
+            text_zh: naming(turn.zh(&node.timezone), ";现由以下单位负责:", unit.map(Superior::zh)),
+            text_en: naming(turn.en(&node.timezone), "; now answers: ", unit.map(Superior::en)),
         },
     };
     OutgoingMessage {
@@ -49,6 +67,16 @@ pub fn light_message(ticket: &Ticket, turn: &LightTurn, at: Timestamp, node: &No
 }
 
 #[derive(Debug, Serialize)]
+struct UnitData<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a Words>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dept: Option<&'a Words>,
+}
+
+#[derive(Debug, Serialize)]
 struct LightData<'a> {
     ticket_id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -62,6 +90,8 @@ struct LightData<'a> {
     level: u8,
     #[serde(skip_serializing_if = "Option::is_none")]
     escalated_to: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    escalated_unit: Option<UnitData<'a>>,
     text_zh: String,
     text_en: String,
 }

@@ -11,7 +11,7 @@ use alerts::{
     incident::{Further, Sensed},
     platform::{self, Platform, Script},
     recheck::{Found, Outcome, Why},
-    routed::Routed,
+    routed::{Routed, Superior},
     sensor::{Device, Mapping, Memory, Noted},
     ticket::{Body, Evidence, EvidenceRole, OutgoingMessage, Rendition, Ticket},
     wire::{
@@ -236,7 +236,10 @@ fn every_change_of_a_light_keeps_the_contract() {
         turn(4, Light::Green, None, None, None),
         turn(5, Light::Green, None, due, Some(OPENED_AT)),
     ] {
-        let message = wire::light_message(&ticket, &turn, OPENED_AT, &node());
+        let (name, dept) = (Words { zh: "徐汇区".to_owned(), en: String::new() }, Words::default());
+        let unit = Superior { code: Some("310104".to_owned()), name: Some(name), dept: Some(dept) };
+        let unit = turn.escalated_to.map(|_| &unit);
+        let message = wire::light_message(&ticket, &turn, unit, OPENED_AT, &node());
         assert_eq!(check_message(&document, &message), "light");
         assert!(message.topic.ends_with(&format!("/310104007/ticket/{}/light", ticket.id())), "{}", message.topic);
     }

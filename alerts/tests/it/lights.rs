@@ -1,12 +1,15 @@
 //! Lights of cases from the clock to the outbox: each change once, whoever is restarted in between.
 
+use std::sync::Arc;
+
 use alerts::{
     case::Event,
     clocks::{CaseClocks, ClockEvent, ClockStart, Timetable},
     deadline::{DeadlineConfig, Light},
-    duty::DutyList,
+    duty::{DutyItem, DutyList, ItemVersion, Words},
     routed::Routed,
     store::Ruling,
+    streets::StreetNames,
     ticket::{Body, Ticket},
     timekeeper::Timekeeper,
     wire::CaseMessages,
@@ -36,9 +39,15 @@ fn running(n: u32) -> Ticket {
     ticket
 }
 
+/// What the areas above the ticket's place are called; that of the district nobody knows.
+fn names() -> watch::Receiver<Arc<StreetNames>> {
+    let street = Words { zh: "斜土路街道".to_owned(), en: "Xietu Road Subdistrict".to_owned() };
+    watch::channel(Arc::new([("310104007".to_owned(), street)].into_iter().collect())).1
+}
+
 /// What a node says in one round, as `solve red 3`; the process is another one each time.
 async fn round(house: &House, now: Timestamp) -> Vec<String> {
-    said_by(&mut Timekeeper::new(house.store.clone(), node(), watch::channel(timetable()).1), house, now).await
+    said_by(&mut Timekeeper::new(house.store.clone(), node(), watch::channel(timetable()).1, names()), house, now).await
 }
 
 async fn said_by(keeper: &mut Timekeeper, house: &House, now: Timestamp) -> Vec<String> {
@@ -63,7 +72,7 @@ async fn another_timetable_is_reckoned_by_at_once() {
     house.store.open_ticket(&running(1), &[]).await.unwrap();
     let after = |minutes| OPENED_AT + Millis::secs(1) + Millis::mins(minutes);
     let (timetables, heard) = watch::channel(timetable());
-    let mut keeper = Timekeeper::new(house.store.clone(), node(), heard);
+    let mut keeper = Timekeeper::new(house.store.clone(), node(), heard, names());
     assert_eq!(said_by(&mut keeper, &house, after(30)).await, ["arrive red 3"]);
     assert!(said_by(&mut keeper, &house, after(100)).await.is_empty(), "yellow from 144 minutes on");
     let lights = DeadlineConfig { yellow_share: 0.6, ..DeadlineConfig::default() }.lights().unwrap();
@@ -106,4 +115,37 @@ async fn many_that_fall_due_at_once_are_all_told() {
     }
     let said = round(&house, OPENED_AT + Millis::mins(60)).await;
     assert_eq!((said.len(), said.iter().filter(|word| *word == "arrive red 3").count()), (230, 230));
+}
+
+#[tokio::test]
+async fn who_answers_one_level_up_is_named() {
+    let house = House::new().await;
+    let ticket = running(1);
+    house.store.open_ticket(&ticket, &[]).await.unwrap();
+    // The list knows who answers at the district.
+    let item: DutyItem = serde_json::from_value(serde_json::json!({
+        "id": "T-900", "kind": ticket.incident.kind, "place": "310104", "place_name": {"zh": "", "en": ""}, "days": [], "hours": [],
+        "name": {"zh": "区级督办", "en": "district"}, "codes": [], "dept": {"zh": "区城管执法局", "en": "district urban management"},
+        "copies": [], "steps": [], "level": 2, "arrive": null, "solve": {"amount": 3.0, "unit": "work_hour"}, "photos_open": 1,
+        "photos_close": 1, "until": null,
+    }))
+    .unwrap();
+    let version = ItemVersion { version: 1, from: jiff::civil::date(2020, 1, 1), item };
+    house.store.add_duty_versions(&[version], "list.csv", OPENED_AT).await.unwrap();
+    let after = |minutes| OPENED_AT + Millis::secs(1) + Millis::mins(minutes);
+    assert_eq!(round(&house, after(30)).await, ["arrive red 3"]);
+    assert_eq!(round(&house, after(1_440)).await, ["solve red 2"]);
+    let said = house.store.outbox_next(0, 100).await.unwrap();
+    let units = said.iter().map(|queued| {
+        let Body::Inline(event) = &queued.message.body else { panic!("an event") };
+        let mut data = serde_json::from_slice::<Value>(event).unwrap()["data"].take();
+        let text = data["text_zh"].as_str().unwrap().to_owned();
+        (data["escalated_unit"].take(), text)
+    });
+    let [(street, in_street), (district, in_district)] = &units.collect::<Vec<_>>()[..] else { panic!("two") };
+    let named = serde_json::json!({"code": "310104007", "name": {"zh": "斜土路街道", "en": "Xietu Road Subdistrict"}});
+    assert_eq!(*street, named);
+    assert!(in_street.ends_with(":斜土路街道"), "{in_street}");
+    assert_eq!((&district["code"], &district["dept"]["zh"]), (&"310104".into(), &"区城管执法局".into()));
+    assert!(in_district.ends_with(":区城管执法局"), "{in_district}");
 }

@@ -200,7 +200,8 @@ async fn a_year_of_cases_ends_as_it_was_written() {
         look
     });
     let node = Node { timezone: shanghai(), ..site.setup(RealJpegs, MainStream::None).await.node };
-    let mut clocks = Timekeeper::new(site.store.clone(), node, watch::channel(timetable()).1);
+    let mut clocks =
+        Timekeeper::new(site.store.clone(), node, watch::channel(timetable()).1, watch::channel(Arc::default()).1);
     let mut run = Run::start(&site).await;
     let (mut hour, mut month) = (NEW_YEAR, NEW_YEAR);
     for (at, n, act) in year() {
