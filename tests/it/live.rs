@@ -93,3 +93,42 @@ fn cameras_come_and_go_and_a_bad_configuration_is_refused() {
     assert!(done && !said.contains("restart"), "{said}");
     assert_eq!(http::metric(console, "gridwatch_restart_needed"), Some(0.0));
 }
+
+#[test]
+fn holidays_and_street_names_are_taken_in_and_bad_files_leave_the_old() {
+    let broker = Mosquitto::start();
+    let mut site = Site::new(&broker.url());
+    let areas = |name: &str| {
+        let area = |code: &str, name: &str| {
+            let ring = "[[121.0, 31.0], [121.1, 31.0], [121.1, 31.1], [121.0, 31.0]]";
+            format!(
+                r#"{{"type": "Feature", "properties": {{"code": "{code}", "name": "{name}"}},
+                "geometry": {{"type": "Polygon", "coordinates": [{ring}]}}}}"#
+            )
+        };
+        let (district, street) = (area("310104", "徐汇区"), area("310104007", name));
+        format!(r#"{{"type": "FeatureCollection", "features": [{district}, {street}]}}"#)
+    };
+    let write = |name: &str, text: &str| fs::write(site.path(name), text).expect("a file");
+    write("days.csv", "date,day\n2027-01-01,off\n");
+    write("areas.geojson", &areas("斜土路街道"));
+    site.section("[deadlines]\nholidays = ['days.csv']\n[grid]\nfiles = ['areas.geojson']\n");
+    let program = site.start();
+    let shows = |name: &str| {
+        wait_for(&format!("{name} on the page"), LIMIT, || {
+            http::get_text(site.console, "/figures?lang=zh").1.contains(name).then_some(())
+        });
+    };
+    shows("斜土路街道");
+    let write = |name: &str, text: &str| fs::write(site.path(name), text).expect("a file");
+    // Nobody is told: the files are watched.
+    write("areas.geojson", &areas("斜土街道"));
+    shows("斜土街道");
+    program.wait_for_log("names of streets taken in anew");
+    write("days.csv", "date,day\n2027-01-01,perhaps\n");
+    program.wait_for_log("holidays and outlines stay as they are");
+    assert_eq!(http::metric(site.console, "gridwatch_reloads_total{result=\"refused\"}"), Some(1.0));
+    write("days.csv", "date,day\n2027-01-01,off\n2027-01-02,off\n");
+    program.wait_for_log("working time and holidays taken in anew");
+    assert_eq!(http::get_json(site.console, "/healthz")["restart_needed"], serde_json::json!([]));
+}
