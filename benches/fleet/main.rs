@@ -135,7 +135,7 @@ fn live(plan: &Plan, folder: &Path) {
 }
 
 fn curve(plan: &Plan, folder: &Path) {
-    let sizes: &[usize] = if plan.quick { &[10, 20] } else { &[50, 100, 200, 500, 1000, 1500, 2000, 3000] };
+    let sizes: &[usize] = if plan.quick { &[10, 20] } else { &[50, 200, 500, 1000, 2000, 3000] };
     let (warm_up, window) = if plan.quick { (2, 5) } else { (plan.warm_up, 60) };
     println!("gridwatch with one look worker on core 0, the simulator on core 1; {window} s each\n");
     println!(

@@ -130,7 +130,8 @@ impl Core {
                 Some(_) => Says::Ended,
                 None if is_cleared => Says::Cleared,
                 None if is_over => Says::Over,
-                None => Says::Stands,
+                // Until its device is heard: one that was removed meanwhile keeps no ticket open.
+                None => Says::Silent,
             };
             self.stands.0.insert(place.ticket, Stand { place, ticket, says, last_held });
         }

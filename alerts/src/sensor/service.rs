@@ -23,7 +23,7 @@ use tracing::{debug, error, info, warn};
 use super::{
     board::{DeviceView, SensorBoard, SourceView},
     config::{SensorError, SensorsConfig},
-    core::{Case, Core, Effect, Outcome, Speech},
+    core::{Case, Core, Effect, Outcome},
     health::State,
     mapping::{Mapping, Problem},
     measure::measure,
@@ -260,7 +260,7 @@ impl SensorService {
         self.due.extend(self.core.words().into_iter().map(Sensing::Word));
         for device in 0..self.core.devices().len() {
             self.due.extend(self.core.voices(device).filter_map(|effect| match effect {
-                Effect::Voice(ticket, Speech::Silent) => Some(Sensing::Voice(ticket, Speech::Silent)),
+                Effect::Voice(ticket, heard) => Some(Sensing::Voice(ticket, heard)),
                 _ => None,
             }));
         }

@@ -79,15 +79,26 @@ async fn what_a_sensor_shows_of_a_camera_s_ticket_is_evidence_on_it() {
     assert_eq!(joined, [*case.incident.sensed.clone().expect("readings")]);
 
     // The camera sees the place clear, the sensor does not; a restart in between.
-    site.run(MainStream::None, looks(None, 20..60)).await;
+    let heard = || Event::Sensed(Sensing::Voice(case.incident.ticket, Speech::Speaks));
+    site.run(MainStream::None, [heard()].into_iter().chain(looks(None, 20..60))).await;
     assert_eq!(one(&site).await.state, TicketState::Open);
     assert_eq!(site.store.unfinished_sensor_cases().await.expect("read"), [], "nothing is opened after a restart");
     let ticket = case.incident.ticket;
     let gone = Event::Sensed(Sensing::Clear { ticket, last_seen: at(70), cleared_at: at(80) });
     // After a start the camera must show it once more.
-    site.run(MainStream::None, looks(None, 60..70).chain([gone])).await;
+    site.run(MainStream::None, [heard()].into_iter().chain(looks(None, 60..70)).chain([gone])).await;
     let ticket = one(&site).await;
     assert_eq!((ticket.state, ticket.cleared_at, ticket.last_seen), (TicketState::Cleared, Some(at(80)), at(70)));
+}
+
+#[tokio::test]
+async fn a_sensor_that_was_removed_meanwhile_keeps_no_ticket_open() {
+    let site = Site::new().await;
+    let case = reported(20);
+    site.run(MainStream::None, looks(Some(CAR), 0..20).chain([opened(&site, &case).await])).await;
+    // Nobody hears of it after the restart.
+    site.run(MainStream::None, looks(Some(CAR), 20..24).chain(looks(None, 24..60))).await;
+    assert_eq!(one(&site).await.state, TicketState::Cleared);
 }
 
 #[tokio::test]
