@@ -307,6 +307,22 @@ pub(super) fn rules() -> BTreeMap<String, Rule> {
             },
         ),
         (
+            // The same where the detector has one name for all of it; what it sees behind a shop window is not new.
+            "shop.goods",
+            RuleConfig {
+                kind: Some(kind("shop.overflow")),
+                things: labels(&["goods"]),
+                except: labels(PLANTS),
+                new_only: Some(true),
+                zones: zones(&[ShopLine]),
+                min_area: Some(0.004),
+                max_area: Some(0.15),
+                rearm_after: Some(Millis::mins(120)),
+                calendar: business_hours(),
+                ..RuleConfig::default()
+            },
+        ),
+        (
             "garbage.exposed",
             RuleConfig {
                 except: labels(&["garbage_bag"]),

@@ -38,7 +38,7 @@ impl Known {
         let seen = detections
             .iter()
             .filter(|d| d.score >= KNOWN_SCORE && !is(d, STANDING) && !is(d, OCCUPIED) && !is_backdrop(d));
-        let named = |label: &Label| ALIKE.contains(&label.as_str()) || label.as_str() == STANDING;
+        let named = |label: &Label| ALIKE.contains(&label.as_str()) || matches!(label.as_str(), STANDING | OCCUPIED);
         let remembered = sightings
             .all()
             .iter()
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn a_parked_car_is_remembered_and_garbage_is_not() {
-        for (label, expect) in [("vehicle", true), ("garbage", false)] {
+        for (label, expect) in [("vehicle", true), ("garbage", false), (OCCUPIED, false)] {
             let mut sightings = Sightings::default();
             let thing = [seen(label, [0.4, 0.4, 0.6, 0.6])];
             for n in 0..4 {

@@ -30,6 +30,7 @@ fn without_a_config_the_built_in_rules_hold() {
         "lane.motor",
         "lane.nonmotor",
         "lane.tactile",
+        "shop.goods",
         "shop.overflow",
         "shop.stack",
         "vendor.mobile",

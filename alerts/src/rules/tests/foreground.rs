@@ -125,6 +125,9 @@ fn bagged_and_exposed_garbage_are_told_apart_by_a_model_that_can() {
 fn a_stack_before_a_shop_is_trading_out_of_store() {
     let zones = [zone("shop", ZonePurpose::ShopLine, [0.0, 0.5, 1.0, 0.8])];
     Scene::check_script("", &zones, 15, &[standing(0.4, 0.12, 0.12)], &["shop.overflow"]);
+    // Crates that are goods to the detector, all of them one; and a bag that somebody puts down.
+    Scene::check_script("", &zones, 10, &new_there("goods", 0.3, 0.12, 0.12), &["shop.overflow"]);
+    Scene::check_script("", &zones, 10, &new_there("goods", 0.3, 0.05, 0.06), &[]);
     let terrace = [
         Actor::new("seat", 0.05, 0.08).at(0.0, 0.3, 0.65).until(2_000.0),
         Actor::new("umbrella", 0.25, 0.1).at(0.0, 0.25, 0.5).until(2_000.0),
