@@ -63,8 +63,10 @@ pub(crate) async fn show(
         &html! {
             div.head {
                 h1 { (name) " " (state_badge(ticket.state, lang)) " " (case::badge(ticket.case.state(), lang)) }
-                a.button href={ "/tickets/" (ticket.id()) "/hold" } { (Text::LegalHold.of(lang)) }
-                a.button href={ "/api/tickets/" (ticket.id()) } { (Text::AsJson.of(lang)) }
+                div.actions {
+                    a.button href={ "/tickets/" (ticket.id()) "/hold" } { (Text::LegalHold.of(lang)) }
+                    a.button href={ "/api/tickets/" (ticket.id()) } { (Text::AsJson.of(lang)) }
+                }
             }
             p.where {
                 @if is_seen(&ticket) {
