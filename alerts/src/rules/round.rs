@@ -236,7 +236,12 @@ impl<'a> Round<'a> {
             let at_place = |c: &&Candidate<'_>| {
                 let reference = c.sighting.reference;
                 // At the place itself little is enough, beside it another thing must be one.
-                let is_it = || things.iter().chain([&place]).any(|thing| thing.iou(reference) >= AT_PLACE);
+                let within = || place.intersection(reference).map_or(0.0, Rect::area) >= 0.5 * reference.area();
+                // After a restart it is not known which of a row stood where.
+                let is_it = || {
+                    things.iter().chain([&place]).any(|thing| thing.iou(reference) >= AT_PLACE)
+                        || (things.is_empty() && within())
+                };
                 c.score.is_some()
                     && belongs(reference, place, things, rule.merge)
                     && (rule.is_of_clusters() || self.is_credible(c) || is_it())

@@ -20,6 +20,24 @@ fn a_restart_in_the_middle_of_a_ticket_opens_no_second_one() {
 }
 
 #[test]
+fn a_row_of_cars_that_the_detector_is_unsure_of_outlasts_a_restart() {
+    let row = |score: f32, n: u32| {
+        let at =
+            |place: u32| jitter(thing("vehicle", score, 0.1 + 0.17 * place as f32, 0.6, 0.15, 0.12), n + place, 0.02);
+        (0..4).map(at).collect::<Vec<_>>()
+    };
+    let mut before = Scene::street();
+    before.play(Millis::mins(6), |n| row(0.5, n)).check(&["lane.motor"]);
+    let mut after = Scene::street();
+    after.now = before.now + Millis::mins(3);
+    after.core.restore([open_ticket(&before.confirmed[0])]);
+    after.play(Millis::mins(5), |n| row(0.3, n)).check(&[]);
+    assert!(after.cleared.is_empty());
+    after.play(Millis::mins(2), |_| vec![]);
+    assert_eq!(after.cleared.len(), 1);
+}
+
+#[test]
 fn a_ticket_whose_thing_left_during_the_restart_is_cleared() {
     let mut before = Scene::street();
     before.play(Millis::mins(6), |_| vec![car(0.4)]);
