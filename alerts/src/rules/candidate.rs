@@ -110,31 +110,24 @@ pub(super) fn candidates<'a>(
     }
     if rule.is_of_clusters() {
         // What has a name and stands there as well is one thing, not two.
-        let named: Vec<Rect> = standing
-            .iter()
-            .filter(|c| c.sighting.group.as_str() != STANDING && c.score.is_some())
-            .map(|c| c.sighting.reference)
-            .collect();
-        standing.retain(|c| {
-            let place = c.sighting.reference;
-            let covers = |named: &Rect| named.intersection(place).map_or(0.0, Rect::area) >= 0.5 * place.area();
-            c.sighting.group.as_str() != STANDING || !named.iter().any(covers)
-        });
+        told_by_name(&mut standing, STANDING, |c| c.score.is_some());
     }
     // Where a name holds it is told; the scene's word that something stands there is for where none does.
     if rule.things.iter().any(|label| label.as_str() == OCCUPIED) {
-        let named: Vec<Rect> = standing
-            .iter()
-            .filter(|c| has_name(c.sighting) && c.sighting.stays())
-            .map(|c| c.sighting.reference)
-            .collect();
-        standing.retain(|c| {
-            let place = c.sighting.reference;
-            let covered = |by: &Rect| by.intersection(place).map_or(0.0, Rect::area) >= 0.5 * place.area();
-            c.sighting.group.as_str() != OCCUPIED || !named.iter().any(covered)
-        });
+        told_by_name(&mut standing, OCCUPIED, |c| c.sighting.stays());
     }
     standing
+}
+
+/// Leaves out what the scene alone tells of, as `label`, where something that has a name and `counts` takes up half of its place.
+fn told_by_name(standing: &mut Vec<Candidate<'_>>, label: &str, counts: impl Fn(&Candidate<'_>) -> bool) {
+    let named = standing.iter().filter(|c| has_name(c.sighting) && counts(c));
+    let named: Vec<Rect> = named.map(|c| c.sighting.reference).collect();
+    standing.retain(|c| {
+        let place = c.sighting.reference;
+        let covers = |named: &Rect| named.intersection(place).map_or(0.0, Rect::area) >= 0.5 * place.area();
+        c.sighting.group.as_str() != label || !named.iter().any(covers)
+    });
 }
 
 fn has_name(sighting: &Sighting) -> bool {

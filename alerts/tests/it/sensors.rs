@@ -9,7 +9,7 @@ use alerts::{
     case::{self, Reason, Verdict, VerdictKind},
     incident::Zone,
     publisher::StatusBoard,
-    sensor::{Condition, Memory, Problem, SensorBoard, SensorService, SensorSetup, SensorsConfig},
+    sensor::{Condition, Memory, Problem, SensorBoard, SensorService, SensorSetup, SensorsConfig, Speech},
     service::{Event, SensedCase, Sensing},
     store::{Opened, Ruling, Store},
     ticket::{CameraInfo, Ticket},
@@ -175,6 +175,8 @@ async fn what_was_on_its_way_comes_again_after_a_kill_and_only_then() {
     listening(&running).await;
     publish(broker.port, &topic("smoke-2", "smoke"), "1").await;
     publish(broker.port, &topic("smoke-2", "smoke"), "0").await;
+    let heard = running.next().await;
+    assert!(matches!(heard, Sensing::Voice(of, Speech::Speaks) if of == ticket.id()), "it has its say: {heard:?}");
     assert!(matches!(running.next().await, Sensing::Holds { ticket: still, .. } if still == ticket.id()));
     let Sensing::Clear { ticket: cleared, .. } = running.next().await else { panic!("a clearing") };
     assert_eq!(cleared, ticket.id(), "the same smoke, no second ticket");
