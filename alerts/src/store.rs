@@ -60,6 +60,7 @@ pub use cases::{HistoryLine, Origin, Resent, Ruled, Ruling};
 pub use clocks::Rewound;
 pub use config::DatabaseConfig;
 pub use database::{Database, Server};
+pub(crate) use duty::LastDutyList;
 pub use export::{CaseTimes, Extract};
 pub use figures::Scope;
 pub use outbox::Refused;

@@ -15,9 +15,8 @@ use crate::{
     AlertsError,
     clocks::Timetable,
     deadline::{Light, ResponseLevel, Stage},
-    duty::DutyList,
     routed::Superior,
-    store::{Rewound, Store},
+    store::{LastDutyList, Rewound, Store},
     streets::StreetNames,
     ticket::Ticket,
     wire::{self, Node},
@@ -52,6 +51,7 @@ pub struct Timekeeper {
     names: watch::Receiver<Arc<StreetNames>>,
     /// What clocks are reckoned by.
     timetable: Timetable,
+    list: LastDutyList,
     /// What was wrong last, so that it is logged once.
     trouble: Option<String>,
 }
@@ -66,7 +66,7 @@ impl Timekeeper {
         names: watch::Receiver<Arc<StreetNames>>,
     ) -> Self {
         let timetable = timetables.borrow_and_update().clone();
-        Self { store, node, timetables, names, timetable, trouble: None }
+        Self { store, node, timetables, names, timetable, list: LastDutyList::default(), trouble: None }
     }
 
     /// Runs until `stop`. A database that fails is tried again; nothing is lost meanwhile, only late.
@@ -113,7 +113,7 @@ impl Timekeeper {
     }
 
     /// Takes in what happened to these cases and the time that passed; how many clocks were written.
-    async fn follow(&self, tickets: Vec<Ticket>, now: Timestamp) -> Result<usize, AlertsError> {
+    async fn follow(&mut self, tickets: Vec<Ticket>, now: Timestamp) -> Result<usize, AlertsError> {
         let mut all = Vec::new();
         let mut turned = Vec::new();
         for ticket in tickets {
@@ -150,16 +150,13 @@ impl Timekeeper {
     }
 
     /// Who answers for a ticket at a level, as far as the grid and the responsibility list know.
-    async fn superior(&self, ticket: &Ticket, level: ResponseLevel) -> Result<Option<Superior>, AlertsError> {
+    async fn superior(&mut self, ticket: &Ticket, level: ResponseLevel) -> Result<Option<Superior>, AlertsError> {
         let place = ticket.camera.place.as_ref().map_or(&self.node.district, |place| &place.grid);
         let incident = &ticket.incident;
-        let list = match self.store.duty_list().await {
-            // Whoever routes tickets tells of a damaged list.
-            Err(AlertsError::DutyRow { .. }) => DutyList::default(),
-            list => list?,
-        };
+        // Whoever routes tickets tells of a damaged list.
+        self.list.refresh(&self.store).await?;
         let timezone = self.timetable.calendar.timezone();
-        let item = list.at_level(level, &incident.kind, place, incident.confirmed_at, timezone);
+        let item = self.list.get().at_level(level, &incident.kind, place, incident.confirmed_at, timezone);
         let dept = item.map(|version| version.item.task.dept.clone());
         Ok(Superior::of(level, place, &self.names.borrow(), dept))
     }

@@ -5,9 +5,8 @@ use tokio::sync::watch;
 use crate::{
     AlertsError,
     clocks::{CaseClocks, ClockEvent, Timetable},
-    duty::DutyList,
     routed::Routed,
-    store::Store,
+    store::{LastDutyList, Store},
     ticket::Ticket,
     wire::Node,
 };
@@ -17,15 +16,13 @@ pub(super) struct Router {
     timetables: watch::Receiver<Timetable>,
     /// As it was when the last ticket was routed.
     timetable: Timetable,
-    list: DutyList,
-    /// How many versions the list had when it was read.
-    read: Option<i64>,
+    list: LastDutyList,
 }
 
 impl Router {
     pub(super) fn new(mut timetables: watch::Receiver<Timetable>) -> Self {
         let timetable = timetables.borrow_and_update().clone();
-        Self { timetables, timetable, list: DutyList::default(), read: None }
+        Self { timetables, timetable, list: LastDutyList::default() }
     }
 
     /// Who answers for a ticket that opens; its place is its camera's, or the node's district. A damaged list does not
@@ -39,14 +36,17 @@ impl Router {
         node: &Node,
         store: &Store,
     ) -> Result<Option<Routed>, AlertsError> {
-        self.refresh(store).await?;
+        if let Some(error) = self.list.refresh(store).await? {
+            metrics::counter!("gridwatch_routing_failures_total", "reason" => "list").increment(1);
+            tracing::error!(%error, "the responsibility list stays as it was last read");
+        }
         if self.timetables.has_changed().unwrap_or(false) {
             self.timetable = self.timetables.borrow_and_update().clone();
         }
         let incident = &ticket.incident;
         let place = ticket.camera.place.as_ref().map_or(&node.district, |place| &place.grid);
         let decided =
-            Routed::decide(&self.list, &incident.kind, place, incident.confirmed_at, &self.timetable.calendar);
+            Routed::decide(self.list.get(), &incident.kind, place, incident.confirmed_at, &self.timetable.calendar);
         Ok(decided.map(|(routed, unknown)| {
             if let Some(error) = unknown {
                 metrics::counter!("gridwatch_routing_failures_total", "reason" => "calendar").increment(1);
@@ -67,22 +67,5 @@ impl Router {
         // No light can have changed at the first moment; a due time that is not known was told of when it was routed.
         clocks.apply(at, ClockEvent::Filed, at, self.timetable.terms());
         Some(clocks)
-    }
-
-    async fn refresh(&mut self, store: &Store) -> Result<(), AlertsError> {
-        let count = store.duty_version_count().await?;
-        if self.read == Some(count) {
-            return Ok(());
-        }
-        match store.duty_list().await {
-            Ok(list) => self.list = list,
-            Err(error @ AlertsError::DutyRow { .. }) => {
-                metrics::counter!("gridwatch_routing_failures_total", "reason" => "list").increment(1);
-                tracing::error!(%error, "the responsibility list stays as it was last read");
-            }
-            Err(error) => return Err(error),
-        }
-        self.read = Some(count);
-        Ok(())
     }
 }

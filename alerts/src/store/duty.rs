@@ -10,6 +10,38 @@ use crate::{
     error::Source,
 };
 
+/// The responsibility list as it was last read, for whoever asks it often.
+#[derive(Debug, Default)]
+pub(crate) struct LastDutyList {
+    list: DutyList,
+    /// How many versions it had.
+    read: Option<i64>,
+}
+
+impl LastDutyList {
+    /// Reads it anew where an import has added to it. Gives what is damaged, once: the list stays as it was then.
+    pub(crate) async fn refresh(&mut self, store: &Store) -> Result<Option<AlertsError>, AlertsError> {
+        let count = store.duty_version_count().await?;
+        if self.read == Some(count) {
+            return Ok(None);
+        }
+        let damage = match store.duty_list().await {
+            Ok(list) => {
+                self.list = list;
+                None
+            }
+            Err(damage @ AlertsError::DutyRow { .. }) => Some(damage),
+            Err(error) => return Err(error),
+        };
+        self.read = Some(count);
+        Ok(damage)
+    }
+
+    pub(crate) fn get(&self) -> &DutyList {
+        &self.list
+    }
+}
+
 impl Store {
     /// The responsibility list as it is.
     ///
