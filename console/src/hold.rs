@@ -7,10 +7,9 @@ use axum::{
     Extension,
     body::Bytes,
     extract::{Path, State},
-    http::{HeaderMap, StatusCode, header},
-    response::{IntoResponse, Response},
+    http::HeaderMap,
+    response::Response,
 };
-use domain::TicketId;
 use maud::{Markup, html};
 
 use crate::{
@@ -18,8 +17,7 @@ use crate::{
     console::Desk,
     i18n::Text,
     layout::{Frame, Section, page},
-    params::Params,
-    review::{LONGEST_NOTE, is_our_own, who, within},
+    review::{LONGEST_NOTE, back_to, own_form, who, within},
     ticket_page::{find, legal_holds},
     visit::Visit,
 };
@@ -69,12 +67,8 @@ pub(crate) async fn decide(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Fault> {
-    if !is_our_own(&headers) {
-        return Err(Fault::Foreign);
-    }
-    let ticket: TicketId = find(&desk.console, &id).await?.id();
-    let form = std::str::from_utf8(&body).map_err(|_| Fault::bad("the form", "expected UTF-8"))?;
-    let form = Params::parse(form);
+    let form = own_form(&headers, &body)?;
+    let ticket = find(&desk.console, &id).await?.id();
     let by = who(&form, &headers)?;
     let reason = form.get("reason").filter(|reason| !reason.trim().is_empty());
     let reason = within("reason", reason.ok_or_else(|| Fault::bad("reason", "expected why"))?, LONGEST_NOTE)?;
@@ -88,5 +82,5 @@ pub(crate) async fn decide(
     if changed {
         tracing::info!(%ticket, by, decision = form.get("decision"), "the legal hold of a ticket changed");
     }
-    Ok((StatusCode::SEE_OTHER, [(header::LOCATION, format!("/tickets/{ticket}"))]).into_response())
+    Ok(back_to(ticket))
 }

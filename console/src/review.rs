@@ -31,12 +31,9 @@ pub(crate) async fn decide(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Fault> {
-    if !is_our_own(&headers) {
-        return Err(Fault::Foreign);
-    }
+    let form = own_form(&headers, &body)?;
     let ticket: TicketId = id.parse().map_err(|_| Fault::bad(&id, "expected a ticket's id, a UUID"))?;
-    let form = std::str::from_utf8(&body).map_err(|_| Fault::bad("the form", "expected UTF-8"))?;
-    let event = read(&Params::parse(form), &headers)?;
+    let event = read(&form, &headers)?;
     match desk.console.registry.apply(ticket, visit.now, event).await.map_err(Fault::internal)? {
         Ruled::Applied { .. } => {}
         Ruled::Unknown => return Err(Fault::NotFound),
@@ -44,7 +41,21 @@ pub(crate) async fn decide(
         Ruled::Refused(Refusal::NotUnderReview) | Ruled::Nothing | Ruled::Repeated => {}
         Ruled::Refused(refusal) => return Err(Fault::bad("decision", refusal)),
     }
-    Ok((StatusCode::SEE_OTHER, [(header::LOCATION, format!("/tickets/{ticket}"))]).into_response())
+    Ok(back_to(ticket))
+}
+
+/// What a form of a page of ours says; what another site sends is refused.
+pub(crate) fn own_form(headers: &HeaderMap, body: &[u8]) -> Result<Params, Fault> {
+    if !is_our_own(headers) {
+        return Err(Fault::Foreign);
+    }
+    let form = std::str::from_utf8(body).map_err(|_| Fault::bad("the form", "expected UTF-8"))?;
+    Ok(Params::parse(form))
+}
+
+/// Shows the ticket, as it is now.
+pub(crate) fn back_to(ticket: TicketId) -> Response {
+    (StatusCode::SEE_OTHER, [(header::LOCATION, format!("/tickets/{ticket}"))]).into_response()
 }
 
 /// A text of a form that is not too long.
@@ -80,7 +91,7 @@ fn read(form: &Params, headers: &HeaderMap) -> Result<Event, Fault> {
 }
 
 /// Whether a browser sent this from a page of ours, or no browser sent it.
-pub(crate) fn is_our_own(headers: &HeaderMap) -> bool {
+fn is_our_own(headers: &HeaderMap) -> bool {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     match text("sec-fetch-site") {
         Some(site) => matches!(site, "same-origin" | "none"),
