@@ -42,13 +42,18 @@ impl Departures {
         }
     }
 
+    /// Whether what came so many seconds ago may be something that left.
+    pub(super) fn may_be(&self, age: f32) -> bool {
+        age <= KEPT && !self.left.is_empty()
+    }
+
     /// Whether what came is something that left; it is accounted for then.
     pub(super) fn take(&mut self, came: Figure) -> bool {
         let is_it = |left: &Figure| {
             let (small, large) = (left.n_cells.min(came.n_cells) as f32, left.n_cells.max(came.n_cells) as f32);
             (left.age - came.age).abs() <= WITHIN && large <= LARGER * small && left.look.apart(came.look) <= ALIKE
         };
-        let at = self.left.iter().position(is_it).filter(|_| came.age <= KEPT);
+        let at = self.left.iter().position(is_it).filter(|_| self.may_be(came.age));
         at.map(|at| self.left.swap_remove(at)).is_some()
     }
 }

@@ -174,12 +174,12 @@ impl Region {
             return Judged::Part(self);
         }
         let come = self.come(size, cells);
-        if come < COME && class == OCCUPIED {
+        let has_left = come < COME;
+        if has_left && class == OCCUPIED {
             return Judged::Nothing;
         }
         let age = self.age(size, cells);
-        if class == STANDING {
-            let has_left = come < COME;
+        if class == STANDING && (has_left || departures.may_be(age)) {
             let figure = self.figure(size, cells, age, if has_left { |cell| cell.scene } else { Cell::thing });
             if has_left {
                 departures.add(figure);
