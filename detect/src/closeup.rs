@@ -173,7 +173,7 @@ fn joined(near: Vec<Near>, whole: Vec<Detection>) -> Vec<Detection> {
         }
     }
     let of_thing = |piece: &Detection, thing: &Detection| {
-        piece.group == thing.group && common(piece.bbox, thing.bbox) >= PART * piece.bbox.area()
+        piece.group == thing.group && piece.bbox.common_area(thing.bbox) >= PART * piece.bbox.area()
     };
     pieces.retain(|piece| {
         let in_near = kept.iter().any(|thing| of_thing(&piece.detection, &thing.detection));
@@ -183,7 +183,10 @@ fn joined(near: Vec<Near>, whole: Vec<Detection>) -> Vec<Detection> {
         let other_half = |other: &&mut Near| {
             let (a, b) = (&other.detection, &piece.detection);
             let smaller = a.bbox.area().min(b.bbox.area());
-            other.cut && other.view != piece.view && a.group == b.group && common(a.bbox, b.bbox) >= JOINED * smaller
+            other.cut
+                && other.view != piece.view
+                && a.group == b.group
+                && a.bbox.common_area(b.bbox) >= JOINED * smaller
         };
         match kept.iter_mut().find(other_half) {
             Some(half) => half.detection.bbox = half.detection.bbox.union(piece.detection.bbox),
@@ -204,10 +207,6 @@ fn joined(near: Vec<Near>, whole: Vec<Detection>) -> Vec<Detection> {
 
 fn is_same(a: &Detection, b: &Detection) -> bool {
     a.group == b.group && a.bbox.iou(b.bbox) > SAME
-}
-
-fn common(a: Rect, b: Rect) -> f32 {
-    a.intersection(b).map_or(0.0, Rect::area)
 }
 
 /// Cells a side of a patch, and pixels a side that are read of a cell.

@@ -128,6 +128,12 @@ impl Rect {
         (r.x0 < r.x1 && r.y0 < r.y1).then_some(r)
     }
 
+    /// The area of the common part, as a share of the picture; 0 where there is none.
+    #[must_use]
+    pub fn common_area(self, other: Self) -> f32 {
+        self.intersection(other).map_or(0.0, Self::area)
+    }
+
     /// The smallest box around both.
     #[must_use]
     pub fn union(self, other: Self) -> Self {

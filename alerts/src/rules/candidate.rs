@@ -7,7 +7,7 @@ use super::{
     cluster::gap,
     config::{Footing, Rule},
     ground::Ground,
-    known::STANDING,
+    known::{STANDING, is_unnamed},
     lane::blocked_share,
     permit::AtHand,
     sighting::{Sighting, Sightings},
@@ -91,7 +91,7 @@ pub(super) fn candidates<'a>(
         let (zone, share, footing) = shares.min_by(|a, b| b.1.total_cmp(&a.1))?;
         let outside = |z: &Zone| rule.outside.contains(&z.purpose) && z.polygon.share_of(footing) >= STANDS_OUTSIDE;
         let in_place = share > 0.0 && share >= rule.min_overlap && !zones.iter().any(outside);
-        let backed = has_name(sighting) && ground.backs(place);
+        let backed = !is_unnamed(&sighting.group) && ground.backs(place);
         let least = if backed { rule.min_score * BACKED_MIN } else { rule.min_score };
         let counts = |score: &f32| *score >= least && (backed || !rule.new_only);
         let score = sighting.current.as_ref().map(|d| d.score).filter(counts);
@@ -121,17 +121,13 @@ pub(super) fn candidates<'a>(
 
 /// Leaves out what the scene alone tells of, as `label`, where something that has a name and `counts` takes up half of its place.
 fn told_by_name(standing: &mut Vec<Candidate<'_>>, label: &str, counts: impl Fn(&Candidate<'_>) -> bool) {
-    let named = standing.iter().filter(|c| has_name(c.sighting) && counts(c));
+    let named = standing.iter().filter(|c| !is_unnamed(&c.sighting.group) && counts(c));
     let named: Vec<Rect> = named.map(|c| c.sighting.reference).collect();
     standing.retain(|c| {
         let place = c.sighting.reference;
-        let covers = |named: &Rect| named.intersection(place).map_or(0.0, Rect::area) >= 0.5 * place.area();
+        let covers = |named: &Rect| named.common_area(place) >= 0.5 * place.area();
         c.sighting.group.as_str() != label || !named.iter().any(covers)
     });
-}
-
-fn has_name(sighting: &Sighting) -> bool {
-    !matches!(sighting.group.as_str(), STANDING | OCCUPIED)
 }
 
 impl Candidate<'_> {

@@ -23,7 +23,7 @@ pub(super) fn gap(a: Rect, b: Rect) -> f32 {
 /// and its foot line is far up. Things of one distance have one foot line, whatever their heights.
 pub(super) fn one_is_far_behind(a: Rect, b: Rect) -> bool {
     let (far, near) = if a.height() <= b.height() { (a, b) } else { (b, a) };
-    let common = far.intersection(near).map_or(0.0, Rect::area);
+    let common = far.common_area(near);
     near.height() >= NEARER * far.height() && near.y1 - far.y1 >= BELOW * near.height() && common < WITHIN * far.area()
 }
 

@@ -47,9 +47,7 @@ impl Ground {
 
     /// Whether something new stands in the place of `bbox`.
     pub(super) fn backs(&self, bbox: Rect) -> bool {
-        let beside = |named: &&Rect| {
-            named.intersection(bbox).map_or(0.0, Rect::area) < ONE_THING * bbox.area().min(named.area())
-        };
+        let beside = |named: &&Rect| named.common_area(bbox) < ONE_THING * bbox.area().min(named.area());
         let beside: Vec<Rect> = self.named.iter().filter(beside).copied().collect();
         self.new.iter().map(|new| new.under(bbox, &beside)).sum::<f32>() >= BACKS * bbox.area()
     }
@@ -64,7 +62,7 @@ impl New {
     /// How much of it, in shares of the picture, stands in the place of `bbox`; nothing where it is rather another thing.
     /// Things that touch are one new thing to the scene: what those beside account for is theirs.
     fn under(&self, bbox: Rect, beside: &[Rect]) -> f32 {
-        let common = self.place.intersection(bbox).map_or(0.0, Rect::area);
+        let common = self.place.common_area(bbox);
         if common >= WITHIN * self.place.area() || self.place.iou(bbox) >= SAME_PLACE {
             return common;
         }

@@ -38,7 +38,7 @@ impl Known {
         let seen = detections
             .iter()
             .filter(|d| d.score >= KNOWN_SCORE && !is(d, STANDING) && !is(d, OCCUPIED) && !is_backdrop(d));
-        let named = |label: &Label| ALIKE.contains(&label.as_str()) || matches!(label.as_str(), STANDING | OCCUPIED);
+        let named = |label: &Label| ALIKE.contains(&label.as_str()) || is_unnamed(label);
         let remembered = sightings
             .all()
             .iter()
@@ -89,6 +89,11 @@ pub(super) fn is_carried(thing: &Detection, people: &People) -> bool {
             && umbrella.width() <= CARRIED_TALL * person.height()
     };
     is(thing, "umbrella") && people.places().any(under)
+}
+
+/// Whether it is the scene's word that something stands there, which names nothing.
+pub(super) fn is_unnamed(label: &Label) -> bool {
+    matches!(label.as_str(), STANDING | OCCUPIED)
 }
 
 /// Whether its class or its group is called so.

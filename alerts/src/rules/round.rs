@@ -206,7 +206,7 @@ impl<'a> Round<'a> {
     pub(super) fn sight(&self, zone: &ZoneId, place: Rect, things: &[Rect], known: &Known) -> Sight {
         let standing = self.standing_at(zone, place, things).len();
         let new_there = |d: &Detection| {
-            let common = d.bbox.intersection(place).map_or(0.0, Rect::area);
+            let common = d.bbox.common_area(place);
             known::is(d, STANDING)
                 && !known.explain(d)
                 && common >= NEW_THERE * place.area().min(d.bbox.area())
@@ -236,7 +236,7 @@ impl<'a> Round<'a> {
             let at_place = |c: &&Candidate<'_>| {
                 let reference = c.sighting.reference;
                 // At the place itself little is enough, beside it another thing must be one.
-                let within = || place.intersection(reference).map_or(0.0, Rect::area) >= 0.5 * reference.area();
+                let within = || place.common_area(reference) >= 0.5 * reference.area();
                 // After a restart it is not known which of a row stood where.
                 let is_it = || {
                     things.iter().chain([&place]).any(|thing| thing.iou(reference) >= AT_PLACE)
@@ -273,17 +273,17 @@ impl<'a> Round<'a> {
         let unsure = self.at.rule.min_score / 2.0;
         let things = self.seen.detections.iter().filter(|d| d.score >= unsure && !known::is_backdrop(d));
         things.filter_map(sound_box).any(|b| {
-            let common = b.intersection(place).map_or(0.0, Rect::area);
+            let common = b.common_area(place);
             common >= share * place.area()
         })
     }
 
     /// Whether something larger stands before all of `place`: a bus before a parked car.
     fn is_covered(&self, place: Rect) -> bool {
-        let named = |d: &&Detection| !matches!(d.group.as_str(), STANDING | OCCUPIED) && !known::is_backdrop(d);
+        let named = |d: &&Detection| !known::is_unnamed(&d.group) && !known::is_backdrop(d);
         let sure = self.seen.detections.iter().filter(|d| d.score >= self.at.rule.min_score).filter(named);
         sure.filter_map(sound_box).any(|front| {
-            let common = front.intersection(place).map_or(0.0, Rect::area);
+            let common = front.common_area(place);
             common >= HIDING_SHARE * place.area() && front.area() >= LARGER * place.area()
         })
     }
@@ -656,7 +656,7 @@ impl<'a> Round<'a> {
         let is_shadow = |bbox: Rect| {
             suspects.iter().any(|(s, place)| {
                 let unseen = s.anchor.and_then(|a| self.sightings.get(a)).is_some_and(|s| s.current.is_none());
-                let common = bbox.intersection(*place).map_or(0.0, Rect::area);
+                let common = bbox.common_area(*place);
                 unseen && common >= 0.5 * bbox.area().min(place.area())
             })
         };

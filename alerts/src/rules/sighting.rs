@@ -202,13 +202,13 @@ pub(super) fn toward(from: Rect, to: Rect, share: f32) -> Rect {
 
 /// Whether `other` is what remains of `reference` behind something, or what stands in front of it.
 fn hides(reference: Rect, other: Rect) -> bool {
-    let common = reference.intersection(other).map_or(0.0, Rect::area);
+    let common = reference.common_area(other);
     common > 0.85 * reference.area().min(other.area())
 }
 
 /// Whether `front` is nearer than what stands at `reference` and covers part of it.
 fn is_before(front: Rect, reference: Rect) -> bool {
-    let common = front.intersection(reference).map_or(0.0, Rect::area);
+    let common = front.common_area(reference);
     common >= BEFORE * reference.area() && front.area() > reference.area() && front.y1 > reference.y1
 }
 

@@ -166,7 +166,7 @@ impl Spots {
             let is_meant = || is(detection, PERSON) || is_of_rules(&detection.group) || is_of_rules(&detection.class);
             // Another box of what has no name, by a name that is none.
             let is_part_of_nameless = || {
-                let part = |place: Rect| place.intersection(bbox).map_or(0.0, Rect::area) >= COMMON * bbox.area();
+                let part = |place: Rect| place.common_area(bbox) >= COMMON * bbox.area();
                 verdicts.iter().any(|(spot, verdict)| *verdict == Verdict::Nameless && part(spot.place))
             };
             match nearest.map(|(_, verdict)| verdict) {
@@ -182,7 +182,7 @@ impl Spots {
         let mut beside = Vec::new();
         for region in shown.iter_mut().filter(|d| is(d, OCCUPIED)) {
             let within = verdicts.iter().filter(|(spot, _)| {
-                let common = spot.place.intersection(region.bbox).map_or(0.0, Rect::area);
+                let common = spot.place.common_area(region.bbox);
                 common >= PART * spot.place.area()
             });
             if within.clone().any(|(_, verdict)| *verdict == Verdict::Nameless) {

@@ -83,7 +83,7 @@ pub(super) fn seen(actors: &[Actor], second: f32, sight: Sight, seed: u32) -> Ve
         |n: u32, of: u32| noise(seed.wrapping_mul(977).wrapping_add((second * 10.0) as u32 * 131 + n * 7 + of));
     let hidden = |bbox: Rect| {
         there.iter().any(|(_, other)| {
-            let common = other.bbox.intersection(bbox).map_or(0.0, Rect::area);
+            let common = other.bbox.common_area(bbox);
             other.bbox.y1 > bbox.y1 + 0.02 && common > 0.6 * bbox.area()
         })
     };
