@@ -19,6 +19,7 @@ pub mod health;
 pub mod holidays;
 pub mod logging;
 pub mod looker;
+pub mod main_pictures;
 mod overlaps;
 pub mod pipeline;
 pub mod probing;

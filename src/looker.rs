@@ -29,10 +29,34 @@ fn models_of<'a>(config: &'a DetectConfig, camera: &'a CameraConfig) -> Vec<&'a 
     std::iter::once(&config.model).chain(garbage).collect()
 }
 
+/// The models that look at what stands in the zones of `camera` by itself: its own, and the one for garbage wherever garbage is
+/// looked for, for that costs little there.
+fn models_of_things<'a>(config: &'a DetectConfig, camera: &'a CameraConfig) -> Vec<&'a String> {
+    if !config.standing.enabled || !config.standing.close_ups || camera.zones.iter().all(|zone| !is_watched(zone)) {
+        return Vec::new();
+    }
+    let mut models = models_of(config, camera);
+    let names_its_own = camera.models.as_ref().is_some_and(|models| !models.is_empty());
+    let garbage = &config.garbage_model;
+    if !names_its_own && !garbage.is_empty() && !models.contains(&garbage) {
+        models.push(garbage);
+    }
+    models
+}
+
+/// Whether it matters what stands in a zone.
+fn is_watched(zone: &Zone) -> bool {
+    !matches!(zone.purpose, ZonePurpose::Indoors | ZonePurpose::Surroundings)
+}
+
+/// Share of what stands there that must lie in a zone for it to be looked at.
+const WITHIN: f32 = 0.3;
+
 /// Every model that some camera needs, and the one for those that are still to come.
 #[must_use]
 pub fn models(config: &DetectConfig, cameras: &[CameraConfig]) -> BTreeSet<String> {
-    cameras.iter().flat_map(|camera| models_of(config, camera)).chain([&config.model]).cloned().collect()
+    let of_camera = |camera| models_of(config, camera).into_iter().chain(models_of_things(config, camera));
+    cameras.iter().flat_map(of_camera).chain([&config.model]).cloned().collect()
 }
 
 /// What one thread needs to look.
@@ -67,7 +91,8 @@ impl Sights {
     /// Names the first that cannot.
     pub fn check(&self, cameras: &[CameraConfig]) -> Result<(), ModelNotOpen> {
         let missing = cameras.iter().find_map(|camera| {
-            let model = models_of(&self.config, camera).into_iter().find(|model| !self.models.contains(*model))?;
+            let all = models_of(&self.config, camera).into_iter().chain(models_of_things(&self.config, camera));
+            let model = all.into_iter().find(|model| !self.models.contains(*model))?;
             Some(ModelNotOpen { camera: camera.id.clone(), model: model.clone() })
         });
         missing.map_or(Ok(()), Err)
@@ -81,7 +106,10 @@ impl Sights {
         for camera in cameras {
             let next = Sight::new(&self.config, camera);
             let sight = match before.remove(&camera.id) {
-                Some(sight) if sight.is_like(&next) => sight,
+                Some(sight) if sight.is_like(&next) => {
+                    sight.lock().watch(Watched::of(&self.config, camera));
+                    sight
+                }
                 // It is looked at otherwise, and what stands there stands on.
                 Some(sight) => {
                     let standing = sight.lock().scene.standing().cloned().collect();
@@ -130,6 +158,8 @@ pub struct Looked {
     pub ailments: Vec<Ailment>,
     /// Whether this look's picture is the camera's reference from now on, and to be kept.
     pub reference: ReferenceOf,
+    /// Whether a picture of the camera's main stream would tell more of what stands there.
+    pub wants_main: bool,
 }
 
 /// Whether a look gave a camera's reference.
@@ -155,8 +185,27 @@ struct Sight {
 
 struct View {
     close_ups: CloseUps,
+    watched: Watched,
     scene: Scene,
     health: Health,
+}
+
+/// Where it matters what stands there, and who looks at it by itself.
+struct Watched {
+    zones: Vec<Polygon>,
+    models: Vec<String>,
+}
+
+impl Watched {
+    fn of(config: &DetectConfig, camera: &CameraConfig) -> Self {
+        let zones = camera.zones.iter().filter(|zone| is_watched(zone)).map(|zone| zone.polygon.clone()).collect();
+        Self { zones, models: models_of_things(config, camera).into_iter().cloned().collect() }
+    }
+
+    fn has(&self, thing: &Detection) -> bool {
+        let foot = thing.bbox.foot();
+        self.zones.iter().any(|zone| zone.contains(foot) || zone.share_of(thing.bbox) >= WITHIN)
+    }
 }
 
 /// What is asked of a camera's reference. Not behind the view's lock, which is held as long as a look takes.
@@ -182,13 +231,22 @@ enum Wanted {
     WhenWell,
 }
 
+impl View {
+    fn watch(&mut self, watched: Watched) {
+        self.close_ups.look_at_things_with(watched.models.clone());
+        self.watched = watched;
+    }
+}
+
 impl Sight {
     fn new(config: &DetectConfig, camera: &CameraConfig) -> Self {
         let close_up = |zone: &Zone| Some((zone.polygon.clone(), *camera.close_ups.get(&zone.id)?));
         let zones: Vec<_> = camera.zones.iter().filter_map(close_up).collect();
-        let close_ups = CloseUps::new(zones.clone(), config.close_ups_per_look);
+        let mut close_ups = CloseUps::new(zones.clone(), config.close_ups_per_look);
+        let watched = Watched::of(config, camera);
+        close_ups.look_at_things_with(watched.models.clone());
         let (scene, health) = (Scene::new(config.scene()), Health::new(config.health.clone()));
-        let view = View { close_ups, scene, health };
+        let view = View { close_ups, watched, scene, health };
         Self {
             stream: camera.stream.clone(),
             models: models_of(config, camera).into_iter().cloned().collect(),
@@ -271,32 +329,34 @@ impl Looker {
         Ok(())
     }
 
-    /// Looks at one picture. `frame.sampled_at` is the scene's time, which may run faster than anybody's clock; `occasion`
+    /// Looks at one picture, and at what stands there in a picture that the `main` stream showed just before, if one was fetched.
+    /// `frame.sampled_at` is the scene's time, which may run faster than anybody's clock; `occasion`
     /// tells whether something is suspected there: then the models run, else only where something changed. The lookers of
     /// one [`Looker::load`] know what each of them has seen.
     ///
     /// # Errors
     /// When the camera is none of those that it was loaded for, the picture's planes do not hold what its size says, or a
     /// run fails. The looker stays usable.
-    pub fn look(&mut self, frame: Frame, occasion: Occasion) -> Result<Looked, DetectError> {
+    pub fn look(&mut self, frame: Frame, main: Option<&Picture>, occasion: Occasion) -> Result<Looked, DetectError> {
         let Some(sight) = self.sights.get(&frame.camera) else {
             return Err(DetectError::UnknownCamera { camera: frame.camera });
         };
         let mut view = sight.lock();
-        let View { close_ups, scene, health } = &mut *view;
+        let View { close_ups, watched, scene, health } = &mut *view;
         health.look(&frame.picture, frame.sampled_at, &mut self.gauge)?;
+        close_ups.see(scene.stands().filter(|thing| watched.has(thing)));
         let need = match occasion {
             Occasion::Suspected | Occasion::Asked => Need::Always,
             Occasion::Routine if close_ups.are_owed() => Need::Finish,
             Occasion::Routine => Need::IfChanged,
         };
-        let (detectors, models) = (&mut self.detectors, &sight.models);
+        let (detectors, models, at) = (&mut self.detectors, &sight.models, frame.sampled_at);
         let mut faults = health.ailments().into_iter().map(|ailment| ailment.fault).chain(health.doubt());
         // What the camera shows while it is turned away or covered is no view to be learnt.
         scene.keep_view(faults.any(CameraFault::hides_the_view));
         let Seen { detections, outcome, relearn, learning } =
             scene.look(&frame.picture, frame.sampled_at, need, &mut self.scratch, |picture, why| {
-                close_ups.look(detectors, models, picture, why != Outcome::Unfinished)
+                close_ups.look(detectors, models, picture, main, at, why != Outcome::Unfinished)
             })?;
         let takes = match sight.asked().wanted {
             Wanted::TakeAnew => true,
@@ -307,6 +367,7 @@ impl Looker {
             health.set_reference(&frame.picture, &mut self.gauge)?;
         }
         let (ailments, doubt) = (health.ailments(), health.doubt());
+        let wants_main = close_ups.want_main(at);
         drop(view);
         counter!("gridwatch_gate_looks_total", "outcome" => outcome.as_str()).increment(1);
         if let Some(relearn) = relearn {
@@ -325,7 +386,7 @@ impl Looker {
             frame,
         };
         let reference = if takes { ReferenceOf::ThisLook } else { ReferenceOf::Another };
-        Ok(Looked { look, ailments, reference })
+        Ok(Looked { look, ailments, reference, wants_main })
     }
 }
 

@@ -32,7 +32,7 @@ use alerts::{
 };
 use anyhow::{Context as _, bail};
 use console::{Console, LookVitals, Vitals};
-use domain::{CameraId, Frame, Ground, Millis, Timestamp};
+use domain::{AccessUnit, CameraId, Frame, Ground, Millis, Picture, Timestamp};
 use ingest::{CameraEvent, CameraSource, Decoder, DueLook, Ingest, IngestError, LookPace, LookQueue, Tempo};
 use metrics::counter;
 use tokio::{
@@ -48,6 +48,7 @@ use crate::{
     fleet::{Fleet, MainStreams, Stills},
     health::{FailingLooks, HealthBoard, HealthTeller},
     looker::{Looked, Looker, ReferenceOf},
+    main_pictures::MainPictures,
     reference::ReferenceStore,
     reload::{Books, Reloader, Reloads},
     remembered::{self, Reach},
@@ -95,6 +96,7 @@ pub struct Pipeline {
 enum Stage {
     Cameras,
     Looks,
+    MainPictures,
     Sensors,
     Alerts,
     Timekeeper,
@@ -190,6 +192,14 @@ impl Pipeline {
         let (looks, events) = mpsc::channel(LOOKS);
         let (health, kept) = (HealthBoard::default(), ReferenceStore::new(config.references_dir()));
         let failing = FailingLooks::default();
+        let (main_pictures, fetcher) = MainPictures::new(MainStreams::new(ingest.clone(), roster.clone()));
+        stages.spawn({
+            let stop = stop.cameras.clone();
+            async move {
+                fetcher.run(stop).await;
+                Ok(Stage::MainPictures)
+            }
+        });
         for looker in lookers {
             let worker = LookWorker {
                 queue: queue.clone(),
@@ -200,6 +210,7 @@ impl Pipeline {
                 health: health.clone(),
                 failing: failing.clone(),
                 references: kept.clone(),
+                main_pictures: main_pictures.clone(),
             };
             stages.spawn_blocking(move || {
                 worker.run();
@@ -549,6 +560,7 @@ struct LookWorker {
     health: HealthBoard,
     failing: FailingLooks,
     references: ReferenceStore,
+    main_pictures: MainPictures,
 }
 
 impl LookWorker {
@@ -571,23 +583,28 @@ impl LookWorker {
         let picture = self.decoder.decode(&due.access_unit)?;
         let size = (picture.width, picture.height);
         let (camera, access_unit) = (due.camera.clone(), due.access_unit.clone());
+        let main = self.main_pictures.take(&due.camera).and_then(|main| self.decode_main(&due.camera, &main));
         let frame = Frame { camera, sampled_at: access_unit.received_at, access_unit, picture };
-        let Looked { look, ailments, reference } = match self.looker.look(frame, due.occasion) {
-            Ok(looked) => looked,
-            Err(detect::DetectError::UnknownCamera { camera }) => {
-                debug!(%camera, "a camera has just been removed");
-                self.failing.forget(&camera);
-                return Ok(Some(size));
-            }
-            Err(error) => {
-                counter!("gridwatch_looks_failed_total", "reason" => "inference").increment(1);
-                if self.failing.failed(&due.camera) {
-                    warn!(camera = %due.camera, %error, "looks fail");
+        let Looked { look, ailments, reference, wants_main } =
+            match self.looker.look(frame, main.as_ref(), due.occasion) {
+                Ok(looked) => looked,
+                Err(detect::DetectError::UnknownCamera { camera }) => {
+                    debug!(%camera, "a camera has just been removed");
+                    self.failing.forget(&camera);
+                    return Ok(Some(size));
                 }
-                return Ok(Some(size));
-            }
-        };
+                Err(error) => {
+                    counter!("gridwatch_looks_failed_total", "reason" => "inference").increment(1);
+                    if self.failing.failed(&due.camera) {
+                        warn!(camera = %due.camera, %error, "looks fail");
+                    }
+                    return Ok(Some(size));
+                }
+            };
         self.failing.forget(&look.camera);
+        if wants_main {
+            self.main_pictures.want(&look.camera);
+        }
         if !ailments.iter().any(|ailment| ailment.fault.suspends_tickets()) {
             // A picture that shows nothing of the street vouches for nothing.
             self.ledger.look(&look.camera, look.sampled_at);
@@ -628,6 +645,16 @@ impl LookWorker {
         if let Err(error) = given {
             warn!(%camera, %error, "the reference picture cannot be used; another one will be taken");
         }
+    }
+
+    /// A picture of the main stream; one that cannot be decoded is done without.
+    fn decode_main(&mut self, camera: &CameraId, main: &AccessUnit) -> Option<Picture> {
+        let decoded = self.decoder.decode(main);
+        if let Err(error) = &decoded {
+            debug!(%camera, %error, "the picture of the main stream cannot be decoded");
+            counter!("gridwatch_main_pictures_total", "result" => "undecodable").increment(1);
+        }
+        decoded.ok()
     }
 
     fn keep_reference(&self, look: &domain::Look) {

@@ -40,5 +40,6 @@ pub fn install() -> anyhow::Result<PrometheusHandle> {
     console::describe_metrics();
     crate::reload::describe_metrics();
     crate::health::describe_metrics();
+    crate::main_pictures::describe_metrics();
     Ok(RECORDER.get_or_init(|| handle).clone())
 }

@@ -13,7 +13,7 @@ use std::{
 
 use bytes::Bytes;
 use detect::{CloseUps, DetectConfig, Detectors, Manner, manifest::Manifest};
-use domain::{Detection, Picture, Point, Polygon, Rect};
+use domain::{Detection, Picture, Point, Polygon, Rect, Timestamp};
 
 #[path = "../tests/it/jpeg.rs"]
 mod jpeg;
@@ -100,7 +100,14 @@ fn main() -> Result<(), Box<dyn Error>> {
             let mut found = Vec::new();
             for _ in 0..4 {
                 let begun = Instant::now();
-                found = close_ups.look(&mut detectors, std::slice::from_ref(&name), &scene.street, true)?;
+                found = close_ups.look(
+                    &mut detectors,
+                    std::slice::from_ref(&name),
+                    &scene.street,
+                    None,
+                    Timestamp(0),
+                    true,
+                )?;
                 tally.took += begun.elapsed();
                 tally.looks += 1;
             }

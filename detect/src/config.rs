@@ -12,8 +12,8 @@ pub struct DetectConfig {
     /// The model of all cameras that name none: a folder in `models_dir`. Default `"nanodet-g-int8"`, and `"nanodet-g"` on a
     /// processor without VNNI; both ship with gridwatch.
     pub model: String,
-    /// The model that looks as well at cameras that name none and have a zone for garbage (a garbage point, a bin); empty is
-    /// none. Default `"garbage"`, which ships with gridwatch.
+    /// The model that looks as well at cameras that name none and have a zone for garbage (a garbage point, a bin), and at what
+    /// stands in the zones of others; empty is none. Default `"garbage"`, which ships with gridwatch.
     pub garbage_model: String,
     /// By model: the groups or classes that are taken from it. Default: all.
     pub only: BTreeMap<String, Vec<String>>,
@@ -100,11 +100,13 @@ pub struct StandingConfig {
     pub learn: Millis,
     /// How long something must have been seen unchanged to be told. Default 30 seconds.
     pub after: Millis,
+    /// Whether what stands in a zone is looked at by itself, one thing a look, so that it has the right name. Default true.
+    pub close_ups: bool,
 }
 
 impl Default for StandingConfig {
     fn default() -> Self {
-        Self { enabled: true, learn: Millis::mins(2), after: Millis::secs(30) }
+        Self { enabled: true, learn: Millis::mins(2), after: Millis::secs(30), close_ups: true }
     }
 }
 

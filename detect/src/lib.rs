@@ -58,7 +58,10 @@ pub fn describe_metrics() {
     describe_counter!("gridwatch_batch_runs_total", "runs that the looks of several threads shared");
     describe_counter!("gridwatch_batch_pictures_total", "pictures in them: with runs, how full they are");
     describe_gauge!("gridwatch_provider_fallback", "1 where models run on the CPU because the provider cannot be had");
-    describe_counter!("gridwatch_close_ups_total", "zones, or tiles of them, looked at by themselves");
+    describe_counter!(
+        "gridwatch_close_ups_total",
+        "zones, tiles of them, and what stands there, looked at by themselves"
+    );
     describe_counter!("gridwatch_gate_looks_total", "looks by what the change gate found; unchanged ones ran no model");
     describe_counter!("gridwatch_scene_relearned_total", "scenes that were learnt anew because the view changed");
     describe_counter!("gridwatch_inference_errors_total", "looks whose picture could not be detected on");

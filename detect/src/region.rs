@@ -69,6 +69,40 @@ pub(crate) fn regions(outline: &Polygon, manner: Manner, size: [u32; 2], input: 
     parts.into_iter().filter(gains).map(|(x, y)| region(x, y, size)).collect()
 }
 
+/// How much of a part that shows one thing is that thing, by its longest side, and by how much the part is enlarged at most.
+const THING: f64 = 0.5;
+const MOST_ENLARGED: f64 = 2.0;
+/// A part that shows one thing less than this much larger than the whole picture does is not worth a run.
+const LEAST_GAIN_OF_ONE: f64 = 1.5;
+
+/// The part of a picture of `size` that shows what stands at `bbox` as large as a model with an input of the size `input` sees
+/// it best; none where the whole picture shows it nearly as large.
+pub(crate) fn near(bbox: Rect, size: [u32; 2], input: [u32; 2]) -> Option<Region> {
+    let limit = size.map(f64::from);
+    let side = (longest(bbox, size) / THING).max(least(input));
+    let span = |from: f32, to: f32, axis: usize| {
+        Span { from: f64::from(from) * limit[axis], to: f64::from(to) * limit[axis] }.grown_to(side, limit[axis])
+    };
+    let (x, y) = (span(bbox.x0, bbox.x1, 0), span(bbox.y0, bbox.y1, 1));
+    let gain = (limit[0] / x.length()).max(limit[1] / y.length());
+    (gain >= LEAST_GAIN_OF_ONE).then(|| region(x, y, size))
+}
+
+/// Whether that part shows it enlarged as far as it may be: a picture of more pixels would show more of it.
+pub(crate) fn is_enlarged(bbox: Rect, size: [u32; 2], input: [u32; 2]) -> bool {
+    longest(bbox, size) / THING < least(input)
+}
+
+/// The longer side of a box in pixels.
+fn longest(bbox: Rect, [width, height]: [u32; 2]) -> f64 {
+    (f64::from(bbox.width()) * f64::from(width)).max(f64::from(bbox.height()) * f64::from(height))
+}
+
+/// The least side of a part that shows one thing.
+fn least(input: [u32; 2]) -> f64 {
+    f64::from(input[0].max(input[1])) / MOST_ENLARGED
+}
+
 /// From where to where along one axis, in pixels.
 #[derive(Debug, Clone, Copy)]
 struct Span {

@@ -102,7 +102,12 @@ impl Scene {
 
     /// What stands there and has no name.
     pub fn standing(&self) -> impl Iterator<Item = &Detection> {
-        self.background.standing().iter().filter(|thing| thing.class.as_str() == STANDING)
+        self.stands().filter(|thing| thing.class.as_str() == STANDING)
+    }
+
+    /// What stands there: of class `standing` what has no name, of class `occupied` what the detector mostly had one for.
+    pub fn stands(&self) -> impl Iterator<Item = &Detection> {
+        self.background.standing().iter()
     }
 
     /// One look at `picture`, taken at `at`; `detect` runs the detector, is told why, and is called

@@ -179,7 +179,7 @@ impl Player {
             let access_unit = encoder.encode(&picture, sampled_at)?;
             let picture = decoder.decode(&access_unit)?;
             let frame = Frame { camera: camera.clone(), sampled_at, access_unit, picture };
-            tell(self.looker.look(frame, Occasion::Routine)?.ailments, sampled_at);
+            tell(self.looker.look(frame, None, Occasion::Routine)?.ailments, sampled_at);
             before = later(before, scene.look_interval);
         }
         let mut t = Millis::ZERO;
@@ -204,7 +204,7 @@ impl Player {
                 Pace::Active => Occasion::Suspected,
             };
             let frame = Frame { camera: camera.clone(), sampled_at: begins + t, access_unit, picture };
-            let Looked { look, ailments, .. } = self.looker.look(frame, occasion)?;
+            let Looked { look, ailments, .. } = self.looker.look(frame, None, occasion)?;
             tell(ailments, look.sampled_at);
             detected += u64::from(look.source == LookSource::Detector);
             notes.push(Note { at: t, detections: look.detections.clone() });

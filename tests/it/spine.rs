@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use domain::Sha256;
 
 use crate::support::{
-    http,
+    clip, http,
     mosquitto::Mosquitto,
     site::{self, Site},
     subscriber::Subscriber,
@@ -103,4 +103,27 @@ fn the_annotated_picture_shows_the_car() {
         near(edges[0], left) && near(edges[1], top) && near(edges[2], left + 192.0) && near(edges[3], top + 144.0)
     });
     assert!(covers, "no box around the van at {left} {top}: {things:?}");
+}
+
+#[test]
+fn what_is_small_in_the_sub_stream_is_looked_at_in_the_main_stream() {
+    let clips = tempfile::tempdir().expect("a folder");
+    let heap = clips.path().join("heap.mp4");
+    clip::write_heap(&heap, 120, |t| t >= 8.0);
+    let cameras = site::serve(&[("main", &heap), ("sub", &heap)], None);
+    let broker = Mosquitto::start();
+    let mut site = Site::new(&broker.url());
+    site.section("[detect.standing]\nlearn = \"3s\"\nafter = \"2s\"\n\n");
+    let stream = format!("main = \"{}\", sub = \"{}\"", cameras.url("main"), cameras.url("sub"));
+    site.camera_at("corner", &stream, "pavement");
+    site.camera_at("only-one-stream", &format!("main = \"{}\"", cameras.url("sub")), "pavement");
+    let _program = site.start();
+    let n = |name: &str| http::metric(site.console, name).unwrap_or(0.0);
+    wait_for("what stands there to be looked at by itself", Duration::from_secs(60), || {
+        (n("gridwatch_close_ups_total") >= 2.0).then_some(())
+    });
+    wait_for("a picture of the main stream", Duration::from_secs(60), || {
+        (n("gridwatch_main_pictures_total{result=\"came\"}") >= 1.0).then_some(())
+    });
+    assert!(n("gridwatch_main_pictures_total{result=\"failed\"}") < 1.0);
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use detect::{CloseUps, DetectConfig, Detectors, Manner};
-use domain::{Detection, Picture, Point, Polygon, Rect};
+use domain::{Detection, Label, Picture, Point, Polygon, Rect, STANDING, Timestamp};
 
 use crate::{jpeg, site};
 
@@ -39,7 +39,7 @@ fn far_away(picture: &Picture) -> Picture {
 }
 
 fn look(close_ups: &mut CloseUps, detectors: &mut Detectors, picture: &Picture) -> Vec<Detection> {
-    close_ups.look(detectors, &[MODEL.to_owned()], picture, true).unwrap()
+    close_ups.look(detectors, &[MODEL.to_owned()], picture, None, Timestamp(0), true).unwrap()
 }
 
 #[test]
@@ -57,6 +57,33 @@ fn a_close_up_finds_what_is_too_small_in_the_whole_picture() {
     // Where the bus is, in the whole picture's coordinates.
     let inside = Rect::from([0.43, 0.43, 0.57, 0.57]);
     assert!(seen.iter().all(|d| d.bbox.intersection(inside).is_some() && d.bbox.width() < 0.15), "{seen:?}");
+}
+
+#[test]
+fn what_stands_there_is_named_from_nearby() {
+    let Some(shared) = site::shared() else { return };
+    let mut detectors = detectors();
+    let far = far_away(&jpeg::picture(&shared.join("data/media/bus.jpg")).unwrap());
+    let label = Label::new(STANDING);
+    let stands = Detection {
+        class: label.clone(),
+        group: label,
+        score: 0.5,
+        bbox: [0.43, 0.43, 0.57, 0.57].into(),
+        mask: None,
+        model: None,
+    };
+    let names = |found: &[Detection]| found.iter().map(|d| d.group.to_string()).collect::<BTreeSet<_>>();
+    let mut close_ups = CloseUps::new(Vec::new(), 2);
+    close_ups.see([stands.clone()].iter());
+    let from_afar = look(&mut close_ups, &mut detectors, &far);
+    close_ups.look_at_things_with(vec![MODEL.to_owned()]);
+    close_ups.see([stands].iter());
+    assert!(close_ups.are_owed());
+    let from_nearby = look(&mut close_ups, &mut detectors, &far);
+    let wanted = ["person", "vehicle"].map(str::to_owned).into();
+    assert!(names(&from_nearby).is_superset(&wanted) && !names(&from_afar).is_superset(&wanted), "{from_nearby:?}");
+    assert!(from_nearby.iter().all(|d| d.bbox.width() < 0.15), "{from_nearby:?}");
 }
 
 #[test]
@@ -81,10 +108,10 @@ fn all_tiles_have_their_turn_once_the_picture_has_changed() {
     let names = [MODEL.to_owned()];
     let grey = Picture::uniform(1920, 1080, [128, 128, 128]);
     let mut close_ups = CloseUps::new(vec![(zone([0.0, 0.0, 1.0, 1.0]), Manner::Tiles)], 2);
-    close_ups.look(&mut detectors, &names, &grey, true).unwrap();
+    close_ups.look(&mut detectors, &names, &grey, None, Timestamp(0), true).unwrap();
     let mut n_looks = 1;
     while close_ups.are_owed() {
-        close_ups.look(&mut detectors, &names, &grey, false).unwrap();
+        close_ups.look(&mut detectors, &names, &grey, None, Timestamp(0), false).unwrap();
         n_looks += 1;
     }
     assert!((2..=4).contains(&n_looks), "{n_looks}");
