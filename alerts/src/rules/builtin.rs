@@ -136,6 +136,7 @@ pub(super) fn rules() -> BTreeMap<String, Rule> {
                     "goods",
                     "table",
                     "seat",
+                    "bulky",
                     "umbrella",
                     STANDING,
                     OCCUPIED,
@@ -181,11 +182,11 @@ pub(super) fn rules() -> BTreeMap<String, Rule> {
             },
         ),
         (
-            // A chair that keeps a place, a sofa that was put out on the road.
+            // A chair that keeps a place, a sofa or a refrigerator that was put out on the road.
             "lane.furniture",
             RuleConfig {
                 kind: Some(kind("lane.goods")),
-                things: labels(&["seat", "table"]),
+                things: labels(&["seat", "table", "bulky"]),
                 new_only: Some(true),
                 max_area: Some(0.15),
                 zones: zones(&[TrafficLane, NoStopping, BicycleLane, TactilePath]),
@@ -353,7 +354,7 @@ pub(super) fn rules() -> BTreeMap<String, Rule> {
             },
         ),
         (
-            // A sofa at a garbage point; benches that have always stood there are none.
+            // A sofa or a stove at a garbage point; benches that have always stood there are none.
             "garbage.furniture",
             RuleConfig {
                 kind: Some(kind("garbage.exposed")),
@@ -362,7 +363,7 @@ pub(super) fn rules() -> BTreeMap<String, Rule> {
                 max_area: Some(0.1),
                 open_score: Some(0.3),
                 yields_to: kinds(&["garbage.bagged"]),
-                ..garbage(&["seat", "table"])
+                ..garbage(&["seat", "table", "bulky"])
             },
         ),
         (

@@ -225,6 +225,7 @@ const NAMES_ZH: &[(&str, &str)] = &[
     ("table", "桌子"),
     ("seat", "座椅"),
     ("umbrella", "伞"),
+    ("bulky", "大件"),
     ("goods", "物品"),
     ("garbage", "垃圾"),
     ("standing", "不明物体"),

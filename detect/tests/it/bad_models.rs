@@ -64,10 +64,10 @@ fn manifest_faults_name_file_line_and_key() {
     );
     check(set("classes", "classes = \"coco81\""), &["model.toml:11: ", "expected \"coco80\" or a list"]);
     check(set("classes", "classes = [\"a\", \"a\"]"), &["model.toml:11: classes: ", "none twice"]);
-    check(set("umbrella", "umbrella = [\"parasol\"]"), &["model.toml:37: groups.umbrella: \"parasol\" is no class"]);
+    check(set("umbrella", "umbrella = [\"parasol\"]"), &["model.toml:39: groups.umbrella: \"parasol\" is no class"]);
     check(set("umbrella", "umbrella = [\"car\"]"), &["groups.", "\"car\" is in two groups"]);
     // The line of the class itself, not of the list that it is in.
-    check(|text| text.replace("\"pizza\"", "\"pizzza\""), &["model.toml:40: groups.goods: \"pizzza\" is no class"]);
+    check(|text| text.replace("\"pizza\"", "\"pizzza\""), &["model.toml:42: groups.goods: \"pizzza\" is no class"]);
     let calibrated =
         |keys: &'static str| move |text: String| text.replace("[groups]", &format!("[calibration]\n{keys}\n[groups]"));
     check(calibrated("slope = 0\noffset = 0"), &["calibration.slope: 0 is not from 0.1 to 10"]);

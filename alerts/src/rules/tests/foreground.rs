@@ -68,6 +68,10 @@ fn furniture_is_a_case_where_it_is_new() {
     // A bench that has always stood there.
     Scene::check_script("", &kerb, 14, std::slice::from_ref(&chair), &[]);
     Scene::check_script("", &street(), 14, &new_there("seat", 0.75, 0.12, 0.1), &["garbage.exposed"]);
+    // A stove is never street furniture, but what the detector calls so from afar may be.
+    Scene::check_script("", &street(), 14, &new_there("bulky", 0.75, 0.08, 0.12), &["garbage.exposed"]);
+    Scene::check_script("", &kerb, 14, &new_there("bulky", 0.3, 0.05, 0.1), &["lane.goods"]);
+    Scene::check_script("", &street(), 14, &new_there("bulky", 0.75, 0.08, 0.12)[..1], &[]);
     // Somebody sits on it.
     let sits = walker().at(0.0, 0.3, 0.66).until(2_000.0);
     let taken: Vec<_> = new_there("seat", 0.3, 0.05, 0.1).into_iter().chain([sits]).collect();
