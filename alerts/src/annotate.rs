@@ -90,7 +90,11 @@ impl Annotator {
         let mut draw = Draw { canvas: &mut canvas, fonts: &self.fonts, size: (w, h), letter };
         draw.zone(&scene.zone.polygon);
         match scene.role {
-            EvidenceRole::FirstSeen | EvidenceRole::Confirming | EvidenceRole::OtherView | EvidenceRole::StillThere => {
+            EvidenceRole::FirstSeen
+            | EvidenceRole::Further
+            | EvidenceRole::Confirming
+            | EvidenceRole::OtherView
+            | EvidenceRole::StillThere => {
                 if scene.things.is_empty() {
                     draw.frame(scene.bbox, THING, Line::Solid);
                 }
@@ -135,6 +139,7 @@ impl Annotator {
 fn stamp(role: EvidenceRole) -> (&'static str, &'static str, [u8; 3]) {
     match role {
         EvidenceRole::FirstSeen => ("首次发现", "first seen", ZONE),
+        EvidenceRole::Further => ("补充", "further", THING),
         EvidenceRole::Confirming => ("确认", "confirmed", THING),
         EvidenceRole::OtherView => ("另一视角", "other view", THING),
         EvidenceRole::StillThere => ("仍在", "still there", THING),

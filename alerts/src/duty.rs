@@ -11,6 +11,7 @@ mod history;
 mod import;
 mod item;
 mod list;
+mod pictures;
 #[cfg(test)]
 mod tests;
 
@@ -19,4 +20,5 @@ pub use self::{
     import::{Change, Difference, Fault, Import, Row},
     item::{CaseCode, CodeError, DutyItem, ItemVersion, Task, Words},
     list::{DutyList, Route},
+    pictures::PicturesWanted,
 };

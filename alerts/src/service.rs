@@ -29,6 +29,7 @@ use crate::{
     AlertsError,
     annotate::Annotator,
     clocks::Timetable,
+    duty::PicturesWanted,
     evidence::{EvidenceConfig, EvidenceStore},
     incident::{Effect, Ending, Further, Incident, Input, Pace, SuspectId, Zone},
     recheck::Outcome,
@@ -39,6 +40,7 @@ use crate::{
 };
 
 mod desk;
+mod gathered;
 mod patience;
 mod router;
 mod second_look;
@@ -50,6 +52,7 @@ mod tests;
 mod whereabouts;
 
 use desk::{Angle, Case, Change, Checking, Clearing, Desk, Joining, Opening, Sight};
+use gathered::{Gathered, Shown};
 use router::Router;
 pub use second_look::{LookNow, Rechecking};
 use second_look::{Overdue, SecondLooks};
@@ -59,9 +62,6 @@ pub use whereabouts::Locator;
 
 /// Cases that wait for the desk; each holds a decoded picture or two.
 const CASES: usize = 32;
-
-/// Encoded first-seen pictures of all suspects together, in bytes; a suspect beyond that goes without.
-const FIRST_SEEN_BYTES: usize = 128 << 20;
 
 /// How often the core is told that time passes.
 const TICK: Duration = Duration::from_secs(1);
@@ -224,7 +224,7 @@ pub(crate) fn describe_metrics() {
     describe_gauge!("gridwatch_first_seen_bytes", Unit::Bytes, "encoded pictures kept for candidates");
     describe_counter!(
         "gridwatch_pictures_missing_total",
-        "pictures that a ticket went without, by role and reason (memory, decode, encode, late, grab)"
+        "pictures that a ticket went without, by role and reason (memory, decode, encode, late, grab, looks)"
     );
     describe_counter!("gridwatch_evidence_bytes_total", Unit::Bytes, "bytes given to the evidence store, by rendition");
     describe_counter!("gridwatch_write_failures_total", "writes of tickets or evidence that failed and are retried");
@@ -246,15 +246,6 @@ impl Service {
         let router = Router::new(setup.timetable);
         let district = setup.node.district.clone();
         let annotator = Annotator::new(setup.config.font.as_deref(), setup.node.timezone.clone());
-        let desk = Desk::new(
-            setup.store,
-            setup.evidence,
-            setup.node,
-            router,
-            setup.stills,
-            annotator,
-            setup.config.jpeg_quality,
-        );
         let watch = Watch {
             core: setup.core,
             cameras: setup.cameras,
@@ -264,12 +255,21 @@ impl Service {
             paces: setup.paces,
             second_looks: SecondLooks::new(setup.rechecking.config, setup.rechecking.look_now),
             due: setup.rechecking.due,
-            first_seen: HashMap::new(),
-            first_seen_bytes: 0,
+            gathered: Gathered::default(),
+            pictures_wanted: router.pictures_wanted(),
             touched: HashMap::new(),
             awaited: Vec::new(),
             clock: setup.clock,
         };
+        let desk = Desk::new(
+            setup.store,
+            setup.evidence,
+            setup.node,
+            router,
+            setup.stills,
+            annotator,
+            setup.config.jpeg_quality,
+        );
         Self { watch, desk }
     }
 
@@ -278,19 +278,14 @@ impl Service {
     /// # Errors
     /// When the core speaks of a camera or zone that the set-up does not have. Trouble with disk and database is no
     /// error: it is retried for as long as it takes.
-    pub async fn run(self, events: mpsc::Receiver<Event>) -> Result<(), AlertsError> {
+    pub async fn run(mut self, events: mpsc::Receiver<Event>) -> Result<(), AlertsError> {
+        // Before the first look, which may be one of those that the list wants.
+        self.desk.read_list().await;
         let (cases, queue) = mpsc::channel(CASES);
         // What a desk has at hand is too much for a stack that others are nested in.
         let (watched, ()) = tokio::join!(self.watch.run(events, cases), Box::pin(self.desk.run(queue)));
         watched
     }
-}
-
-/// The picture that first showed a suspect, as the camera sent it.
-struct FirstSeen {
-    access_unit: AccessUnit,
-    sampled_at: Timestamp,
-    detections: Vec<Detection>,
 }
 
 struct Watch {
@@ -303,8 +298,9 @@ struct Watch {
     second_looks: SecondLooks,
     /// Tickets whose check was due at the start.
     due: Vec<Ticket>,
-    first_seen: HashMap<SuspectId, FirstSeen>,
-    first_seen_bytes: usize,
+    gathered: Gathered,
+    /// By the responsibility list as it was last read.
+    pictures_wanted: watch::Receiver<PicturesWanted>,
     /// What still stands and is not yet written down.
     touched: HashMap<(TicketId, CameraId), Touch>,
     /// Tickets of sensors that wait for a look.
@@ -465,6 +461,7 @@ impl Watch {
         cases.extend(self.looked(&look));
         let effects = self.core.apply(look.sampled_at, Input::Look(look.as_ref().into()));
         cases.extend(self.carry_out(effects, Some(&look))?);
+        self.gathered.look(&look, &self.pictures_wanted.borrow());
         let ended = self.second_looks.look(&self.core, &look);
         cases.extend(ended.into_iter().map(|(ticket, outcome)| self.checked(ticket, outcome, Some(&look))));
         Ok(cases)
@@ -479,14 +476,14 @@ impl Watch {
                     tracing::debug!(%camera, %kind, ?suspect, "something is suspected");
                     metrics::counter!("gridwatch_suspects_total", "kind" => kind.to_string()).increment(1);
                     if let Some(look) = look {
-                        self.keep(suspect, look);
+                        self.gathered.suspected(suspect, kind, look);
                     }
                 }
                 Effect::Dropped { suspect, kind, reason } => {
                     tracing::debug!(%kind, ?suspect, reason, "what was suspected is no case");
                     metrics::counter!("gridwatch_suspects_dropped_total", "kind" => kind.to_string(), "reason" => reason)
                         .increment(1);
-                    self.let_go(suspect);
+                    self.gathered.let_go(suspect);
                 }
                 Effect::Confirmed { suspect, incident } => {
                     cases.push(Case::Open(Box::new(self.opening(suspect, *incident, look)?)));
@@ -538,34 +535,13 @@ impl Watch {
         Ok(cases)
     }
 
-    fn keep(&mut self, suspect: SuspectId, look: &Look) {
-        let access_unit = look.frame.access_unit.clone();
-        let bytes = access_unit.data.len();
-        if self.first_seen_bytes + bytes > FIRST_SEEN_BYTES {
-            metrics::counter!("gridwatch_pictures_missing_total", "role" => "first_seen", "reason" => "memory")
-                .increment(1);
-            return;
-        }
-        self.first_seen_bytes += bytes;
-        metrics::gauge!("gridwatch_first_seen_bytes").set(self.first_seen_bytes as f64);
-        let kept = FirstSeen { access_unit, sampled_at: look.sampled_at, detections: look.detections.clone() };
-        self.first_seen.insert(suspect, kept);
-    }
-
-    fn let_go(&mut self, suspect: SuspectId) -> Option<FirstSeen> {
-        let kept = self.first_seen.remove(&suspect)?;
-        self.first_seen_bytes -= kept.access_unit.data.len();
-        metrics::gauge!("gridwatch_first_seen_bytes").set(self.first_seen_bytes as f64);
-        Some(kept)
-    }
-
     fn opening(
         &mut self,
         suspect: SuspectId,
         incident: Incident,
         look: Option<&Arc<Look>>,
     ) -> Result<Opening, AlertsError> {
-        let first_seen = self.let_go(suspect);
+        let Shown { first, further } = self.gathered.let_go(suspect);
         let found = self.cameras.get(&incident.camera).and_then(|(camera, zones)| {
             let zone = zones.iter().find(|zone| zone.id == incident.zone)?;
             Some((camera.clone(), zone.clone()))
@@ -585,7 +561,8 @@ impl Watch {
             camera,
             zone,
             look: look.cloned(),
-            first_seen,
+            first_seen: first,
+            further,
             review_until,
             full_resolution,
             satisfied: Instant::now(),
@@ -600,7 +577,7 @@ impl Watch {
         incident: Incident,
         look: Option<&Arc<Look>>,
     ) -> Result<Joining, AlertsError> {
-        self.let_go(suspect);
+        self.gathered.let_go(suspect);
         let Incident { camera, zone, bbox, things, first_seen, last_seen, .. } = incident;
         let Some((name, zone)) = self.zone_of(&camera, &zone) else {
             return Err(AlertsError::UnknownZone { camera, zone });

@@ -1,5 +1,7 @@
 //! A ticket as the store keeps it, its evidence, and the messages that carry both to the platform.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use bytes::Bytes;
 use domain::{CameraId, Millis, Place, Sha256, StreamRole, TicketId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -12,6 +14,8 @@ use crate::{case::Case, clocks::CaseClocks, incident::Incident, routed::Routed};
 pub enum EvidenceRole {
     /// The first look that showed the problem.
     FirstSeen,
+    /// Another look that showed it, before the ticket was opened.
+    Further,
     /// The look that satisfied the rule.
     Confirming,
     /// Another camera that sees it, too.
@@ -22,6 +26,17 @@ pub enum EvidenceRole {
     Unclear,
     /// A look after the problem was gone.
     After,
+}
+
+impl EvidenceRole {
+    /// Whether the problem stood when it was taken.
+    #[must_use]
+    pub fn shows_the_problem(self) -> bool {
+        match self {
+            Self::FirstSeen | Self::Further | Self::Confirming | Self::OtherView | Self::StillThere => true,
+            Self::Unclear | Self::After => false,
+        }
+    }
 }
 
 /// Which rendition of a picture.
@@ -130,10 +145,45 @@ impl Ticket {
         };
     }
 
+    /// The pictures that opened it, those that showed the problem later too; none where nobody said how many are needed.
+    #[must_use]
+    pub fn pictures_to_open(&self) -> Option<Pictures> {
+        let needed = self.route.as_ref()?.task.photos_open.into();
+        Some(Pictures { needed, held: different(self.evidence.iter().filter(|e| e.role.shows_the_problem())) })
+    }
+
     /// Puts the evidence into its order: by role and rendition, full resolution first.
     pub fn sort_evidence(&mut self) {
         self.evidence.sort_by_key(|e| (e.role, e.rendition, e.stream == StreamRole::Sub, e.captured_at, e.sha256));
     }
+}
+
+/// How many pictures a case is to have at one of its ends, and how many it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pictures {
+    /// By the responsibility list, or the built-in table of kinds.
+    pub needed: usize,
+    /// Those of different looks.
+    pub held: usize,
+}
+
+impl Pictures {
+    /// Whether some could not be had.
+    #[must_use]
+    pub fn are_short(self) -> bool {
+        self.held < self.needed
+    }
+}
+
+/// How many different pictures there are of those that are `wanted`: the same picture in two renditions or under two names is
+/// one, and so is a moment that a camera shows in both of its streams.
+fn different<'e>(wanted: impl Iterator<Item = &'e Evidence>) -> usize {
+    let mut of_camera: BTreeMap<Option<&CameraId>, [BTreeSet<Sha256>; 2]> = BTreeMap::new();
+    // What cannot be shown is no picture.
+    for e in wanted.filter(|e| e.rendition == Rendition::Clean) {
+        of_camera.entry(e.camera.as_ref()).or_default()[usize::from(e.stream == StreamRole::Main)].insert(e.sha256);
+    }
+    of_camera.values().map(|[sub, main]| sub.len().max(main.len())).sum()
 }
 
 /// What a message carries.
@@ -169,4 +219,39 @@ pub struct Queued {
     pub ticket: Option<TicketId>,
     /// The message.
     pub message: OutgoingMessage,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(pictures: &[(&str, StreamRole, &str)], expect: usize) {
+        let evidence: Vec<Evidence> = pictures
+            .iter()
+            .map(|(camera, stream, picture)| Evidence {
+                role: EvidenceRole::Confirming,
+                rendition: Rendition::Clean,
+                stream: *stream,
+                sha256: Sha256::of(picture.as_bytes()),
+                media_type: "image/jpeg".to_owned(),
+                bytes: 1,
+                width: 1,
+                height: 1,
+                captured_at: Timestamp(0),
+                camera: (!camera.is_empty()).then(|| camera.parse().expect("id")),
+            })
+            .collect();
+        assert_eq!(different(evidence.iter()), expect);
+    }
+
+    #[test]
+    fn the_same_picture_is_one_however_it_came() {
+        use StreamRole::{Main, Sub};
+        check(&[], 0);
+        check(&[("", Sub, "one"), ("", Sub, "one")], 1);
+        check(&[("", Sub, "one"), ("", Main, "one in full")], 1);
+        check(&[("", Sub, "one"), ("", Sub, "two"), ("", Main, "two in full")], 2);
+        check(&[("", Sub, "one"), ("gate-3", Main, "another view")], 2);
+    }
 }

@@ -11,7 +11,7 @@ use alerts::{
     kinds::kind_info,
     routed::{ItemRef, Routed},
     store::HistoryLine,
-    ticket::{Evidence, EvidenceRole, Rendition, Ticket, TicketState},
+    ticket::{Evidence, EvidenceRole, Pictures, Rendition, Ticket, TicketState},
 };
 use axum::{
     Extension,
@@ -72,6 +72,7 @@ struct TicketOut {
     model: ModelRef,
     route: Option<RouteOut>,
     clocks: Option<ClocksOut>,
+    pictures_to_open: Option<PicturesOut>,
     evidence: Vec<EvidenceOut>,
 }
 
@@ -231,6 +232,18 @@ impl RouteOut {
 }
 
 #[derive(Serialize)]
+struct PicturesOut {
+    needed: usize,
+    held: usize,
+}
+
+impl From<Pictures> for PicturesOut {
+    fn from(pictures: Pictures) -> Self {
+        Self { needed: pictures.needed, held: pictures.held }
+    }
+}
+
+#[derive(Serialize)]
 struct EvidenceOut {
     role: EvidenceRole,
     rendition: Rendition,
@@ -325,6 +338,7 @@ impl TicketOut {
             model: incident.model,
             route: ticket.route.map(|route| RouteOut::new(*route, zone)),
             clocks: ticket.clocks.map(|clocks| ClocksOut::new(&clocks, zone)),
+            pictures_to_open: ticket.pictures_to_open().map(PicturesOut::from),
             evidence: ticket.evidence.into_iter().map(|e| EvidenceOut::new(e, zone)).collect(),
         }
     }

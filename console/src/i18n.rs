@@ -236,6 +236,7 @@ texts! {
     DueBy: "应于 {} 前", "by {}";
     Copies: "抄报", "Copies to";
     PhotosNeeded: "立案 / 结案所需照片", "Pictures to open / to close";
+    FewToOpen: "立案照片不足：应有 {} 张，实有 {} 张。", "Too few pictures to open: {} are needed, there are {}.";
     Steps: "处置步骤", "Steps";
     LegalHold: "依法保留", "Legal hold";
     Released: "解除保留", "Released";
@@ -260,6 +261,7 @@ texts! {
     AsJson: "JSON", "JSON";
     NotYet: "尚无", "None yet";
     RoleFirstSeen: "首次发现", "First seen";
+    RoleFurther: "补充", "Further";
     RoleConfirming: "确认", "Confirming";
     RoleAfter: "消除后", "After";
     RenditionOriginal: "原始码流", "Original";

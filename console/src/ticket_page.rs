@@ -128,13 +128,13 @@ fn readings(console: &Console, visit: &Visit, sensed: &Sensed) -> Markup {
 }
 
 /// What the pieces of evidence of one shot have in common.
-type Shot<'a> = (EvidenceRole, StreamRole, Option<&'a CameraId>);
+type Shot<'a> = (EvidenceRole, StreamRole, Option<&'a CameraId>, Timestamp);
 
 /// The pieces of evidence that show one moment in one stream, in the ticket's order.
 fn shots(ticket: &Ticket) -> Vec<(Shot<'_>, Vec<&Evidence>)> {
     let mut shots: Vec<(Shot<'_>, Vec<&Evidence>)> = Vec::new();
     for e in &ticket.evidence {
-        let shot = (e.role, e.stream, e.camera.as_ref());
+        let shot = (e.role, e.stream, e.camera.as_ref(), e.captured_at);
         match shots.iter_mut().find(|(of, _)| *of == shot) {
             Some((_, pieces)) => pieces.push(e),
             None => shots.push((shot, vec![e])),
@@ -149,14 +149,15 @@ fn pictures(console: &Console, visit: &Visit, ticket: &Ticket) -> Markup {
     html! {
         section {
             h2 { (Text::Pictures.of(lang)) }
-            @for ((role, _, camera), pieces) in shots(ticket) {
+            @if let Some(few) = ticket.pictures_to_open().filter(|pictures| pictures.are_short()) {
+                p.trouble role="status" { (Text::FewToOpen.with_all(lang, &[&few.needed, &few.held])) }
+            }
+            @for ((role, _, camera, captured_at), pieces) in shots(ticket) {
                 div.shot {
                     h3 {
                         (Text::from(role).of(lang))
                         @if let Some(camera) = camera { " · " (camera) }
-                        @if let Some(first) = pieces.first() {
-                            " " small { (moment(first.captured_at, visit.now, &console.time_zone, lang)) }
-                        }
+                        " " small { (moment(captured_at, visit.now, &console.time_zone, lang)) }
                     }
                     div.pair {
                         @for rendition in [Rendition::Annotated, Rendition::Clean] {

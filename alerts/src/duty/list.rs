@@ -12,7 +12,7 @@ use crate::deadline::ResponseLevel;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DutyList {
     /// Each item's versions, oldest first.
-    items: BTreeMap<String, Vec<ItemVersion>>,
+    pub(super) items: BTreeMap<String, Vec<ItemVersion>>,
 }
 
 /// Who answers for a case, by which item and version, and over which others.

@@ -14,7 +14,8 @@ use futures::{StreamExt as _, stream};
 use tokio::{sync::mpsc, task::JoinSet, time::error::Elapsed};
 
 use super::{
-    FirstSeen, StillDecoder,
+    StillDecoder,
+    gathered::KeptLook,
     patience::Patience,
     router::Router,
     second_look::Kept,
@@ -77,7 +78,9 @@ pub(super) struct Opening {
     pub(super) zone: Zone,
     /// The look that satisfied the rule.
     pub(super) look: Option<Arc<Look>>,
-    pub(super) first_seen: Option<FirstSeen>,
+    pub(super) first_seen: Option<KeptLook>,
+    /// Further looks that may show it, of which the ticket takes as many as its item wants.
+    pub(super) further: Vec<KeptLook>,
     /// Until when a person may look at it; none where it is filed at once.
     pub(super) review_until: Option<Timestamp>,
     /// One picture in full resolution, or nothing.
@@ -186,6 +189,13 @@ impl Desk {
         Self { store, node, router, studio, trouble: None }
     }
 
+    /// Reads the responsibility list, so that what it wants of pictures is known.
+    pub(super) async fn read_list(&mut self) {
+        if let Err(error) = self.studio.patience.wait(self.router.read_list(&self.store)).await {
+            self.tell(&error);
+        }
+    }
+
     /// Works until the last sender of `cases` is gone.
     pub(super) async fn run(mut self, cases: mpsc::Receiver<Case>) {
         let studio = &Arc::clone(&self.studio);
@@ -226,7 +236,7 @@ impl Desk {
     }
 
     async fn open(&mut self, pictured: Pictured) {
-        let Pictured { mut ticket, mut made, satisfied } = pictured;
+        let Pictured { mut ticket, mut made, further, satisfied } = pictured;
         let mut attempts = Attempts::default();
         ticket.route = loop {
             match self.studio.patience.wait(self.router.route(&ticket, &self.node, &self.store)).await {
@@ -235,6 +245,7 @@ impl Desk {
             }
         };
         ticket.clocks = self.router.clocks(&ticket).map(Box::new);
+        self.studio.complete(&mut ticket, &mut made, further).await;
         let (_, begun) = case::Case::begin(ticket.incident.confirmed_at, ticket.case.review_until());
         let begun: Vec<_> = (1..).zip(begun).collect();
         let messages = wire::case_messages(&ticket, &begun, &self.node);
@@ -581,6 +592,7 @@ impl Desk {
     async fn note(&mut self, touches: &[(TicketId, Touch)]) {
         let noted = async {
             self.store.touch(touches).await?;
+            self.router.read_list(&self.store).await?;
             self.store.counts().await
         };
         match self.studio.patience.wait(noted).await {

@@ -1,10 +1,13 @@
 //! Routes tickets by the responsibility list that is in force, read anew whenever an import has added to it.
 
+use std::time::SystemTime;
+
 use tokio::sync::watch;
 
 use crate::{
     AlertsError,
     clocks::{CaseClocks, ClockEvent, Timetable},
+    duty::PicturesWanted,
     routed::Routed,
     store::{LastDutyList, Store},
     ticket::Ticket,
@@ -17,12 +20,35 @@ pub(super) struct Router {
     /// As it was when the last ticket was routed.
     timetable: Timetable,
     list: LastDutyList,
+    /// What is to be gathered before it is known who answers.
+    pictures_wanted: watch::Sender<PicturesWanted>,
 }
 
 impl Router {
     pub(super) fn new(mut timetables: watch::Receiver<Timetable>) -> Self {
         let timetable = timetables.borrow_and_update().clone();
-        Self { timetables, timetable, list: LastDutyList::default() }
+        Self { timetables, timetable, list: LastDutyList::default(), pictures_wanted: watch::Sender::default() }
+    }
+
+    /// How many pictures the list wants, whenever it was read.
+    pub(super) fn pictures_wanted(&self) -> watch::Receiver<PicturesWanted> {
+        self.pictures_wanted.subscribe()
+    }
+
+    /// Reads the list where it has grown. A damaged one stays as it was last read, and the damage is told once.
+    ///
+    /// # Errors
+    /// When the database fails; the call may be repeated.
+    pub(super) async fn read_list(&mut self, store: &Store) -> Result<(), AlertsError> {
+        if let Some(error) = self.list.refresh(store).await? {
+            metrics::counter!("gridwatch_routing_failures_total", "reason" => "list").increment(1);
+            tracing::error!(%error, "the responsibility list stays as it was last read");
+        }
+        let now = jiff::Timestamp::try_from(SystemTime::now()).unwrap_or_default();
+        let today = now.to_zoned(self.timetable.calendar.timezone().clone()).date();
+        let wanted = self.list.get().pictures_wanted(today);
+        self.pictures_wanted.send_if_modified(|known| *known != wanted && { *known = wanted; true });
+        Ok(())
     }
 
     /// Who answers for a ticket that opens; its place is its camera's, or the node's district. A damaged list does not
@@ -36,10 +62,7 @@ impl Router {
         node: &Node,
         store: &Store,
     ) -> Result<Option<Routed>, AlertsError> {
-        if let Some(error) = self.list.refresh(store).await? {
-            metrics::counter!("gridwatch_routing_failures_total", "reason" => "list").increment(1);
-            tracing::error!(%error, "the responsibility list stays as it was last read");
-        }
+        self.read_list(store).await?;
         if self.timetables.has_changed().unwrap_or(false) {
             self.timetable = self.timetables.borrow_and_update().clone();
         }

@@ -111,6 +111,11 @@ impl SecondLooks {
         Some(kept)
     }
 
+    /// A camera is to be looked at as soon as may be.
+    pub(super) fn ask(&self, camera: &CameraId) {
+        (self.look_now)(camera);
+    }
+
     pub(super) fn lost(&mut self, camera: &CameraId) {
         self.checks.lost(camera);
     }

@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use super::{
     Clock, FULL_RESOLUTION_WAIT, Watch,
     desk::{Case, Change, Clearing, Opening, Vouching},
+    gathered::KeptLook,
 };
 use crate::{
     AlertsError,
@@ -21,8 +22,11 @@ use crate::{
     ticket::CameraInfo,
 };
 
-/// How long a ticket waits for the look that was asked for; then it goes without a picture.
+/// How long a ticket waits for the looks that were asked for; then it goes with those that came.
 const LOOK_WAIT: Duration = Duration::from_secs(15);
+
+/// Looks that it waits for at most, whatever its item wants.
+const MOST_LOOKS: usize = 8;
 
 /// What the service hears of sensors.
 #[derive(Debug)]
@@ -86,13 +90,15 @@ impl SensedCase {
     }
 }
 
-/// A ticket that waits for its look.
+/// A ticket that waits for its looks.
 pub(super) struct Awaited {
     case: SensedCase,
     /// The ticket that tells of it.
     ticket: TicketId,
     /// When the look was asked for; an earlier one shows the place as it was before.
     asked_at: Timestamp,
+    /// Looks that came and are not the last that its item wants.
+    taken: Vec<KeptLook>,
     until: Instant,
     heard: Instant,
 }
@@ -112,9 +118,10 @@ impl Watch {
                 };
                 let mut cases = self.carry_out(effects, None)?;
                 if case.look_at.is_some() {
-                    self.awaited.push(Awaited { case: *case, ticket, asked_at: now, until: heard + LOOK_WAIT, heard });
+                    let (asked_at, until) = (now, heard + LOOK_WAIT);
+                    self.awaited.push(Awaited { case: *case, ticket, asked_at, taken: Vec::new(), until, heard });
                 } else {
-                    cases.push(self.sensed(*case, ticket, None, heard));
+                    cases.push(self.sensed(*case, ticket, None, Vec::new(), heard));
                 }
                 Ok(cases)
             }
@@ -167,10 +174,23 @@ impl Watch {
         if self.awaited.is_empty() {
             return Vec::new();
         }
-        let shown = |awaited: &Awaited| {
-            awaited.case.look_at.as_ref() == Some(&look.camera) && look.sampled_at >= awaited.asked_at
-        };
-        self.release(shown, Some(look))
+        let wanted = self.pictures_wanted.borrow().clone();
+        let mut complete = Vec::new();
+        for awaited in &mut self.awaited {
+            let Awaited { case, ticket, asked_at, taken, .. } = awaited;
+            if case.look_at.as_ref() != Some(&look.camera) || look.sampled_at < *asked_at {
+                continue;
+            }
+            // One that is evidence on another ticket is no picture that this one is opened with.
+            let opens = *ticket == case.incident.ticket;
+            if opens && taken.len() + 1 < wanted.to_open(&case.incident.kind).min(MOST_LOOKS) {
+                taken.push(look.as_ref().into());
+                self.second_looks.ask(&look.camera);
+            } else {
+                complete.push(case.incident.ticket);
+            }
+        }
+        self.release(|awaited| complete.contains(&awaited.case.incident.ticket), Some(look))
     }
 
     /// Tickets that have waited for long enough.
@@ -193,10 +213,18 @@ impl Watch {
         let (ready, waiting) = std::mem::take(&mut self.awaited).into_iter().partition(ready);
         self.awaited = waiting;
         let ready: Vec<Awaited> = ready;
-        ready.into_iter().map(|awaited| self.sensed(awaited.case, awaited.ticket, look, awaited.heard)).collect()
+        let case = |Awaited { case, ticket, taken, heard, .. }| self.sensed(case, ticket, look, taken, heard);
+        ready.into_iter().map(case).collect()
     }
 
-    fn sensed(&self, case: SensedCase, ticket: TicketId, look: Option<&Arc<Look>>, satisfied: Instant) -> Case {
+    fn sensed(
+        &self,
+        case: SensedCase,
+        ticket: TicketId,
+        look: Option<&Arc<Look>>,
+        further: Vec<KeptLook>,
+        satisfied: Instant,
+    ) -> Case {
         let SensedCase { incident, camera, zone, joins: _, look_at, review } = case;
         if ticket != incident.ticket {
             let angle = look_at.as_ref().and_then(|camera| self.angle(camera, ticket));
@@ -208,7 +236,7 @@ impl Watch {
             if let Some(grab) = self.full_resolution.grab(camera) {
                 full_resolution.spawn(tokio::time::timeout(FULL_RESOLUTION_WAIT, grab));
             }
-        } else if look_at.is_some() {
+        } else if look_at.is_some() && further.is_empty() {
             metrics::counter!("gridwatch_pictures_missing_total", "role" => "confirming", "reason" => "late")
                 .increment(1);
         }
@@ -220,6 +248,7 @@ impl Watch {
             zone,
             look,
             first_seen: None,
+            further,
             review_until,
             full_resolution,
             satisfied,

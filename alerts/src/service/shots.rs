@@ -82,6 +82,7 @@ fn missing(scene: &Scene<'_>, reason: &'static str, error: &AlertsError) {
 pub(super) fn count_missing(role: EvidenceRole, reason: &'static str) {
     let role = match role {
         EvidenceRole::FirstSeen => "first_seen",
+        EvidenceRole::Further => "further",
         EvidenceRole::Confirming => "confirming",
         EvidenceRole::OtherView => "other_view",
         EvidenceRole::StillThere => "still_there",

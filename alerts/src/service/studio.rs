@@ -6,12 +6,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use domain::{AccessUnit, CameraId, Look, Picture, Timestamp};
+use domain::{AccessUnit, CameraId, Detection, Look, Picture, Timestamp};
 use tokio::{task::JoinError, time::error::Elapsed};
 
 use super::{
-    FirstSeen, StillDecoder,
+    StillDecoder,
     desk::{Angle, Case, Change, Clearing, Opening},
+    gathered::KeptLook,
     patience::Patience,
     second_look::Kept,
     shots::{Piece, count_missing, described, pieces},
@@ -43,6 +44,8 @@ pub(super) enum Prepared {
 pub(super) struct Pictured {
     pub(super) ticket: Ticket,
     pub(super) made: Made,
+    /// Looks that may show it, too.
+    pub(super) further: Vec<KeptLook>,
     /// When the rule was satisfied.
     pub(super) satisfied: Instant,
 }
@@ -108,8 +111,17 @@ impl Studio {
 
     /// The ticket to open with its pictures.
     async fn pictured(self: &Arc<Self>, opening: Opening) -> Pictured {
-        let Opening { incident, camera, zone, look, first_seen, review_until, mut full_resolution, satisfied } =
-            opening;
+        let Opening {
+            incident,
+            camera,
+            zone,
+            look,
+            first_seen,
+            further,
+            review_until,
+            mut full_resolution,
+            satisfied,
+        } = opening;
         let mut ticket = Ticket {
             state: TicketState::Open,
             case: case::Case::begin(incident.confirmed_at, review_until).0,
@@ -125,7 +137,9 @@ impl Studio {
         };
         // Each shot takes tens of milliseconds in full resolution; the two need not wait for one another.
         let (studio, about) = (Arc::clone(self), ticket.clone());
-        let first = blocking(move || first_seen.map_or_else(Vec::new, |first| studio.first_seen(&about, &first)));
+        let first = blocking(move || {
+            first_seen.map_or_else(Vec::new, |first| studio.earlier(&about, EvidenceRole::FirstSeen, &first))
+        });
         let (studio, about) = (Arc::clone(self), ticket.clone());
         let confirming = blocking(move || {
             look.map_or_else(Vec::new, |look| studio.look(&about, EvidenceRole::Confirming, &look, None))
@@ -141,7 +155,31 @@ impl Studio {
         let made = self.stored(pieces).await;
         ticket.evidence = made.evidence();
         ticket.sort_evidence();
-        Pictured { ticket, made, satisfied }
+        Pictured { ticket, made, further, satisfied }
+    }
+
+    /// Gives a ticket to open as many pictures as its item wants, as far as there are looks that show it.
+    pub(super) async fn complete(self: &Arc<Self>, ticket: &mut Ticket, made: &mut Made, further: Vec<KeptLook>) {
+        let missing = |ticket: &Ticket| {
+            ticket.pictures_to_open().map_or(0, |pictures| pictures.needed.saturating_sub(pictures.held))
+        };
+        if missing(ticket) == 0 {
+            return;
+        }
+        let mut left: Vec<KeptLook> = further.into_iter().filter(|look| shows(ticket, look)).collect();
+        while missing(ticket) > 0 && !left.is_empty() {
+            // Those in the middle first: they are the farthest from the two that are there.
+            let look = left.remove(left.len() / 2);
+            let (studio, about) = (Arc::clone(self), ticket.clone());
+            let pieces = blocking(move || studio.earlier(&about, EvidenceRole::Further, &look)).await;
+            ticket.evidence.extend(described(&pieces));
+            made.pieces.extend(pieces);
+            made.stored = None;
+        }
+        ticket.sort_evidence();
+        for _ in 0..missing(ticket) {
+            count_missing(EvidenceRole::Further, "looks");
+        }
     }
 
     /// Tries to store them; who writes the ticket tries again.
@@ -211,19 +249,12 @@ impl Studio {
         whose(made, ticket, scene.camera)
     }
 
-    fn first_seen(&self, ticket: &Ticket, first: &FirstSeen) -> Vec<Piece> {
-        let incident = &ticket.incident;
-        // Of what that look showed, the things of the same sort at the same place.
-        let things: Vec<_> = first
-            .detections
-            .iter()
-            .filter(|d| incident.things.iter().any(|t| t.group == d.group))
-            .filter(|d| d.bbox.intersection(incident.bbox).is_some())
-            .cloned()
-            .collect();
-        let scene = Scene { things: &things, ..Self::scene(ticket, EvidenceRole::FirstSeen, first.sampled_at) };
-        let picture = self.decode(&scene, &first.access_unit);
-        pieces(&self.annotator, self.quality, &scene, &first.access_unit, picture.as_ref())
+    /// A look before the one that satisfied the rule.
+    fn earlier(&self, ticket: &Ticket, role: EvidenceRole, look: &KeptLook) -> Vec<Piece> {
+        let things: Vec<_> = same_things(ticket, look).cloned().collect();
+        let scene = Scene { things: &things, ..Self::scene(ticket, role, look.sampled_at) };
+        let picture = self.decode(&scene, &look.access_unit);
+        pieces(&self.annotator, self.quality, &scene, &look.access_unit, picture.as_ref())
     }
 
     pub(super) fn kept(&self, ticket: &Ticket, role: EvidenceRole, kept: &Kept, angle: Option<&Angle>) -> Vec<Piece> {
@@ -254,6 +285,18 @@ impl Studio {
             }
         }
     }
+}
+
+/// Of what a look showed, the things of the same sort at the same place as those of the ticket.
+fn same_things<'l>(ticket: &Ticket, look: &'l KeptLook) -> impl Iterator<Item = &'l Detection> {
+    let incident = &ticket.incident;
+    let alike = look.detections.iter().filter(|d| incident.things.iter().any(|t| t.group == d.group));
+    alike.filter(|d| d.bbox.intersection(incident.bbox).is_some())
+}
+
+/// Whether a look shows the ticket's problem. What readings tell of, no look can tell.
+fn shows(ticket: &Ticket, look: &KeptLook) -> bool {
+    ticket.incident.sensed.is_some() || same_things(ticket, look).next().is_some()
 }
 
 /// Of what is over or was never filed nobody wants to see that it is gone.

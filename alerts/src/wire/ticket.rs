@@ -16,7 +16,7 @@ use crate::{
     incident::{Further, Incident, ZonePurpose},
     kinds::kind_info,
     routed::Routed,
-    ticket::{Body, Evidence, EvidenceRole, OutgoingMessage, Rendition, Ticket},
+    ticket::{Body, Evidence, EvidenceRole, OutgoingMessage, Pictures, Rendition, Ticket},
 };
 
 /// The messages that open `ticket`, in the order in which they must reach the broker: each picture once, then the
@@ -85,6 +85,7 @@ fn announcement(ticket: &Ticket, as_what: Announced, node: &Node) -> Vec<Outgoin
         evidence: wire.pictures_sent(opening).collect(),
         originals: wire.originals(opening).collect(),
         suggest: ticket.route.as_deref().map(|route| SuggestData::of(route, node)),
+        photos: ticket.pictures_to_open().map(PhotosData::from),
         review: match ticket.case.judgement() {
             Some(Judgement::Confirmed) => ReviewData { required: false, state: "confirmed", until: None },
             _ => {
@@ -225,7 +226,7 @@ fn sensor_of<'a>(incident: &'a Incident, node: &Node) -> Option<SensorData<'a>> 
 }
 
 fn opening(evidence: &Evidence) -> bool {
-    matches!(evidence.role, EvidenceRole::FirstSeen | EvidenceRole::Confirming)
+    matches!(evidence.role, EvidenceRole::FirstSeen | EvidenceRole::Further | EvidenceRole::Confirming)
 }
 
 fn after(evidence: &Evidence) -> bool {
@@ -400,6 +401,7 @@ impl<'a> Wire<'a> {
 fn role(role: EvidenceRole) -> &'static str {
     match role {
         EvidenceRole::FirstSeen => "first_seen",
+        EvidenceRole::Further => "further",
         EvidenceRole::Confirming => "confirming",
         EvidenceRole::OtherView => "other_view",
         EvidenceRole::StillThere => "still_there",
@@ -470,6 +472,8 @@ struct TicketData<'a> {
     originals: Vec<EvidenceData<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     suggest: Option<SuggestData<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    photos: Option<PhotosData>,
     review: ReviewData,
 }
 
@@ -710,6 +714,28 @@ impl<'a> SuggestData<'a> {
             why_zh: &route.why.zh,
             why_en: &route.why.en,
         }
+    }
+}
+
+/// The texts are there where pictures are missing.
+#[derive(Debug, Serialize)]
+pub(super) struct PhotosData {
+    needed: usize,
+    held: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    missing_zh: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    missing_en: Option<String>,
+}
+
+impl From<Pictures> for PhotosData {
+    fn from(pictures: Pictures) -> Self {
+        let Pictures { needed, held } = pictures;
+        let (missing_zh, missing_en) = pictures
+            .are_short()
+            .then(|| (format!("应有照片{needed}张，实有{held}张"), format!("{held} of {needed} pictures")))
+            .unzip();
+        Self { needed, held, missing_zh, missing_en }
     }
 }
 

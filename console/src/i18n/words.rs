@@ -194,6 +194,7 @@ impl From<EvidenceRole> for Text {
     fn from(role: EvidenceRole) -> Self {
         match role {
             EvidenceRole::FirstSeen => Self::RoleFirstSeen,
+            EvidenceRole::Further => Self::RoleFurther,
             EvidenceRole::Confirming => Self::RoleConfirming,
             EvidenceRole::OtherView => Self::RoleOtherView,
             EvidenceRole::StillThere => Self::RoleStillThere,

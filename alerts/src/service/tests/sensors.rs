@@ -8,7 +8,7 @@ fn at(second: i64) -> Timestamp {
 }
 
 /// A device in the zone of `gate-2` reports it at this second.
-fn reported(second: i64) -> SensedCase {
+pub(super) fn reported(second: i64) -> SensedCase {
     let reading = |second, value| Noted { at: at(second), value };
     let sensed = Sensed {
         device: "bay-7".parse().expect("id"),
@@ -44,20 +44,20 @@ fn reported(second: i64) -> SensedCase {
 }
 
 /// As the sensors' part of the process writes it before anybody hears of it.
-async fn opened(site: &Site, case: &SensedCase) -> Event {
+pub(super) async fn opened(site: &Site, case: &SensedCase) -> Event {
     let batch = SensorBatch { opened: vec![case.clone()], ..SensorBatch::default() };
     site.store.write_sensors(&batch).await.expect("written");
     Event::Sensed(Sensing::Open(Box::new(case.clone())))
 }
 
-async fn over(site: &Site, case: &SensedCase, last_seen: i64, cleared_at: i64) -> Event {
+pub(super) async fn over(site: &Site, case: &SensedCase, last_seen: i64, cleared_at: i64) -> Event {
     let (ticket, last_seen, cleared_at) = (case.incident.ticket, at(last_seen), at(cleared_at));
     let batch = SensorBatch { cleared: vec![(ticket, cleared_at, last_seen)], ..SensorBatch::default() };
     site.store.write_sensors(&batch).await.expect("written");
     Event::Sensed(Sensing::Clear { ticket, last_seen, cleared_at })
 }
 
-async fn one(site: &Site) -> Ticket {
+pub(super) async fn one(site: &Site) -> Ticket {
     let mut tickets = site.tickets().await;
     assert_eq!(tickets.len(), 1, "one problem is one ticket: {tickets:#?}");
     tickets.remove(0)
