@@ -18,7 +18,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use domain::{AccessUnit, CameraFault, CameraId, Cell, Detection, Ground, Look, Picture, TicketId, Timestamp, ZoneId};
+use domain::{AccessUnit, CameraFault, CameraId, Cell, Ground, Look, Picture, TicketId, Timestamp, ZoneId};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::JoinSet,
@@ -32,13 +32,13 @@ use crate::{
     duty::PicturesWanted,
     evidence::{EvidenceConfig, EvidenceStore},
     incident::{Effect, Ending, Further, Incident, Input, Pace, SuspectId, Zone},
-    recheck::Outcome,
     rules::{Core, Permit},
     store::{Store, Touch},
     ticket::{CameraInfo, Ticket},
     wire::Node,
 };
 
+mod closing;
 mod desk;
 mod gathered;
 mod patience;
@@ -51,11 +51,12 @@ mod studio;
 mod tests;
 mod whereabouts;
 
+use closing::Closing;
 use desk::{Angle, Case, Change, Checking, Clearing, Desk, Joining, Opening, Sight};
 use gathered::{Gathered, Shown};
 use router::Router;
+use second_look::{Ended, SecondLooks};
 pub use second_look::{LookNow, Rechecking};
-use second_look::{Overdue, SecondLooks};
 use sensed::Awaited;
 pub use sensed::{SensedCase, Sensing};
 pub use whereabouts::Locator;
@@ -259,6 +260,7 @@ impl Service {
             pictures_wanted: router.pictures_wanted(),
             touched: HashMap::new(),
             awaited: Vec::new(),
+            closings: Vec::new(),
             clock: setup.clock,
         };
         let desk = Desk::new(
@@ -305,6 +307,8 @@ struct Watch {
     touched: HashMap<(TicketId, CameraId), Touch>,
     /// Tickets of sensors that wait for a look.
     awaited: Vec<Awaited>,
+    /// Tickets whose problem is gone and that wait for looks that show it.
+    closings: Vec<Closing>,
     clock: Clock,
 }
 
@@ -342,9 +346,15 @@ impl Watch {
                     self.touched.retain(|(touched, _), _| *touched != ticket);
                     self.second_looks.forget(ticket);
                     let effects = self.core.apply(at, Input::Ended { camera: &camera, ticket, ending });
-                    self.carry_out(effects, None)?
+                    let mut cases = self.closing_of(ticket);
+                    cases.extend(self.carry_out(effects, None)?);
+                    cases
                 }
-                Heard::Event(Event::LookAgain(ticket, at)) => vec![self.look_again(&ticket, at)],
+                Heard::Event(Event::LookAgain(ticket, at)) => {
+                    let mut cases = self.closing_of(ticket.id());
+                    cases.push(self.look_again(&ticket, at));
+                    cases
+                }
                 Heard::Event(Event::Unfit { camera, at, fault }) => {
                     self.second_looks.unfit(&camera, fault);
                     let effects = self.core.apply(at, Input::CameraUnfit(&camera));
@@ -366,8 +376,9 @@ impl Watch {
                     let effects = self.core.apply(now, Input::Tick);
                     let mut opened = self.carry_out(effects, None)?;
                     let over = self.second_looks.tick(now);
-                    opened.extend(over.into_iter().map(|over| self.overdue_check(over)));
+                    opened.extend(over.into_iter().map(|over| self.checked(over, None)));
                     opened.extend(self.overdue());
+                    opened.extend(self.overdue_closings(now));
                     if until_note == 0 {
                         until_note = NOTE_EVERY;
                         self.note(&cases);
@@ -384,7 +395,9 @@ impl Watch {
                 }
             }
         }
-        for case in self.release_all() {
+        let mut waiting = self.release_all();
+        waiting.extend(self.all_closings());
+        for case in waiting {
             if cases.send(case).await.is_err() {
                 return Ok(());
             }
@@ -414,34 +427,21 @@ impl Watch {
         Case::Change(Change::RecheckBegan(ticket.id(), at))
     }
 
-    /// What is to be done at the end of a check; `look` was the last of it.
-    fn checked(&self, ticket: TicketId, outcome: Outcome, look: Option<&Arc<Look>>) -> Case {
+    /// What is to be done at the end of a check; `look` was the last of it, unless its time was up.
+    fn checked(&self, ended: Ended, look: Option<&Arc<Look>>) -> Case {
+        let Ended { ticket, outcome, camera, kept } = ended;
         let mut full_resolution = JoinSet::new();
         if let Some(grab) = look.and_then(|look| self.full_resolution.grab(&look.camera)) {
             full_resolution.spawn(tokio::time::timeout(FULL_RESOLUTION_WAIT, grab));
         }
-        let angle = look.and_then(|look| self.angle(&look.camera, ticket));
+        let angle = self.angle(&camera, ticket);
         Case::Change(Change::Checked(Box::new(Checking {
             ticket,
             outcome,
+            kept,
             look: look.cloned(),
-            last: None,
             angle,
             full_resolution,
-        })))
-    }
-
-    /// What is to be done at the end of a check whose time was up.
-    fn overdue_check(&self, over: Overdue) -> Case {
-        let Overdue { ticket, outcome, camera, last } = over;
-        let angle = camera.and_then(|camera| self.angle(&camera, ticket));
-        Case::Change(Change::Checked(Box::new(Checking {
-            ticket,
-            outcome,
-            look: None,
-            last,
-            angle,
-            full_resolution: JoinSet::new(),
         })))
     }
 
@@ -453,17 +453,19 @@ impl Watch {
                 let effects = self.core.apply(look.sampled_at, Input::Tick);
                 let mut cases = self.carry_out(effects, None)?;
                 let over = self.second_looks.tick(look.sampled_at);
-                cases.extend(over.into_iter().map(|over| self.overdue_check(over)));
+                cases.extend(over.into_iter().map(|over| self.checked(over, None)));
+                cases.extend(self.overdue_closings(look.sampled_at));
                 cases
             }
         };
         // Before what the rules make of it: it may be evidence on a ticket that waited for this look.
         cases.extend(self.looked(&look));
+        cases.extend(self.looked_after(&look));
         let effects = self.core.apply(look.sampled_at, Input::Look(look.as_ref().into()));
         cases.extend(self.carry_out(effects, Some(&look))?);
         self.gathered.look(&look, &self.pictures_wanted.borrow());
         let ended = self.second_looks.look(&self.core, &look);
-        cases.extend(ended.into_iter().map(|(ticket, outcome)| self.checked(ticket, outcome, Some(&look))));
+        cases.extend(ended.into_iter().map(|ended| self.checked(ended, Some(&look))));
         Ok(cases)
     }
 
@@ -486,10 +488,12 @@ impl Watch {
                     self.gathered.let_go(suspect);
                 }
                 Effect::Confirmed { suspect, incident } => {
+                    cases.extend(self.closings_at(&incident.camera));
                     cases.push(Case::Open(Box::new(self.opening(suspect, *incident, look)?)));
                 }
                 Effect::Joined { suspect, ticket, incident } => {
                     cases.extend(self.release_ticket(ticket));
+                    cases.extend(self.closing_of(ticket));
                     cases.push(Case::Change(Change::Joined(Box::new(self.joining(suspect, ticket, *incident, look)?))));
                 }
                 Effect::StillThere { ticket, camera, seen_at, bbox } => {
@@ -500,16 +504,12 @@ impl Watch {
                 }
                 Effect::Cleared { ticket, camera, last_seen, cleared_at } => {
                     self.touched.retain(|(touched, _), _| *touched != ticket);
-                    let angle = self.angle(&camera, ticket);
-                    cases.push(Case::Change(Change::Clear(Box::new(Clearing {
-                        ticket,
-                        last_seen,
-                        cleared_at,
-                        look: look.cloned(),
-                        angle,
-                    }))));
+                    let (angle, kept) = (self.angle(&camera, ticket), Vec::new());
+                    let clearing = Clearing { ticket, last_seen, cleared_at, kept, look: look.cloned(), angle };
+                    cases.extend(self.close(clearing, camera));
                 }
                 Effect::Again { ticket, camera, seen_at, why } => {
+                    cases.extend(self.closing_of(ticket));
                     let angle = self.angle(&camera, ticket);
                     cases.push(Case::Change(Change::Again(Box::new(Sight {
                         ticket,
@@ -520,6 +520,7 @@ impl Watch {
                     }))));
                 }
                 Effect::CameBack { ticket, camera, seen_at } => {
+                    cases.extend(self.closing_of(ticket));
                     let angle = self.angle(&camera, ticket);
                     cases.push(Case::Change(Change::CameBack(Box::new(Sight {
                         ticket,

@@ -152,6 +152,20 @@ impl Ticket {
         Some(Pictures { needed, held: different(self.evidence.iter().filter(|e| e.role.shows_the_problem())) })
     }
 
+    /// The pictures that show that its problem is gone; none where nobody said how many are needed.
+    #[must_use]
+    pub fn pictures_to_close(&self) -> Option<Pictures> {
+        let needed = self.route.as_ref()?.task.photos_close.into();
+        Some(Pictures { needed, held: different(self.evidence.iter().filter(|e| self.shows_it_gone(e))) })
+    }
+
+    /// Whether a piece of evidence shows that its problem is gone: what a second look found before the problem was last seen
+    /// does not.
+    #[must_use]
+    pub fn shows_it_gone(&self, evidence: &Evidence) -> bool {
+        evidence.role == EvidenceRole::After && evidence.captured_at > self.last_seen
+    }
+
     /// Puts the evidence into its order: by role and rendition, full resolution first.
     pub fn sort_evidence(&mut self) {
         self.evidence.sort_by_key(|e| (e.role, e.rendition, e.stream == StreamRole::Sub, e.captured_at, e.sha256));

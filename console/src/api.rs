@@ -73,6 +73,7 @@ struct TicketOut {
     route: Option<RouteOut>,
     clocks: Option<ClocksOut>,
     pictures_to_open: Option<PicturesOut>,
+    pictures_to_close: Option<PicturesOut>,
     evidence: Vec<EvidenceOut>,
 }
 
@@ -339,6 +340,7 @@ impl TicketOut {
             route: ticket.route.map(|route| RouteOut::new(*route, zone)),
             clocks: ticket.clocks.map(|clocks| ClocksOut::new(&clocks, zone)),
             pictures_to_open: ticket.pictures_to_open().map(PicturesOut::from),
+            pictures_to_close: ticket.pictures_to_close().map(PicturesOut::from),
             evidence: ticket.evidence.into_iter().map(|e| EvidenceOut::new(e, zone)).collect(),
         }
     }

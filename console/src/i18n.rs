@@ -236,6 +236,7 @@ texts! {
     DueBy: "应于 {} 前", "by {}";
     Copies: "抄报", "Copies to";
     PhotosNeeded: "立案 / 结案所需照片", "Pictures to open / to close";
+    FewToClose: "结案照片不足：应有 {} 张，实有 {} 张。", "Too few pictures to close: {} are needed, there are {}.";
     FewToOpen: "立案照片不足：应有 {} 张，实有 {} 张。", "Too few pictures to open: {} are needed, there are {}.";
     Steps: "处置步骤", "Steps";
     LegalHold: "依法保留", "Legal hold";

@@ -145,12 +145,15 @@ fn shots(ticket: &Ticket) -> Vec<(Shot<'_>, Vec<&Evidence>)> {
 
 fn pictures(console: &Console, visit: &Visit, ticket: &Ticket) -> Markup {
     let lang = visit.lang;
+    let to_close = ticket.cleared_at.and_then(|_| ticket.pictures_to_close());
     let has_after = ticket.evidence.iter().any(|e| e.role == EvidenceRole::After);
     html! {
         section {
             h2 { (Text::Pictures.of(lang)) }
-            @if let Some(few) = ticket.pictures_to_open().filter(|pictures| pictures.are_short()) {
-                p.trouble role="status" { (Text::FewToOpen.with_all(lang, &[&few.needed, &few.held])) }
+            @for (text, few) in [(Text::FewToOpen, ticket.pictures_to_open()), (Text::FewToClose, to_close)] {
+                @if let Some(few) = few.filter(|pictures| pictures.are_short()) {
+                    p.trouble role="status" { (text.with_all(lang, &[&few.needed, &few.held])) }
+                }
             }
             @for ((role, _, camera, captured_at), pieces) in shots(ticket) {
                 div.shot {

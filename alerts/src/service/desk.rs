@@ -18,7 +18,6 @@ use super::{
     gathered::KeptLook,
     patience::Patience,
     router::Router,
-    second_look::Kept,
     shots::{count_stored, described},
     studio::{Made, Pictured, Prepared, Studio, grabbed_for},
 };
@@ -129,9 +128,11 @@ pub(super) struct Clearing {
     pub(super) ticket: TicketId,
     pub(super) last_seen: Timestamp,
     pub(super) cleared_at: Timestamp,
-    /// The look that shows the place without it.
+    /// Looks that show the place without it, in their order, as the camera sent them.
+    pub(super) kept: Vec<KeptLook>,
+    /// The last one.
     pub(super) look: Option<Arc<Look>>,
-    /// How that look's camera sees the place.
+    /// How those looks' camera sees the place.
     pub(super) angle: Option<Angle>,
 }
 
@@ -149,10 +150,10 @@ pub(super) struct Sight {
 pub(super) struct Checking {
     pub(super) ticket: TicketId,
     pub(super) outcome: Outcome,
-    /// The last look of it.
+    /// Looks before the last that are evidence, too, in their order.
+    pub(super) kept: Vec<KeptLook>,
+    /// The last look of it; none where the time was up before.
     pub(super) look: Option<Arc<Look>>,
-    /// The newest look there was, where the time was up before the last.
-    pub(super) last: Option<Kept>,
     /// How the camera that looked sees the place.
     pub(super) angle: Option<Angle>,
     /// One picture in full resolution, or nothing.
@@ -485,13 +486,13 @@ impl Desk {
             Found::Unclear => EvidenceRole::Unclear,
         };
         let (studio, full, angle) = (Arc::clone(&self.studio), full.cloned(), checking.angle.clone());
-        let (look, last) = (checking.look.clone(), checking.last.clone());
+        let (look, kept) = (checking.look.clone(), checking.kept.clone());
         let pieces = blocking(move || {
             let angle = angle.as_ref();
             let full = full.map_or_else(Vec::new, |unit| studio.full_resolution(&ticket, role, &unit, angle));
-            let last = last.map_or_else(Vec::new, |kept| studio.kept(&ticket, role, &kept, angle));
+            let kept: Vec<_> = kept.iter().flat_map(|kept| studio.kept(&ticket, role, kept, angle)).collect();
             let look = look.map_or_else(Vec::new, |look| studio.look(&ticket, role, &look, angle));
-            [full, last, look].concat()
+            [full, kept, look].concat()
         })
         .await;
         self.studio.put(&pieces).await?;

@@ -47,7 +47,12 @@ impl Router {
         let now = jiff::Timestamp::try_from(SystemTime::now()).unwrap_or_default();
         let today = now.to_zoned(self.timetable.calendar.timezone().clone()).date();
         let wanted = self.list.get().pictures_wanted(today);
-        self.pictures_wanted.send_if_modified(|known| *known != wanted && { *known = wanted; true });
+        self.pictures_wanted.send_if_modified(|known| {
+            *known != wanted && {
+                *known = wanted;
+                true
+            }
+        });
         Ok(())
     }
 

@@ -2,11 +2,12 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use domain::{AccessUnit, CameraFault, CameraId, Look, Rect, TicketId, Timestamp, ZoneId};
+use domain::{CameraFault, CameraId, Look, Rect, TicketId, Timestamp, ZoneId};
 
+use super::gathered::KeptLook;
 use crate::{
-    incident::{Observation, OpenTicket},
-    recheck::{Outcome, RecheckConfig, Rechecks},
+    incident::{Observation, OpenTicket, Sight},
+    recheck::{Found, Outcome, RecheckConfig, Rechecks},
     rules::Core,
     ticket::Ticket,
 };
@@ -27,21 +28,17 @@ pub struct Rechecking {
 /// Encoded looks of all checks together, in bytes; a check beyond that ends without a picture where its time is up.
 const KEPT_BYTES: usize = 64 << 20;
 
-/// A look, kept as the camera sent it.
-#[derive(Clone)]
-pub(super) struct Kept {
-    pub(super) access_unit: AccessUnit,
-    pub(super) sampled_at: Timestamp,
-}
+/// Looks that a check keeps at most, whatever the responsibility list wants.
+const MOST_KEPT: usize = 16;
 
-/// A check whose time was up before its last look.
-pub(super) struct Overdue {
+/// A check that is over.
+pub(super) struct Ended {
     pub(super) ticket: TicketId,
     pub(super) outcome: Outcome,
     /// The camera that looked.
-    pub(super) camera: Option<CameraId>,
-    /// Its newest look, if it gave any.
-    pub(super) last: Option<Kept>,
+    pub(super) camera: CameraId,
+    /// Looks before its last one that are evidence; the newest of all where its time was up before the last.
+    pub(super) kept: Vec<KeptLook>,
 }
 
 /// The checks under way, and the places that they are about.
@@ -60,8 +57,49 @@ struct Place {
     ticket: OpenTicket,
     /// Whether readings showed it: no look can tell whether it is gone.
     sensed: bool,
-    /// The newest look of the check, as the camera sent it; none beyond what may be kept.
-    last: Option<Kept>,
+    /// Pictures that the case needs to be closed.
+    wanted: usize,
+    /// Looks of the check: those that showed it clear without doubt, as many as are wanted, and the newest of all. None beyond
+    /// what may be kept.
+    kept: Vec<(KeptLook, Proof)>,
+}
+
+/// Whether a look may show that the place is clear.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Proof {
+    Clear,
+    Nothing,
+}
+
+impl Place {
+    fn bytes(&self) -> usize {
+        self.kept.iter().map(|(look, _)| look.bytes()).sum()
+    }
+
+    fn keep(&mut self, look: KeptLook, proof: Proof) {
+        self.kept.retain(|(_, proof)| *proof == Proof::Clear);
+        if self.kept.len() == self.wanted && proof == Proof::Clear {
+            self.kept.remove(0);
+        }
+        self.kept.push((look, proof));
+    }
+
+    /// What was kept proves nothing any more.
+    fn distrust(&mut self) {
+        self.kept.iter_mut().for_each(|(_, proof)| *proof = Proof::Nothing);
+    }
+
+    /// Of the looks that were kept those that are evidence of what was found, beside the last one.
+    fn evidence(mut self, found: Found, last: Option<Proof>) -> Vec<KeptLook> {
+        let newest = self.kept.last().map(|(look, _)| look.clone());
+        let is_proof = |(look, proof)| (found == Found::Cleared && proof == Proof::Clear).then_some(look);
+        let mut proofs: Vec<KeptLook> = std::mem::take(&mut self.kept).into_iter().filter_map(is_proof).collect();
+        if proofs.is_empty() {
+            return newest.filter(|_| last.is_none()).into_iter().collect();
+        }
+        let of_last = usize::from(last == Some(Proof::Clear));
+        proofs.split_off(proofs.len() - proofs.len().min(self.wanted - of_last))
+    }
 }
 
 impl SecondLooks {
@@ -89,7 +127,8 @@ impl SecondLooks {
                 standing: incident.standing(),
             },
             sensed: incident.sensed.is_some(),
-            last: None,
+            wanted: ticket.pictures_to_close().map_or(1, |pictures| pictures.needed.clamp(1, MOST_KEPT)),
+            kept: Vec::new(),
         };
         self.forget(ticket.id());
         self.places.insert(ticket.id(), place);
@@ -104,11 +143,22 @@ impl SecondLooks {
         self.let_go(ticket);
     }
 
-    /// The newest look of a check that is over.
-    fn let_go(&mut self, ticket: TicketId) -> Option<Kept> {
-        let kept = self.places.remove(&ticket)?.last?;
-        self.kept_bytes -= kept.access_unit.data.len();
-        Some(kept)
+    fn let_go(&mut self, ticket: TicketId) -> Option<Place> {
+        let place = self.places.remove(&ticket)?;
+        self.kept_bytes -= place.bytes();
+        Some(place)
+    }
+
+    /// A check is over, with its last look or, with none, since its time was up.
+    fn end(&mut self, ticket: TicketId, outcome: Outcome, last: Option<Proof>) -> Option<Ended> {
+        let place = self.let_go(ticket)?;
+        let camera = place.ticket.camera.clone();
+        Some(Ended { ticket, outcome, camera, kept: place.evidence(outcome.result, last) })
+    }
+
+    /// The places that a camera checks.
+    fn seen_by(&mut self, camera: &CameraId) -> impl Iterator<Item = &mut Place> {
+        self.places.values_mut().filter(move |place| place.ticket.camera == *camera)
     }
 
     /// A camera is to be looked at as soon as may be.
@@ -118,12 +168,14 @@ impl SecondLooks {
 
     pub(super) fn lost(&mut self, camera: &CameraId) {
         self.checks.lost(camera);
+        self.seen_by(camera).for_each(Place::distrust);
     }
 
     /// What the camera shows cannot be trusted, and was not to be for some time.
     pub(super) fn unfit(&mut self, camera: &CameraId, fault: CameraFault) {
         self.unfit.insert(camera.clone(), fault);
         self.checks.distrust(camera, fault);
+        self.seen_by(camera).for_each(Place::distrust);
     }
 
     pub(super) fn fit(&mut self, camera: &CameraId) {
@@ -131,7 +183,7 @@ impl SecondLooks {
     }
 
     /// Takes in a look that the core has taken in; gives the checks that end with it.
-    pub(super) fn look(&mut self, core: &Core, look: &Look) -> Vec<(TicketId, Outcome)> {
+    pub(super) fn look(&mut self, core: &Core, look: &Look) -> Vec<Ended> {
         if self.checks.is_empty() {
             return Vec::new();
         }
@@ -141,19 +193,21 @@ impl SecondLooks {
             let Some(place) = self.places.get_mut(&ticket) else { continue };
             let sensed = place.sensed || core.is_sensed(ticket);
             let sight = core.sight(look.sampled_at, &place.ticket, &seen).filter(|_| !sensed);
+            // What readings tell of no look can tell, and what it shows is evidence all the same.
+            let is_proof = (sensed || sight == Some(Sight::Clear)) && look.doubt.is_none();
+            let proof = if is_proof { Proof::Clear } else { Proof::Nothing };
             match self.checks.look(ticket, sight, look.doubt, look.sampled_at) {
-                Some(outcome) => {
-                    self.let_go(ticket);
-                    ended.push((ticket, outcome));
-                }
+                Some(outcome) => ended.extend(self.end(ticket, outcome, Some(proof))),
                 None => {
-                    let access_unit = look.frame.access_unit.clone();
-                    let before = place.last.take().map_or(0, |kept| kept.access_unit.data.len());
-                    self.kept_bytes = self.kept_bytes - before + access_unit.data.len();
-                    place.last = Some(Kept { access_unit, sampled_at: look.sampled_at });
-                    if self.kept_bytes > KEPT_BYTES {
-                        self.kept_bytes -= place.last.take().map_or(0, |kept| kept.access_unit.data.len());
+                    self.kept_bytes -= place.bytes();
+                    if proof == Proof::Nothing && sight != Some(Sight::Hidden) {
+                        place.distrust();
                     }
+                    place.keep(look.into(), proof);
+                    if self.kept_bytes + place.bytes() > KEPT_BYTES {
+                        place.kept.clear();
+                    }
+                    self.kept_bytes += place.bytes();
                 }
             }
         }
@@ -166,26 +220,15 @@ impl SecondLooks {
     }
 
     /// Readings show that the problem of a sensor's ticket is gone: a check of it is over.
-    pub(super) fn over(&mut self, ticket: TicketId, at: Timestamp) -> Option<Overdue> {
+    pub(super) fn over(&mut self, ticket: TicketId, at: Timestamp) -> Option<Ended> {
         let outcome = self.checks.over(ticket, at)?;
-        let camera = self.camera(ticket).cloned();
-        Some(Overdue { ticket, outcome, camera, last: self.let_go(ticket) })
-    }
-
-    /// The camera that checks a ticket's place.
-    pub(super) fn camera(&self, ticket: TicketId) -> Option<&CameraId> {
-        self.places.get(&ticket).map(|place| &place.ticket.camera)
+        self.end(ticket, outcome, None)
     }
 
     /// Time passed: asks for the looks that are due, gives the checks whose time is up, each with its newest look.
-    pub(super) fn tick(&mut self, now: Timestamp) -> Vec<Overdue> {
+    pub(super) fn tick(&mut self, now: Timestamp) -> Vec<Ended> {
         self.checks.wants(now).for_each(|camera| (self.look_now)(camera));
         let over = self.checks.tick(now);
-        over.into_iter()
-            .map(|(ticket, outcome)| {
-                let camera = self.camera(ticket).cloned();
-                Overdue { ticket, outcome, camera, last: self.let_go(ticket) }
-            })
-            .collect()
+        over.into_iter().filter_map(|(ticket, outcome)| self.end(ticket, outcome, None)).collect()
     }
 }

@@ -151,13 +151,15 @@ impl Watch {
                     cleared
                 } else {
                     // Of a case that ended before the start.
-                    let (look, angle) = (None, None);
-                    let clearing = Clearing { ticket, last_seen, cleared_at, look, angle };
+                    let (kept, look, angle) = (Vec::new(), None, None);
+                    let clearing = Clearing { ticket, last_seen, cleared_at, kept, look, angle };
                     cases.push(Case::Change(Change::Clear(Box::new(clearing))));
                     Some(ticket)
                 };
-                let over = gone.and_then(|gone| self.second_looks.over(gone, cleared_at));
-                cases.extend(over.map(|over| self.overdue_check(over)));
+                if let Some(over) = gone.and_then(|gone| self.second_looks.over(gone, cleared_at)) {
+                    cases.extend(self.closing_of(over.ticket));
+                    cases.push(self.checked(over, None));
+                }
                 Ok(cases)
             }
             Sensing::Word(word) => {

@@ -14,7 +14,6 @@ use super::{
     desk::{Angle, Case, Change, Clearing, Opening},
     gathered::KeptLook,
     patience::Patience,
-    second_look::Kept,
     shots::{Piece, count_missing, described, pieces},
 };
 use crate::{
@@ -101,27 +100,28 @@ impl Studio {
 
     /// What shows that a ticket's problem is gone, if anybody wants to see it.
     pub(super) async fn after(self: &Arc<Self>, ticket: &Ticket, clearing: &Clearing) -> Made {
-        let Some(look) = clearing.look.clone().filter(|_| wants_after(ticket)) else {
+        if !wants_after(ticket) || (clearing.look.is_none() && clearing.kept.is_empty()) {
             return Made::none();
-        };
+        }
         let about = Ticket { cleared_at: Some(clearing.cleared_at), ..ticket.clone() };
+        let wanted = ticket.pictures_to_close().map_or(1, |pictures| pictures.needed.max(1));
         let (studio, angle) = (Arc::clone(self), clearing.angle.clone());
-        self.stored(blocking(move || studio.look(&about, EvidenceRole::After, &look, angle.as_ref())).await).await
+        let (kept, look) = (clearing.kept.clone(), clearing.look.clone());
+        // The list may want more of other kinds.
+        let pieces = blocking(move || {
+            let angle = angle.as_ref();
+            let last = look.filter(|_| kept.len() < wanted);
+            let kept = kept.iter().take(wanted).flat_map(|kept| studio.kept(&about, EvidenceRole::After, kept, angle));
+            let last = last.iter().flat_map(|look| studio.look(&about, EvidenceRole::After, look, angle));
+            kept.chain(last).collect()
+        });
+        self.stored(pieces.await).await
     }
 
     /// The ticket to open with its pictures.
     async fn pictured(self: &Arc<Self>, opening: Opening) -> Pictured {
-        let Opening {
-            incident,
-            camera,
-            zone,
-            look,
-            first_seen,
-            further,
-            review_until,
-            mut full_resolution,
-            satisfied,
-        } = opening;
+        let Opening { incident, camera, zone, look, first_seen, further, review_until, mut full_resolution, satisfied } =
+            opening;
         let mut ticket = Ticket {
             state: TicketState::Open,
             case: case::Case::begin(incident.confirmed_at, review_until).0,
@@ -257,7 +257,13 @@ impl Studio {
         pieces(&self.annotator, self.quality, &scene, &look.access_unit, picture.as_ref())
     }
 
-    pub(super) fn kept(&self, ticket: &Ticket, role: EvidenceRole, kept: &Kept, angle: Option<&Angle>) -> Vec<Piece> {
+    pub(super) fn kept(
+        &self,
+        ticket: &Ticket,
+        role: EvidenceRole,
+        kept: &KeptLook,
+        angle: Option<&Angle>,
+    ) -> Vec<Piece> {
         let scene = Self::seen_from(Self::scene(ticket, role, kept.sampled_at), angle);
         let picture = self.decode(&scene, &kept.access_unit);
         whose(pieces(&self.annotator, self.quality, &scene, &kept.access_unit, picture.as_ref()), ticket, scene.camera)

@@ -6,7 +6,8 @@ use std::{collections::HashSet, fs, time::Duration};
 
 use bytes::Bytes;
 use domain::{
-    CameraFault, Cell, Codec, Frame, Label, LookSource, Millis, ModelRef, Point, Polygon, Rect, Sha256, StreamRole,
+    CameraFault, Cell, Codec, Detection, Frame, Label, LookSource, Millis, ModelRef, Point, Polygon, Rect, Sha256,
+    StreamRole,
     picture::{ColorRange, PixelFormat},
 };
 use jiff::tz::TimeZone;

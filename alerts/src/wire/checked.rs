@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::{
     CloudEvent, JSON, Node,
-    ticket::{EvidenceData, Wire, leaves},
+    ticket::{EvidenceData, PhotosData, Wire, leaves},
     topic,
 };
 use crate::{
@@ -42,6 +42,7 @@ pub fn checked_messages(
             clear_looks: outcome.clear_looks,
             began_at: node.rfc3339(outcome.began_at),
             checked_at: node.rfc3339(outcome.checked_at),
+            photos: ticket.pictures_to_close().filter(|_| outcome.result == Found::Cleared).map(PhotosData::from),
             before: before.into_iter().filter(|e| leaves(e.rendition)).map(|e| wire.evidence(e)).collect(),
             after: after.iter().filter(|e| leaves(e.rendition)).map(|e| wire.evidence(e)).collect(),
         },
@@ -63,6 +64,8 @@ struct CheckedData<'a> {
     clear_looks: u32,
     began_at: String,
     checked_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    photos: Option<PhotosData>,
     before: Vec<EvidenceData<'a>>,
     after: Vec<EvidenceData<'a>>,
 }

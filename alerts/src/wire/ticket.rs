@@ -123,8 +123,7 @@ pub fn cleared_messages(ticket: &Ticket, node: &Node) -> Vec<OutgoingMessage> {
     let wire = Wire { ticket, node };
     let incident = &ticket.incident;
     let cleared_at = ticket.cleared_at.unwrap_or(ticket.last_seen);
-    // What a second look found before it was last seen shows it standing.
-    let after = |e: &Evidence| after(e) && e.captured_at > ticket.last_seen;
+    let after = |e: &Evidence| ticket.shows_it_gone(e);
     let event = CloudEvent {
         specversion: "1.0",
         // It may come back and go again.
@@ -143,6 +142,7 @@ pub fn cleared_messages(ticket: &Ticket, node: &Node) -> Vec<OutgoingMessage> {
             first_seen: node.rfc3339(incident.first_seen),
             last_seen: node.rfc3339(ticket.last_seen),
             cleared_at: node.rfc3339(cleared_at),
+            photos: ticket.pictures_to_close().map(PhotosData::from),
             evidence: wire.pictures_sent(after).collect(),
             originals: wire.originals(after).collect(),
         },
@@ -227,10 +227,6 @@ fn sensor_of<'a>(incident: &'a Incident, node: &Node) -> Option<SensorData<'a>> 
 
 fn opening(evidence: &Evidence) -> bool {
     matches!(evidence.role, EvidenceRole::FirstSeen | EvidenceRole::Further | EvidenceRole::Confirming)
-}
-
-fn after(evidence: &Evidence) -> bool {
-    evidence.role == EvidenceRole::After
 }
 
 /// Whether this rendition leaves the node.
@@ -489,6 +485,8 @@ struct ClearedData<'a> {
     first_seen: String,
     last_seen: String,
     cleared_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    photos: Option<PhotosData>,
     evidence: Vec<EvidenceData<'a>>,
     originals: Vec<EvidenceData<'a>>,
 }

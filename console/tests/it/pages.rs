@@ -286,3 +286,26 @@ async fn a_cleared_and_delivered_ticket_says_so_and_stands_still() {
     holds(&page, &["Cleared at", "Last seen", "<h3>After"]);
     assert!(!page.contains("None yet"));
 }
+
+#[tokio::test]
+async fn a_ticket_with_too_few_pictures_says_so() {
+    let house = House::open().await;
+    let few = house.with_a_ticket().await;
+    assert!(!house.page(&format!("/tickets/{}?lang=en", few.id())).await.contains("Too few pictures"));
+    let mut ticket = ticket(&camera("gate-3", "东门", house.now), "lane.motor", house.now - Millis::mins(2));
+    let task = &mut ticket.route.as_mut().expect("a built-in kind").task;
+    (task.photos_open, task.photos_close) = (3, 2);
+    let store = &house.street.console.store;
+    for minute in [2, 1] {
+        add_pictures(&house.street.console, &mut ticket, EvidenceRole::Further, house.now - Millis::mins(minute));
+    }
+    store.open_ticket(&ticket, &[]).await.expect("written");
+    let path = format!("/tickets/{}", ticket.id());
+    let page = house.page(&format!("{path}?lang=en")).await;
+    holds(&page, &["Too few pictures to open: 3 are needed, there are 2.", "<h3>Further"]);
+    assert!(!page.contains("to close:"), "it is not gone yet");
+    assert_eq!(page.matches("<h3>Further").count(), 2, "each look by itself");
+    let ruling = Ruling { evidence: &[], ..Ruling::plain(ticket.id(), house.now, Event::Gone) };
+    store.rule(&ruling, |_, _| CaseMessages::default()).await.expect("cleared");
+    holds(&house.page(&path).await, &["立案照片不足：应有 3 张，实有 2 张。", "结案照片不足：应有 2 张，实有 0 张。"]);
+}

@@ -86,3 +86,70 @@ async fn a_sensor_s_ticket_waits_for_as_many_looks_as_its_item_wants() {
     let roles: Vec<_> = shown(ticket).into_iter().map(|(role, _)| role).collect();
     assert_eq!(roles, [EvidenceRole::Further, EvidenceRole::Further, EvidenceRole::Confirming]);
 }
+
+#[tokio::test]
+async fn the_news_that_it_is_gone_has_as_many_pictures_as_its_item_wants() {
+    let site = Site::new().await;
+    list(&site, 1, 3).await;
+    // Somebody stands before the place in the look after the one that settled it.
+    let passer = |s| match look(None, s) {
+        Event::Look(look) => {
+            let Event::Look(car) = look_of("gate-2", Some(CAR), s) else { unreachable!("it is a look") };
+            let person =
+                Detection { class: Label::new("person"), group: Label::new("person"), ..car.detections[0].clone() };
+            Event::Look(Box::new(Look { detections: vec![person], ..*look }))
+        }
+        other => other,
+    };
+    site.run(MainStream::None, looks(Some(CAR), 0..20).chain(looks(None, 20..26))).await;
+    let [ticket] = &site.tickets().await[..] else { panic!("one ticket") };
+    assert_eq!((ticket.state, shown(ticket).len()), (TicketState::Cleared, 3), "told at the end with what there is");
+    let photos = &only(&site, "/cleared/lane.motor").await["photos"];
+    assert_eq!((&photos["held"], photos["missing_en"].as_str()), (&1.into(), Some("1 of 3 pictures")));
+
+    let site = Site::new().await;
+    list(&site, 1, 3).await;
+    let gone = looks(None, 20..26).chain([passer(26)]).chain(looks(None, 28..60));
+    site.run(MainStream::None, looks(Some(CAR), 0..20).chain(gone)).await;
+    let [ticket] = &site.tickets().await[..] else { panic!("one ticket") };
+    let after: Vec<_> = shown(ticket).into_iter().filter(|(role, _)| *role == EvidenceRole::After).collect();
+    assert_eq!(
+        after.iter().map(|(_, at)| *at).collect::<Vec<_>>(),
+        [24, 28, 30],
+        "the last one of the window and two more"
+    );
+    assert_eq!(ticket.cleared_at, Some(Timestamp(NOON + 24_000)), "when it was held to be gone");
+    assert_eq!(only(&site, "/cleared/lane.motor").await["photos"], serde_json::json!({"needed": 3, "held": 3}));
+}
+
+#[tokio::test]
+async fn what_comes_back_before_it_was_told_to_be_gone_is_told_in_this_order() {
+    let site = Site::new().await;
+    list(&site, 1, 5).await;
+    site.run(MainStream::None, looks(Some(CAR), 0..20).chain(looks(None, 20..26)).chain(looks(Some(CAR), 26..60)))
+        .await;
+    let [ticket] = &site.tickets().await[..] else { panic!("one ticket") };
+    assert_eq!(ticket.state, TicketState::Open);
+    let topics: Vec<_> = topics(&site).await.into_iter().filter(|topic| topic.len() < 64).collect();
+    assert_eq!(topics, ["submit", "lane.motor", "state", "evidence", "state"]);
+}
+
+#[tokio::test]
+async fn a_check_that_finds_it_gone_has_as_many_pictures_as_its_item_wants() {
+    let site = Site::new().await;
+    list(&site, 1, 2).await;
+    site.run(MainStream::None, looks(Some(CAR), 0..20)).await;
+    let ticket = site.tickets().await.remove(0);
+    for (second, car, result, pictures) in [(60, Some(CAR), "still_there", 1), (90, None, "cleared", 2)] {
+        say(&site, ticket.id(), VerdictKind::Handled, second).await;
+        let again = Event::LookAgain(Box::new(ticket.clone()), Timestamp(NOON + second * 1_000));
+        site.run(MainStream::None, std::iter::once(again).chain(looks(car, second..second + 8))).await;
+        let checked = told(&site, "/checked").await;
+        let data = &checked.last().expect("a result").0["data"];
+        assert_eq!(data["result"].as_str(), Some(result));
+        let clean = data["after"].as_array().expect("pictures").iter().filter(|e| e["rendition"] == "clean");
+        assert_eq!(clean.count(), pictures, "{data:#}");
+        let photos = (result == "cleared").then(|| serde_json::json!({"needed": 2, "held": 2}));
+        assert_eq!(data.get("photos"), photos.as_ref());
+    }
+}
