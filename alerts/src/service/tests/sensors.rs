@@ -227,3 +227,20 @@ async fn another_kind_is_another_problem_unless_the_rule_says_so() {
     site.run(MainStream::None, looks(Some(CAR), 0..20).chain([opened(&site, &same).await])).await;
     one(&site).await;
 }
+
+#[tokio::test]
+async fn what_a_sensor_says_to_be_gone_is_shown_by_the_camera_that_sees_the_place() {
+    let site = Site::new().await;
+    let case = reported(20);
+    let gone = over(&site, &case, 20, 60).await;
+    let opened = opened(&site, &case).await;
+    site.run(MainStream::None, [opened, gone, look(None, 60), look(None, 62), look(None, 64)]).await;
+    let ticket = one(&site).await;
+    assert_eq!((ticket.state, ticket.cleared_at), (TicketState::Cleared, Some(at(60))));
+    let (after, _) = site.bytes(&ticket, EvidenceRole::After, Rendition::Annotated);
+    assert_eq!(after.captured_at, at(62), "the first look since");
+    let (event, sent) = &told(&site, "/cleared/lane.motor").await[0];
+    let pictures = event["data"]["evidence"].as_array().expect("pictures");
+    assert!(!pictures.is_empty(), "{event:#}");
+    assert!(pictures.iter().all(|picture| sent.contains(picture["sha256"].as_str().expect("a digest"))));
+}
