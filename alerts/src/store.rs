@@ -14,7 +14,7 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use sqlx::{
-    Any, AnyConnection, AnyPool, ConnectOptions as _, Connection as _, Executor as _, SqlSafeStr as _, Transaction,
+    AnyConnection, ConnectOptions as _, Connection as _, Executor as _, SqlSafeStr as _,
     any::AnyPoolOptions,
     migrate::{Migration, MigrationType, Migrator},
 };
@@ -34,6 +34,7 @@ mod retained;
 mod retention;
 mod row;
 mod sensors;
+mod session;
 mod sql;
 mod tickets;
 mod views;
@@ -71,12 +72,16 @@ pub use views::{SeenFrom, Touch};
 pub use zero_report::WatchMark;
 
 use database::Access;
+use session::{Pool, Session};
 
 /// Pages are read by few people at a time.
 const READERS: u32 = 4;
 
 /// How long a call waits for a connection to a server that is away, or for its turn to write.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a connection that comes back may take to say that it is well.
+const GOODBYE: Duration = Duration::from_secs(5);
 
 /// Two PostgreSQL advisory locks of this database: the one writer, and the one who empties the outbox.
 const WRITING: i64 = 0x6772_6964_0000_0001;
@@ -86,10 +91,10 @@ const PUBLISHING: i64 = 0x6772_6964_0000_0002;
 #[derive(Debug, Clone)]
 pub struct Store {
     database: Arc<Database>,
-    writer: AnyPool,
-    readers: AnyPool,
+    writer: Pool,
+    readers: Pool,
     /// On a server: the session that holds the outbox.
-    publishing: Arc<Mutex<Option<AnyConnection>>>,
+    publishing: Arc<Mutex<Option<Session>>>,
     outbox: watch::Sender<u64>,
     full: Arc<Notify>,
     sensors_ended: Arc<Notify>,
@@ -164,7 +169,20 @@ impl Store {
         let _ = first.close().await;
 
         let is_file = matches!(database, Database::File(_));
-        let pool = || AnyPoolOptions::new().acquire_timeout(PATIENCE);
+        let pool = || {
+            let options = AnyPoolOptions::new().acquire_timeout(PATIENCE);
+            if is_file {
+                return options;
+            }
+            options.after_release(|connection, _| {
+                Box::pin(async move {
+                    // One that was given up in the middle of a statement is asked whether it is well, and asks for ever.
+                    let well = tokio::time::timeout(GOODBYE, connection.ping()).await;
+                    well.unwrap_or_else(|_| Err(sqlx::Error::Protocol("the server does not answer".to_owned())))?;
+                    Ok(true)
+                })
+            })
+        };
         let mut writer = pool().max_connections(1);
         if is_file {
             writer = writer
@@ -181,8 +199,10 @@ impl Store {
                     })
                 });
         }
-        let writer = writer.connect_lazy_with(database.options(Access::Write)?);
+        let patience = database.patience();
+        let writer = Pool { connections: writer.connect_lazy_with(database.options(Access::Write)?), patience };
         let readers = pool().max_connections(READERS).connect_lazy_with(database.options(Access::Read)?);
+        let readers = Pool { connections: readers, patience };
         Ok(Self {
             database: Arc::new(database),
             writer,
@@ -215,23 +235,23 @@ impl Store {
 
     /// Closes all connections, those of clones too, after the calls under way have ended.
     pub async fn close(&self) {
-        if let Some(connection) = self.publishing.lock().await.take() {
-            let _ = connection.close().await;
+        if let Some(session) = self.publishing.lock().await.take() {
+            session.close().await;
         }
         self.readers.close().await;
         self.writer.close().await;
     }
 
     /// A transaction that holds the write lock from its first moment, so that it cannot fail half-way for want of it.
-    async fn begin(&self, doing: &'static str) -> Result<Transaction<'static, Any>, AlertsError> {
+    async fn begin(&self, doing: &'static str) -> Result<Session, AlertsError> {
         let failed = self.failed(doing);
         match *self.database {
             Database::File(_) => self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed),
             Database::Server(_) => {
-                let mut transaction = self.writer.begin().await.map_err(&failed)?;
+                let mut transaction = self.writer.begin_with("BEGIN").await.map_err(&failed)?;
                 sqlx::query("SELECT pg_advisory_xact_lock($1)")
                     .bind(WRITING)
-                    .execute(&mut *transaction)
+                    .execute(&mut transaction)
                     .await
                     .map_err(&failed)?;
                 Ok(transaction)
@@ -240,7 +260,7 @@ impl Store {
     }
 
     /// A transaction that sees the database as it is at one moment.
-    async fn snapshot(&self, doing: &'static str) -> Result<Transaction<'static, Any>, AlertsError> {
+    async fn snapshot(&self, doing: &'static str) -> Result<Session, AlertsError> {
         let begin = match *self.database {
             Database::File(_) => "BEGIN",
             Database::Server(_) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",

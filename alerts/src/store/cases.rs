@@ -1,12 +1,13 @@
 //! Cases: what happens to them, their history, what the platform said, and what nobody understood.
 
 use domain::{TicketId, Timestamp};
-use sqlx::{AnyConnection, Row as _, any::AnyRow};
+use sqlx::{Row as _, any::AnyRow};
 
 use super::{
     Store,
     outbox::{Purpose, enqueue},
     row::{TicketRow, json, word},
+    session::Session,
     sql::Sql,
     tickets::{insert_evidence, ticket_in},
 };
@@ -134,7 +135,7 @@ impl Store {
             .bind(ruling.now.0)
             .bind("late")
             .bind(origin.payload)
-            .execute(&mut *tx)
+            .execute(&mut tx)
             .await
             .map_err(&failed)?;
             if inserted.rows_affected() == 0 {
@@ -247,7 +248,7 @@ impl Store {
         Ok(())
     }
 
-    async fn insert_problem(&self, connection: &mut AnyConnection, problem: &Problem) -> Result<(), AlertsError> {
+    async fn insert_problem(&self, connection: &mut Session, problem: &Problem) -> Result<(), AlertsError> {
         let failed = self.failed("write a problem");
         let last: i64 = sqlx::query_scalar("SELECT COALESCE(MAX(seq), 0) FROM problems")
             .fetch_one(&mut *connection)
@@ -333,7 +334,7 @@ impl Store {
             sqlx::query("UPDATE problems SET told_at = $1 WHERE seq = $2")
                 .bind(at.0)
                 .bind(number)
-                .execute(&mut *tx)
+                .execute(&mut tx)
                 .await
                 .map_err(&failed)?;
         }
@@ -375,7 +376,7 @@ impl Store {
                  WHERE ticket = $1 AND purpose = 'open' AND failed_at IS NULL ORDER BY seq",
             )
             .bind(ticket.to_string())
-            .fetch_all(&mut *tx)
+            .fetch_all(&mut tx)
             .await
             .map_err(&failed)?;
             let mut opening = opening
@@ -390,7 +391,7 @@ impl Store {
             sqlx::query("UPDATE tickets SET resends = resends + 1, resend_at = $1 WHERE id = $2")
                 .bind(now.0.saturating_add(pause as i64))
                 .bind(ticket.to_string())
-                .execute(&mut *tx)
+                .execute(&mut tx)
                 .await
                 .map_err(&failed)?;
             tx.commit().await.map_err(&failed)?;
@@ -407,14 +408,14 @@ impl Store {
 }
 
 /// Writes a new ticket's case and how it began.
-pub(super) async fn insert_beginning(connection: &mut AnyConnection, ticket: &Ticket) -> Result<(), sqlx::Error> {
+pub(super) async fn insert_beginning(connection: &mut Session, ticket: &Ticket) -> Result<(), sqlx::Error> {
     let review_until = ticket.case.review_until();
     let (_, effects) = Case::begin(ticket.incident.confirmed_at, review_until);
     update_case(connection, ticket).await?;
     insert_history(connection, ticket.id(), effects).await.map(drop)
 }
 
-async fn update_case(connection: &mut AnyConnection, ticket: &Ticket) -> Result<(), sqlx::Error> {
+async fn update_case(connection: &mut Session, ticket: &Ticket) -> Result<(), sqlx::Error> {
     let case = &ticket.case;
     sqlx::query(
         "UPDATE tickets SET state = $1, case_state = $2, case_data = $3, filed_at = $4, acknowledged_at = $5, \
@@ -436,7 +437,7 @@ async fn update_case(connection: &mut AnyConnection, ticket: &Ticket) -> Result<
 
 /// Writes the changes among `effects` and gives each effect the number of the last change before it.
 async fn insert_history(
-    connection: &mut AnyConnection,
+    connection: &mut Session,
     ticket: TicketId,
     effects: Vec<Effect>,
 ) -> Result<Vec<(i64, Effect)>, sqlx::Error> {
@@ -477,7 +478,7 @@ async fn insert_history(
     Ok(numbered)
 }
 
-async fn set_outcome(connection: &mut AnyConnection, origin: &Origin<'_>, outcome: &str) -> Result<(), sqlx::Error> {
+async fn set_outcome(connection: &mut Session, origin: &Origin<'_>, outcome: &str) -> Result<(), sqlx::Error> {
     sqlx::query("UPDATE verdicts SET outcome = $1 WHERE source = $2 AND id = $3")
         .bind(outcome)
         .bind(origin.source)

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{TicketId, Timestamp};
-use sqlx::{AnyConnection, Row as _};
+use sqlx::Row as _;
 
 use super::{
     Store,
     outbox::{Purpose, enqueue},
     row::{json, word},
+    session::Session,
     sql::Sql,
     tickets::TICKET_COLUMNS,
 };
@@ -34,7 +35,7 @@ pub struct Rewound {
 
 /// Writes the clocks of a ticket that opens.
 pub(super) async fn insert_clocks(
-    connection: &mut AnyConnection,
+    connection: &mut Session,
     ticket: TicketId,
     clocks: &CaseClocks,
 ) -> Result<(), sqlx::Error> {
@@ -77,7 +78,7 @@ impl Store {
         let mut tx = self.begin(DOING).await?;
         sqlx::query("UPDATE clocks SET wakes_at = $1 WHERE wakes_at > $1")
             .bind(now.0)
-            .execute(&mut *tx)
+            .execute(&mut tx)
             .await
             .map_err(&failed)?;
         tx.commit().await.map_err(&failed)
@@ -110,7 +111,7 @@ impl Store {
             .bind(i64::from(after.revision()))
             .bind(ticket.to_string())
             .bind(i64::from(*before))
-            .execute(&mut *tx)
+            .execute(&mut tx)
             .await
             .map_err(&failed)?;
             if written.rows_affected() > 0 {

@@ -10,6 +10,7 @@ use domain::{Millis, Secret};
 use sqlx::{ConnectOptions as _, any::AnyConnectOptions, migrate::MigrateError};
 use url::{Url, form_urlencoded};
 
+use super::session::Patience;
 use crate::AlertsError;
 
 /// How long a writer waits for another process's transaction before it gives up. SQLite's driver has it as its default.
@@ -20,6 +21,9 @@ const IDLE_TRANSACTION_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// After how much silence the server asks whether we are still there: the outbox of a machine that died is free soon.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
+
+/// How much longer than for its own limit an answer of a server is waited for, by way of the network.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// Where the database is. Shows no password.
 #[derive(Debug, Clone)]
@@ -67,6 +71,14 @@ impl Database {
             Self::Server(server) => server.login()?,
         };
         AnyConnectOptions::from_url(&url).map_err(|error| self.refusal("connect", error))
+    }
+
+    /// How long an answer is waited for. A file answers or fails; what hangs there is a disk, and no other connection helps.
+    pub(super) fn patience(&self) -> Patience {
+        Patience(match self {
+            Self::File(_) => None,
+            Self::Server(server) => Some(Duration::from_millis(server.statement_timeout.0.unsigned_abs()) + GRACE),
+        })
     }
 
     /// Says what was being done and where when the database refuses.

@@ -116,7 +116,7 @@ impl Store {
             .bind(imported_at.0)
             .bind(source)
             .bind(json(item))
-            .execute(&mut *tx)
+            .execute(&mut tx)
             .await
             .map_err(&failed)?;
             if inserted.rows_affected() == 0 {

@@ -2,7 +2,7 @@
 
 use domain::{TicketId, Timestamp};
 use sqlx::{
-    Any, AnyConnection, Connection as _,
+    Any,
     any::{AnyArguments, AnyRow},
     query::Query,
 };
@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use super::{
     Database, PUBLISHING, Store, connection,
     row::{TicketRow, json},
+    session::Session,
     sql::Sql,
 };
 use crate::{
@@ -58,7 +59,7 @@ pub struct Refused {
 
 /// Puts messages at the end of the outbox. The caller's transaction holds the write lock, so no two take one place.
 pub(super) async fn enqueue(
-    connection: &mut AnyConnection,
+    connection: &mut Session,
     ticket: impl Into<Option<TicketId>>,
     purpose: Purpose,
     messages: &[OutgoingMessage],
@@ -134,10 +135,10 @@ impl Store {
     }
 
     /// A session that holds the lock; it lets go of it when it ends, however it ends.
-    async fn claim(&self) -> Result<AnyConnection, AlertsError> {
+    async fn claim(&self) -> Result<Session, AlertsError> {
         const DOING: &str = "claim the outbox";
         let failed = self.failed(DOING);
-        let mut session = connection(self.database()).await?;
+        let mut session = Session::new(connection(self.database()).await?, self.database.patience());
         let claimed: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
             .bind(PUBLISHING)
             .fetch_one(&mut session)
@@ -157,7 +158,7 @@ impl Store {
         .fetch_optional(&mut session)
         .await
         .map_err(&failed)?;
-        let _ = session.close().await;
+        session.close().await;
         let holder = holder.unwrap_or_else(|| "another gridwatch".to_owned());
         Err(AlertsError::OutboxTaken { database: self.database().to_string(), holder })
     }
@@ -187,7 +188,7 @@ impl Store {
         for seqs in seqs.chunks(AT_ONCE) {
             let mut sent = Sql::new("UPDATE outbox SET failed_at = NULL, failure = NULL, sent_at = ");
             sent.bind(at.0).push(" WHERE sent_at IS NULL AND seq IN ").bind_all(rounded_up(seqs));
-            sent.query().execute(&mut *tx).await.map_err(&failed)?;
+            sent.query().execute(&mut tx).await.map_err(&failed)?;
             let mut delivered = Sql::new("UPDATE tickets SET delivered_at = ");
             delivered
                 .bind(at.0)
@@ -197,7 +198,7 @@ impl Store {
                     ") AND NOT EXISTS (SELECT 1 FROM outbox AS other WHERE other.ticket = tickets.id \
                      AND other.purpose = 'open' AND other.sent_at IS NULL)",
                 );
-            delivered.query().execute(&mut *tx).await.map_err(&failed)?;
+            delivered.query().execute(&mut tx).await.map_err(&failed)?;
         }
         tx.commit().await.map_err(&failed)
     }

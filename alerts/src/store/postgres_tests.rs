@@ -83,6 +83,81 @@ async fn a_server_that_was_killed_is_found_again_with_all_that_was_written() {
     assert_eq!(queued, 2);
 }
 
+/// A server whose processes all stop where they are, as on a machine that hangs: its kernel takes in what is sent.
+#[tokio::test]
+async fn a_server_that_hangs_is_given_up_and_loses_and_doubles_nothing() {
+    let server = PostgresServer::start();
+    let hasty = Server { statement_timeout: Millis::secs(1), ..server.database() };
+    let store = Store::connect(Database::Server(hasty)).await.expect("connects");
+    let (a, b) = (ticket("a", 1_000), ticket("b", 2_000));
+    store.open_ticket(&a, &[ticket_message("a")]).await.expect("written");
+    assert_eq!(store.outbox_next(0, 10).await.expect("read").len(), 1);
+    let mut under_way = store.snapshot("read").await.expect("begun");
+    let frozen = server.freeze();
+    let messages = [ticket_message("b")];
+    let statement = sqlx::query("SELECT 1").execute(&mut under_way);
+    let (written, queued, counted, answered) =
+        tokio::join!(store.open_ticket(&b, &messages), store.outbox_next(0, 10), store.counts(), statement);
+    assert!(matches!(answered, Err(sqlx::Error::Io(_))), "{answered:?}");
+    drop(under_way);
+    for error in [written.expect_err("hangs"), queued.expect_err("hangs"), counted.expect_err("hangs")] {
+        assert!(matches!(error, AlertsError::DatabaseAway { .. }), "{error:?}");
+        assert!(!format!("{error} {error:?}").contains(server.password()), "{error:?}");
+    }
+    // What was given up holds no connection for ever: the next call fails by itself, too.
+    let error = store.open_ticket(&b, &messages).await.expect_err("hangs still");
+    assert!(matches!(error, AlertsError::DatabaseAway { .. }), "{error:?}");
+    drop(frozen);
+    // The server may be about to end what was given up.
+    let opened = loop {
+        match store.open_ticket(&b, &messages).await {
+            Err(AlertsError::DatabaseAway { .. } | AlertsError::Database { .. }) => tokio::task::yield_now().await,
+            done => break done.expect("written"),
+        }
+    };
+    // Its first attempt may have been in time after all.
+    assert!(matches!(opened, Opened::New | Opened::AlreadyThere));
+    let queued = loop {
+        match store.outbox_next(0, 10).await {
+            // Until the server notices the end of the session that had the outbox.
+            Err(AlertsError::OutboxTaken { .. } | AlertsError::DatabaseAway { .. }) => tokio::task::yield_now().await,
+            done => break done.expect("read"),
+        }
+    };
+    assert_eq!(queued.iter().map(|q| q.ticket).collect::<Vec<_>>(), [Some(a.id()), Some(b.id())], "each once");
+    assert_eq!(store.counts().await.expect("read").open, 2);
+}
+
+/// One of the server's processes hangs, and the others go on.
+#[tokio::test]
+async fn a_connection_that_hangs_is_dropped_and_another_made() {
+    let server = PostgresServer::start();
+    let hasty = Server { statement_timeout: Millis::secs(1), ..server.database() };
+    let store = Store::connect(Database::Server(hasty)).await.expect("connects");
+    let backend: i32 =
+        sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&store.writer).await.expect("its process");
+    while store.writer.num_idle() == 0 {
+        tokio::task::yield_now().await;
+    }
+    let signal = |signal: &str| {
+        let done = std::process::Command::new("kill").args([signal, &backend.to_string()]).status();
+        assert!(done.expect("kill").success());
+    };
+    signal("-STOP");
+    let a = ticket("a", 1_000);
+    let error = store.open_ticket(&a, &[ticket_message("a")]).await.expect_err("hangs");
+    assert!(matches!(error, AlertsError::DatabaseAway { .. }), "{error:?}");
+    let opened = loop {
+        match store.open_ticket(&a, &[ticket_message("a")]).await {
+            Err(AlertsError::DatabaseAway { .. }) => tokio::task::yield_now().await,
+            done => break done.expect("written while the other hangs"),
+        }
+    };
+    assert_eq!(opened, Opened::New);
+    signal("-CONT");
+    assert_eq!(store.counts().await.expect("read").queued_messages, 1);
+}
+
 #[tokio::test]
 async fn a_commit_waits_for_the_disk_and_a_statement_not_for_ever() {
     let Temp { store, database, .. } = Temp::on_postgres().await;

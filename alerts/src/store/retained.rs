@@ -40,7 +40,7 @@ impl Store {
         let failed = self.failed(DOING);
         let mut tx = self.begin(DOING).await?;
         for topic in topics {
-            sqlx::query(statement).bind(topic).execute(&mut *tx).await.map_err(&failed)?;
+            sqlx::query(statement).bind(topic).execute(&mut tx).await.map_err(&failed)?;
         }
         tx.commit().await.map_err(&failed)
     }

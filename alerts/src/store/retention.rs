@@ -4,9 +4,9 @@
 //! removed in small batches, each in one transaction, so that nobody waits long for the write lock.
 
 use domain::{Kind, Sha256, TicketId, Timestamp};
-use sqlx::{AnyConnection, Row as _};
+use sqlx::Row as _;
 
-use super::{Store, row::TicketRow, sql::Sql, tickets::must_be_known};
+use super::{Store, row::TicketRow, session::Session, sql::Sql, tickets::must_be_known};
 use crate::AlertsError;
 
 /// The tables whose rows belong to a ticket, in the order in which they are emptied. A test holds the schema to it.
@@ -93,7 +93,7 @@ impl Store {
         .bind(at.0)
         .bind(by)
         .bind(reason)
-        .execute(&mut *tx)
+        .execute(&mut tx)
         .await
         .map_err(&failed)?;
         tx.commit().await.map_err(&failed)?;
@@ -116,7 +116,7 @@ impl Store {
         .bind(by)
         .bind(reason)
         .bind(ticket.to_string())
-        .execute(&mut *tx)
+        .execute(&mut tx)
         .await
         .map_err(&failed)?;
         tx.commit().await.map_err(&failed)?;
@@ -177,7 +177,7 @@ impl Store {
         let failed = self.failed(doing);
         let mut tx = self.begin(doing).await?;
         let removed =
-            sqlx::query(statement).bind(before.0).bind(i64::from(limit)).execute(&mut *tx).await.map_err(&failed)?;
+            sqlx::query(statement).bind(before.0).bind(i64::from(limit)).execute(&mut tx).await.map_err(&failed)?;
         tx.commit().await.map_err(&failed)?;
         Ok(removed.rows_affected())
     }
@@ -231,7 +231,7 @@ impl Store {
             })
             .push(" LIMIT ")
             .bind(i64::from(limit));
-        let rows = query.query().fetch_all(&mut *tx).await.map_err(&failed)?;
+        let rows = query.query().fetch_all(&mut tx).await.map_err(&failed)?;
         let rows: Vec<_> = rows.iter().map(|row| TicketRow::new(row, "id")).collect::<Result<_, _>>()?;
         if rows.is_empty() {
             return Ok(Removed::default());
@@ -239,21 +239,21 @@ impl Store {
         let ids = || rows.iter().map(TicketRow::ticket_id);
         let mut named = Sql::new("SELECT DISTINCT sha256 FROM evidence WHERE ticket IN ");
         named.bind_all(ids());
-        let named = named.query().fetch_all(&mut *tx).await.map_err(&failed)?;
+        let named = named.query().fetch_all(&mut tx).await.map_err(&failed)?;
         for belonging in BELONGINGS {
             let mut query = Sql::new(belonging);
             query.bind_all(ids());
-            query.query().execute(&mut *tx).await.map_err(&failed)?;
+            query.query().execute(&mut tx).await.map_err(&failed)?;
         }
         // A sensor's case without its ticket would be taken for one that was not written yet.
         for of_cases in ["DELETE FROM sensor_cases WHERE ticket IN ", "DELETE FROM sensor_cases WHERE joined IN "] {
             let mut query = Sql::new(of_cases);
             query.bind_all(ids());
-            query.query().execute(&mut *tx).await.map_err(&failed)?;
+            query.query().execute(&mut tx).await.map_err(&failed)?;
         }
         let mut query = Sql::new("DELETE FROM tickets WHERE id IN ");
         query.bind_all(ids());
-        query.query().execute(&mut *tx).await.map_err(&failed)?;
+        query.query().execute(&mut tx).await.map_err(&failed)?;
         let removed = Removed {
             tickets: rows.iter().map(TicketRow::to_id).collect::<Result<_, _>>()?,
             // One that does not read back is no file's name.
@@ -281,7 +281,7 @@ impl Store {
     }
 }
 
-async fn in_force(connection: &mut AnyConnection, ticket: TicketId) -> Result<bool, sqlx::Error> {
+async fn in_force(connection: &mut Session, ticket: TicketId) -> Result<bool, sqlx::Error> {
     let held: Option<i64> = sqlx::query_scalar("SELECT held_at FROM holds WHERE ticket = $1 AND released_at IS NULL")
         .bind(ticket.to_string())
         .fetch_optional(connection)

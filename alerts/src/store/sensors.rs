@@ -71,7 +71,7 @@ impl Store {
             )
             .bind(device.as_str())
             .bind(json(memory))
-            .execute(&mut *tx)
+            .execute(&mut tx)
             .await
             .map_err(&failed)?;
         }
@@ -84,7 +84,7 @@ impl Store {
             .bind(measure)
             .bind(noted.at.0)
             .bind(noted.value)
-            .execute(&mut *tx)
+            .execute(&mut tx)
             .await
             .map_err(&failed)?;
         }
@@ -98,7 +98,7 @@ impl Store {
             .bind(device)
             .bind(json(case))
             .bind(case.incident.confirmed_at.0)
-            .execute(&mut *tx)
+            .execute(&mut tx)
             .await
             .map_err(&failed)?;
         }
@@ -107,7 +107,7 @@ impl Store {
                 .bind(cleared_at.0)
                 .bind(last_seen.0)
                 .bind(ticket.to_string())
-                .execute(&mut *tx)
+                .execute(&mut tx)
                 .await
                 .map_err(&failed)?;
         }
@@ -245,7 +245,7 @@ impl Store {
         sqlx::query("UPDATE sensor_cases SET joined = $1 WHERE ticket = $2")
             .bind(ticket.to_string())
             .bind(case.to_string())
-            .execute(&mut *tx)
+            .execute(&mut tx)
             .await
             .map_err(&failed)?;
         insert_evidence(&mut tx, ticket, evidence).await.map_err(&failed)?;
@@ -301,7 +301,7 @@ impl Store {
         let mut tx = self.begin(DOING).await?;
         sqlx::query("DELETE FROM sensor_readings WHERE at < $1")
             .bind(before.0)
-            .execute(&mut *tx)
+            .execute(&mut tx)
             .await
             .map_err(&failed)?;
         sqlx::query(
@@ -309,7 +309,7 @@ impl Store {
              AND COALESCE(joined, ticket) IN (SELECT id FROM tickets WHERE cleared_at IS NOT NULL OR ended_at IS NOT NULL)",
         )
         .bind(ended.0)
-        .execute(&mut *tx)
+        .execute(&mut tx)
         .await
         .map_err(&failed)?;
         tx.commit().await.map_err(&failed)

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use domain::{CameraId, Kind, Sha256, TicketId, Timestamp};
-use sqlx::AnyConnection;
 
 use super::{
     Store,
@@ -11,6 +10,7 @@ use super::{
     clocks::insert_clocks,
     outbox::{Purpose, enqueue},
     row::{TicketRow, json, word},
+    session::Session,
     sql::Sql,
 };
 use crate::{
@@ -115,7 +115,7 @@ impl Store {
         .bind(json(&ticket.zone))
         .bind(ticket.route.as_ref().map(json))
         .bind(ticket.camera.place.as_ref().and_then(|place| place.grid.street()))
-        .execute(&mut *tx)
+        .execute(&mut tx)
         .await
         .map_err(&failed)?;
         if inserted.rows_affected() == 0 {
@@ -283,7 +283,7 @@ impl Store {
 
 /// Refuses a ticket that is not there, as the transaction of `connection` sees it.
 pub(super) async fn must_be_known(
-    connection: &mut AnyConnection,
+    connection: &mut Session,
     ticket: TicketId,
     failed: impl Fn(sqlx::Error) -> AlertsError,
 ) -> Result<(), AlertsError> {
@@ -297,7 +297,7 @@ pub(super) async fn must_be_known(
 
 /// One ticket with its evidence, as the transaction of `connection` sees it.
 pub(super) async fn ticket_in(
-    connection: &mut AnyConnection,
+    connection: &mut Session,
     id: TicketId,
     failed: impl Fn(sqlx::Error) -> AlertsError,
 ) -> Result<Option<Ticket>, AlertsError> {
@@ -307,7 +307,7 @@ pub(super) async fn ticket_in(
 }
 
 async fn load_in(
-    connection: &mut AnyConnection,
+    connection: &mut Session,
     query: Sql,
     failed: impl Fn(sqlx::Error) -> AlertsError,
 ) -> Result<Vec<Ticket>, AlertsError> {
@@ -334,7 +334,7 @@ async fn load_in(
 }
 
 pub(super) async fn insert_evidence(
-    connection: &mut AnyConnection,
+    connection: &mut Session,
     ticket: TicketId,
     evidence: &[Evidence],
 ) -> Result<(), sqlx::Error> {

@@ -58,7 +58,7 @@ impl Store {
         let mut tx = self.begin(DOING).await?;
         let known: Option<i32> = sqlx::query_scalar("SELECT 1 FROM tickets WHERE id = $1")
             .bind(ticket.to_string())
-            .fetch_optional(&mut *tx)
+            .fetch_optional(&mut tx)
             .await
             .map_err(&failed)?;
         if known.is_none() {
@@ -79,7 +79,7 @@ impl Store {
         .bind(f64::from(seen.bbox.y0))
         .bind(f64::from(seen.bbox.x1))
         .bind(f64::from(seen.bbox.y1))
-        .execute(&mut *tx)
+        .execute(&mut tx)
         .await
         .map_err(&failed)?;
         insert_evidence(&mut tx, ticket, evidence).await.map_err(&failed)?;
@@ -125,14 +125,14 @@ impl Store {
                     .bind(ticket.to_string())
                     .bind(camera.as_str())
                     .bind(zone.as_str())
-                    .execute(&mut *tx)
+                    .execute(&mut tx)
                     .await
                     .map_err(&failed)?;
             }
             sqlx::query("UPDATE tickets SET last_seen = $1 WHERE id = $2 AND state = 'open' AND last_seen < $1")
                 .bind(last_seen.0)
                 .bind(ticket.to_string())
-                .execute(&mut *tx)
+                .execute(&mut tx)
                 .await
                 .map_err(&failed)?;
         }

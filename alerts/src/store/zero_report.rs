@@ -49,7 +49,7 @@ impl Store {
             )
             .bind(camera.as_str())
             .bind(now.0)
-            .execute(&mut *tx)
+            .execute(&mut tx)
             .await
             .map_err(&failed)?;
         }
@@ -100,13 +100,13 @@ impl Store {
             .bind(day.to_string())
             .bind(i64::try_from(*looks).unwrap_or(i64::MAX))
             .bind(covered.0)
-            .execute(&mut *tx)
+            .execute(&mut tx)
             .await
             .map_err(&failed)?;
             sqlx::query("UPDATE look_marks SET last_look = $1 WHERE camera = $2")
                 .bind(last_look.0)
                 .bind(camera.as_str())
-                .execute(&mut *tx)
+                .execute(&mut tx)
                 .await
                 .map_err(&failed)?;
         }
@@ -234,7 +234,7 @@ impl Store {
         .bind(report.date.to_string())
         .bind(report.made_at.0)
         .bind(json(report))
-        .execute(&mut *tx)
+        .execute(&mut tx)
         .await
         .map_err(&failed)?;
         if written.rows_affected() == 0 {
