@@ -280,6 +280,8 @@ pub struct SensedPlace {
     pub kind: Kind,
     /// Further kinds of tickets of cameras that tell of the same problem.
     pub joins: Vec<Kind>,
+    /// Where the device stands, where that is known.
+    pub ground: Option<GroundPoint>,
 }
 
 /// What a device says of its problem.

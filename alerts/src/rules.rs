@@ -262,7 +262,7 @@ impl Core {
             .into_iter()
             .filter_map(|other| self.views.get(other))
             .flat_map(|view| view.holds_for(camera, &self.neighbourhood.overlaps, now, &self.book))
-            .chain(self.stands.abroad(camera, &self.neighbourhood.overlaps))
+            .chain(self.stands.abroad(camera, &self.neighbourhood))
             .collect();
         let Some(view) = self.views.get_mut(camera) else { return };
         let homes: Vec<_> = abroad.iter().map(|abroad| (abroad.ticket, abroad.camera.clone())).collect();

@@ -7,7 +7,8 @@
 //!
 //! Two boxes stand at one place when their lower edges come within `merge_radius` metres of one another on the ground.
 //! Where either camera's ground is not known there, zones that are said to overlap decide: each ticket of the other view
-//! takes one problem of this one, so that two things in both views are two tickets and not four.
+//! takes one problem of this one, so that two things in both views are two tickets and not four. A device whose place is
+//! known is a lower edge of one point.
 //!
 //! All views of a ticket stand in one stage; only what each of them sees is its own. It is cleared when no view has any
 //! more say for it: a view has its say while it saw the problem within the last `max_pause`, and has not seen its own place
@@ -23,7 +24,7 @@ use super::{
     round::Round,
     view::View,
 };
-use crate::incident::{Effect, Incident, Zone, ZoneRef};
+use crate::incident::{Effect, Incident, SensedPlace, Zone, ZoneRef};
 
 /// Points of a lower edge that are looked for on the ground.
 const EDGE: u8 = 5;
@@ -63,7 +64,7 @@ pub(super) enum Standing {
 
 /// How it is known that two views show one place.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Same {
+pub(super) enum Same {
     /// By the ground: so many metres apart.
     Ground(f64),
     /// By zones that overlap.
@@ -115,18 +116,39 @@ impl Abroad {
         })
     }
 
-    /// What a device in these zones of the asking view holds.
-    pub(super) fn sensed(camera: &CameraId, kind: Kind, ticket: TicketId, zones: Vec<ZoneId>, stands: bool) -> Self {
-        let (camera, standing) = (camera.clone(), Standing::Open);
-        Self { camera, kind, ticket, standing, edge: Vec::new(), zones, stands }
+    /// What a device holds, of a kind, that is in these zones of the asking view.
+    pub(super) fn sensed(place: &SensedPlace, kind: Kind, ticket: TicketId, zones: Vec<ZoneId>, stands: bool) -> Self {
+        let (camera, standing) = (place.camera.clone(), Standing::Open);
+        Self { camera, kind, ticket, standing, edge: place.ground.iter().cloned().collect(), zones, stands }
     }
 
     /// Whether a box of the asking view, with this lower edge on the ground and in this zone, is at its place.
     fn is_at(&self, edge: &[GroundPoint], zone: &ZoneId, rule: &Rule) -> Option<Same> {
-        let apart = edge.iter().flat_map(|a| self.edge.iter().filter_map(|b| a.distance(b))).reduce(f64::min);
-        match apart {
-            Some(metres) => (metres <= f64::from(rule.merge_radius)).then_some(Same::Ground(metres)),
-            None => self.zones.contains(zone).then_some(Same::Zone),
+        Same::of(edge, &self.edge, (zone, &self.zones), rule)
+    }
+}
+
+impl Same {
+    /// Whether what stands with its lower edge here is at a place: within the rule's radius of it where both are on one known
+    /// ground, else where its zone is one of the place's.
+    pub(super) fn of<'a>(
+        edge: &[GroundPoint],
+        place: impl IntoIterator<Item = &'a GroundPoint>,
+        (zone, zones): (&ZoneId, &[ZoneId]),
+        rule: &Rule,
+    ) -> Option<Self> {
+        let apart = |place: &GroundPoint| edge.iter().filter_map(|a| a.distance(place)).reduce(f64::min);
+        match place.into_iter().filter_map(apart).reduce(f64::min) {
+            Some(metres) => (metres <= f64::from(rule.merge_radius)).then_some(Self::Ground(metres)),
+            None => zones.contains(zone).then_some(Self::Zone),
+        }
+    }
+
+    /// In this order the nearest one comes first.
+    pub(super) fn millimetres(self) -> u64 {
+        match self {
+            Self::Ground(metres) => (metres * 1_000.0) as u64,
+            Self::Zone => u64::MAX,
         }
     }
 }
@@ -203,11 +225,7 @@ impl<'a> Elsewhere<'a> {
                 Standing::Closed(_) | Standing::Quiet(_) => 1,
                 Standing::Resting => 2,
             };
-            let millimetres = match same {
-                Same::Ground(metres) => (metres * 1_000.0) as u64,
-                Same::Zone => u64::MAX,
-            };
-            (over, millimetres, abroad.ticket)
+            (over, same.millimetres(), abroad.ticket)
         };
         same.min_by_key(rank).map(|(abroad, _)| abroad)
     }
@@ -233,7 +251,7 @@ impl<'a> Elsewhere<'a> {
 }
 
 /// Points of a box's lower edge on the ground, as far as they have a place there.
-fn lower_edge(plane: &Ground, place: Rect) -> Vec<GroundPoint> {
+pub(super) fn lower_edge(plane: &Ground, place: Rect) -> Vec<GroundPoint> {
     let place = place.clamped();
     let x = |n: u8| place.x0 + place.width() * f32::from(n) / f32::from(EDGE - 1);
     (0..EDGE).filter_map(|n| plane.place(Point { x: x(n), y: place.y1 })).collect()
@@ -258,13 +276,16 @@ impl Overlaps {
 #[derive(Debug, Default)]
 pub(super) struct Neighbourhood {
     near: BTreeMap<CameraId, BTreeSet<CameraId>>,
+    /// The ground that each camera sees, where that is known.
+    reaches: BTreeMap<CameraId, Reach>,
+    radius: f64,
     pub(super) overlaps: Overlaps,
 }
 
 impl Neighbourhood {
     /// Worked out from zones and grounds; `radius` is the longest `merge_radius`.
     pub(super) fn of(views: &BTreeMap<CameraId, View>, radius: f32) -> Self {
-        let mut this = Self::default();
+        let mut this = Self { radius: radius.into(), ..Self::default() };
         for (camera, view) in views {
             for zone in view.zones() {
                 let here = ZoneRef { camera: camera.clone(), zone: zone.id.clone() };
@@ -283,12 +304,23 @@ impl Neighbourhood {
                 }
             }
         }
+        this.reaches = reaches.into_iter().map(|(camera, reach)| (camera.clone(), reach)).collect();
         this
     }
 
     fn pair(&mut self, one: &CameraId, other: &CameraId) {
         self.near.entry(one.clone()).or_default().insert(other.clone());
         self.near.entry(other.clone()).or_default().insert(one.clone());
+    }
+
+    /// Whether a camera may see what stands at a point of the ground.
+    pub(super) fn may_see(&self, camera: &CameraId, point: &GroundPoint) -> bool {
+        self.reaches.get(camera).is_some_and(|reach| reach.holds(point, self.radius))
+    }
+
+    /// The cameras that may see what stands at a point of the ground.
+    pub(super) fn seeing<'a>(&'a self, point: &'a GroundPoint) -> impl Iterator<Item = &'a CameraId> {
+        self.reaches.iter().filter(|(_, reach)| reach.holds(point, self.radius)).map(|(camera, _)| camera)
     }
 
     /// The cameras that may see what `camera` sees.
@@ -317,6 +349,10 @@ impl Reach {
         let middle = GroundPoint { crs: points.first()?.crs.clone(), x: mean(|p| p.x), y: mean(|p| p.y) };
         let radius = points.iter().filter_map(|point| middle.distance(point)).fold(0.0, f64::max);
         Some(Self { middle, radius })
+    }
+
+    fn holds(&self, point: &GroundPoint, radius: f64) -> bool {
+        self.middle.distance(point).is_some_and(|apart| apart <= self.radius + radius + MARGIN)
     }
 
     fn meets(&self, other: &Self, radius: f64) -> bool {

@@ -1,4 +1,5 @@
-//! Problems that sensors show where cameras look: a device is a further view of the zone that it is in.
+//! Problems that sensors show where cameras look: a device is a further view of the place where it stands, as far as that and the
+//! camera's ground are known, else of the zone that it is in.
 //!
 //! ```text
 //!  device opened:  stands ──┬─▶ a camera's problem in its zone joins its ticket
@@ -9,15 +10,16 @@
 //! satisfied its rule to the one that ended it, and none while it is silent; a camera has it as towards other cameras
 //! (`elsewhere`). A ticket takes one problem of each view, and each device is a view of its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{CameraId, Kind, TicketId, Timestamp, ZoneId};
 
 use super::{
     Core,
     config::Realarm,
-    elsewhere::{Abroad, News, Overlaps},
+    elsewhere::{Abroad, Neighbourhood, News, Overlaps},
     problem::Stage,
+    view::View,
 };
 use crate::incident::{Effect, Ending, SensedPlace, Voice};
 
@@ -72,15 +74,16 @@ impl Stands {
     pub(super) fn abroad<'a>(
         &'a self,
         asking: &'a CameraId,
-        overlaps: &'a Overlaps,
+        neighbourhood: &'a Neighbourhood,
     ) -> impl Iterator<Item = Abroad> + 'a {
         let holds = |stand: &&Stand| !matches!(stand.says, Says::Cleared | Says::Ended);
         self.0.values().filter(holds).flat_map(move |stand| {
-            let SensedPlace { camera, zone, .. } = &stand.place;
-            let zones = if camera == asking { vec![zone.clone()] } else { overlaps.of(camera, zone, asking) };
-            let kinds = if zones.is_empty() { Vec::new() } else { stand.place.kinds().cloned().collect() };
+            let place = &stand.place;
+            let zones = place.zones_of(asking, &neighbourhood.overlaps);
+            let is_near = || place.ground.as_ref().is_some_and(|ground| neighbourhood.may_see(asking, ground));
+            let kinds = if zones.is_empty() && !is_near() { Vec::new() } else { place.kinds().cloned().collect() };
             let stands = stand.says == Says::Stands;
-            kinds.into_iter().map(move |kind| Abroad::sensed(camera, kind, stand.ticket, zones.clone(), stands))
+            kinds.into_iter().map(move |kind| Abroad::sensed(place, kind, stand.ticket, zones.clone(), stands))
         })
     }
 
@@ -118,6 +121,11 @@ impl Stands {
 impl SensedPlace {
     fn kinds(&self) -> impl Iterator<Item = &Kind> {
         std::iter::once(&self.kind).chain(&self.joins)
+    }
+
+    /// The zones of a camera that show its own.
+    fn zones_of(&self, camera: &CameraId, overlaps: &Overlaps) -> Vec<ZoneId> {
+        if self.camera == *camera { vec![self.zone.clone()] } else { overlaps.of(&self.camera, &self.zone, camera) }
     }
 }
 
@@ -239,17 +247,21 @@ impl Core {
     /// The ticket of a camera that tells of what a device shows; a closed one goes on.
     fn ticket_at(&mut self, now: Timestamp, place: &SensedPlace, out: &mut Vec<Effect>) -> Option<TicketId> {
         let taken: Vec<TicketId> = self.stands.0.values().map(|stand| stand.ticket).collect();
-        let near = self.neighbourhood.near(&place.camera).filter(|other| **other != place.camera);
-        let further = near.flat_map(|other| {
-            let zones = self.neighbourhood.overlaps.of(&place.camera, &place.zone, other);
-            zones.into_iter().map(move |zone| (other, zone))
+        let seeing = place.ground.iter().flat_map(|ground| self.neighbourhood.seeing(ground));
+        let cameras: BTreeSet<&CameraId> =
+            std::iter::once(&place.camera).chain(self.neighbourhood.near(&place.camera)).chain(seeing).collect();
+        let places: Vec<(&CameraId, &View, Vec<ZoneId>)> = cameras
+            .into_iter()
+            .filter_map(|camera| {
+                let zones = place.zones_of(camera, &self.neighbourhood.overlaps);
+                Some((camera, self.views.get(camera)?, zones))
+            })
+            .collect();
+        let held = places.iter().flat_map(|(camera, view, zones)| {
+            let problems = view.problems_at(place.ground.as_ref(), zones, &self.book);
+            problems.map(move |(problem, same)| (*camera, problem, same))
         });
-        let places: Vec<(&CameraId, ZoneId)> =
-            std::iter::once((&place.camera, place.zone.clone())).chain(further).collect();
-        let problems =
-            places.iter().filter_map(|(camera, zone)| Some((camera, self.views.get(*camera)?.problems_in(zone))));
-        let held = problems.flat_map(|(camera, problems)| problems.map(move |problem| (camera, problem)));
-        let candidates = held.filter_map(|(camera, problem)| {
+        let candidates = held.filter_map(|(camera, problem, same)| {
             let ticket = problem.stage.ticket().filter(|ticket| !taken.contains(ticket))?;
             let kind = place.kinds().position(|kind| *kind == problem.kind)?;
             let reopens = self.book.rules[problem.rule].rule.realarm_by == Realarm::Reopen;
@@ -258,9 +270,9 @@ impl Core {
                 Stage::Closed { .. } if reopens => 1,
                 _ => return None,
             };
-            Some((over, kind, ticket, (*camera).clone()))
+            Some((over, kind, same.millimetres(), ticket, camera.clone()))
         });
-        let (over, _, ticket, camera) = candidates.min()?;
+        let (over, _, _, ticket, camera) = candidates.min()?;
         if over > 0 {
             out.push(Effect::CameBack { ticket, camera, seen_at: now });
             self.tell_views(ticket, News::CameBack, now, out);

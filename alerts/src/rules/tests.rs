@@ -6,6 +6,7 @@ mod ended;
 mod ending;
 mod flow;
 mod foreground;
+mod grounded;
 mod lanes;
 mod no_case;
 mod people;

@@ -1,13 +1,13 @@
 //! One camera's view: its zones, what stands in it, and the problems there.
 
-use domain::{CameraId, Detection, Millis, OCCUPIED, Rect, TicketId, Timestamp, ZoneId};
+use domain::{CameraId, Detection, GroundPoint, Millis, OCCUPIED, Rect, TicketId, Timestamp, ZoneId};
 
 use super::{
     book::Book,
     candidate::candidates,
     cluster::gap,
     config::Footing,
-    elsewhere::{Abroad, News, Overlaps, Reach, Vantage},
+    elsewhere::{Abroad, News, Overlaps, Reach, Same, Vantage, lower_edge},
     ground::Ground,
     known::{Known, STANDING, is, is_carried},
     people::People,
@@ -179,9 +179,18 @@ impl View {
         Some((&problem.zone, problem.place))
     }
 
-    /// What it holds in a zone.
-    pub(super) fn problems_in(&self, zone: &ZoneId) -> impl Iterator<Item = &Problem> {
-        self.problems.iter().filter(move |problem| problem.zone == *zone)
+    /// What it holds at a device's place: within the rule's radius on the ground where that tells, else in one of these zones.
+    pub(super) fn problems_at<'a>(
+        &'a self,
+        ground: Option<&'a GroundPoint>,
+        zones: &'a [ZoneId],
+        book: &'a Book,
+    ) -> impl Iterator<Item = (&'a Problem, Same)> + 'a {
+        self.problems.iter().filter_map(move |problem| {
+            let edge = self.plane.as_ref().map_or_else(Vec::new, |plane| lower_edge(plane, problem.place));
+            let rule = &book.rules[problem.rule].rule;
+            Some((problem, Same::of(&edge, ground, (&problem.zone, zones), rule)?))
+        })
     }
 
     /// Whether it keeps others from clearing a ticket.

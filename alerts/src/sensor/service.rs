@@ -10,7 +10,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use domain::{CameraId, DeviceId, Millis, Timestamp};
+use domain::{CameraId, Crs, DeviceId, GroundPoint, Millis, Timestamp};
 use metrics::{counter, gauge};
 use tokio::{
     sync::{Notify, mpsc, watch},
@@ -511,6 +511,9 @@ impl SensorService {
         let seen_by = seen_by.as_ref();
         let zone = seen_by.and_then(|(_, (_, zones))| zones.iter().find(|zone| Some(&zone.id) == device.zone.as_ref()));
         let zone = zone.cloned().unwrap_or_else(|| surroundings(&device.id));
+        // A camera's place is not its device's.
+        let ground =
+            device.place.as_ref().and_then(|place| Some(GroundPoint { crs: Crs::Wgs84, x: place.lon?, y: place.lat? }));
         let place = device.place.clone().or_else(|| seen_by.and_then(|(_, (camera, _))| camera.place.clone()));
         let camera = seen_by.map_or_else(|| observer(&device.id), |(id, _)| (*id).clone());
         let name = seen_by.map_or_else(|| device.display_name().to_owned(), |(_, (camera, _))| camera.name.clone());
@@ -549,6 +552,7 @@ impl SensorService {
             camera: CameraInfo { name, place },
             zone,
             joins: case.joins,
+            ground,
             look_at: device.camera.clone().filter(|_| case.look && seen_by.is_some()),
             review: case.review,
         }

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use domain::{CameraId, Kind, Look, Millis, TicketId, Timestamp};
+use domain::{CameraId, GroundPoint, Kind, Look, Millis, TicketId, Timestamp};
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
@@ -67,6 +67,9 @@ pub struct SensedCase {
     /// Further kinds of tickets of cameras in the zone that tell of the same problem.
     #[serde(default)]
     pub joins: Vec<Kind>,
+    /// Where the device stands, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ground: Option<GroundPoint>,
     /// The camera whose next look goes onto the ticket.
     pub look_at: Option<CameraId>,
     /// How long a person may take to confirm it; none where it is filed at once.
@@ -86,6 +89,7 @@ impl SensedCase {
             zone: incident.zone.clone(),
             kind: incident.kind.clone(),
             joins: self.joins.clone(),
+            ground: self.ground.clone(),
         })
     }
 }
@@ -227,7 +231,7 @@ impl Watch {
         further: Vec<KeptLook>,
         satisfied: Instant,
     ) -> Case {
-        let SensedCase { incident, camera, zone, joins: _, look_at, review } = case;
+        let SensedCase { incident, camera, zone, joins: _, ground: _, look_at, review } = case;
         if ticket != incident.ticket {
             let angle = look_at.as_ref().and_then(|camera| self.angle(camera, ticket));
             let vouching = Vouching { ticket, incident, look: look.cloned(), angle };

@@ -407,7 +407,8 @@ async fn of_a_sensor_s_ticket_its_readings_tell_what_no_look_can() {
     let kind = "garbage.bin_overflow".parse().expect("kind");
     let incident = Incident { ticket: id, kind, sensed: Some(Box::new(sensed)), things: Vec::new(), ..seen };
     let camera = CameraInfo { name: "斜土路".to_owned(), place: None };
-    let case = SensedCase { incident, camera, zone: zone(), joins: Vec::new(), look_at: None, review: None };
+    let case =
+        SensedCase { incident, camera, zone: zone(), joins: Vec::new(), ground: None, look_at: None, review: None };
     site.run(MainStream::None, [Event::Sensed(Sensing::Open(Box::new(case)))]).await;
     let at = |second: i64| Timestamp(NOON + second * 1_000);
     let holds = Sensing::Holds { ticket: id, at: at(61) };

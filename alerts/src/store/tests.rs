@@ -641,6 +641,7 @@ async fn what_sensors_said_is_remembered_and_their_cases_are_finished() {
         camera: t.camera.clone(),
         zone: t.zone.clone(),
         joins: Vec::new(),
+        ground: None,
         look_at: None,
         review: None,
     };
@@ -721,7 +722,7 @@ async fn a_case_of_a_sensor_may_be_part_of_a_camera_s_ticket() {
     let incident =
         crate::incident::Incident { ticket: own, sensed: Some(Box::new(sensed.clone())), ..t.incident.clone() };
     let (camera, zone) = (t.camera.clone(), t.zone.clone());
-    let case = SensedCase { incident, camera, zone, joins: Vec::new(), look_at: None, review: None };
+    let case = SensedCase { incident, camera, zone, joins: Vec::new(), ground: None, look_at: None, review: None };
     let batch = SensorBatch { opened: vec![case], ..SensorBatch::default() };
     store.write_sensors(&batch).await.expect("written");
     assert_eq!(store.unfinished_sensor_cases().await.expect("read").len(), 1, "told again until it is known");

@@ -20,13 +20,13 @@ realarm = "1m"
 reject_cooldown = "1m"
 "#;
 
-const A: &str = "north";
+pub(super) const A: &str = "north";
 const B: &str = "south";
 
 /// Places of cars, far enough from one another to be problems of their own.
-const PLACES: [[f64; 2]; 4] = [[-5.0, 10.0], [5.0, 10.0], [-5.0, 20.0], [5.0, 20.0]];
+pub(super) const PLACES: [[f64; 2]; 4] = [[-5.0, 10.0], [5.0, 10.0], [-5.0, 20.0], [5.0, 20.0]];
 
-fn id(camera: &str) -> CameraId {
+pub(super) fn id(camera: &str) -> CameraId {
     camera.parse().expect("an id")
 }
 
@@ -46,7 +46,7 @@ fn ground(camera: &str) -> Ground {
 }
 
 /// A car of 2 m, as a camera sees it at a place.
-fn car_at(camera: &str, place: [f64; 2]) -> Detection {
+pub(super) fn car_at(camera: &str, place: [f64; 2]) -> Detection {
     let [left, right] = [-1.0, 1.0].map(|off| seen_at(camera, [place[0] + off, place[1]]));
     let (x0, x1) = (left[0].min(right[0]) as f32, left[0].max(right[0]) as f32);
     let width = x1 - x0;
@@ -55,7 +55,7 @@ fn car_at(camera: &str, place: [f64; 2]) -> Detection {
 
 /// How the two cameras know that they see one square.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Tie {
+pub(super) enum Tie {
     Ground,
     Zones,
     None,
@@ -70,7 +70,7 @@ fn street(camera: &str, tie: Tie) -> Vec<Zone> {
     vec![street]
 }
 
-fn core(tie: Tie) -> Core {
+pub(super) fn core(tie: Tie) -> Core {
     let config: RulesConfig = toml::from_str(RULES).expect("rules");
     let cameras = [A, B].map(|camera| (id(camera), street(camera, tie)));
     let mut core = Core::new(&config, TimeZone::fixed(jiff::tz::offset(8)), cameras).expect("a core");

@@ -40,7 +40,7 @@ pub(super) fn reported(second: i64) -> SensedCase {
         sensed: Some(Box::new(sensed)),
     };
     let camera = CameraInfo { name: "斜土路".to_owned(), place: None };
-    SensedCase { incident, camera, zone: zone(), joins: Vec::new(), look_at: None, review: None }
+    SensedCase { incident, camera, zone: zone(), joins: Vec::new(), ground: None, look_at: None, review: None }
 }
 
 /// As the sensors' part of the process writes it before anybody hears of it.
