@@ -2,7 +2,8 @@
 //! the cameras and one smoke detector after the other goes off. In the end: what was opened is what the platform has, each
 //! problem once.
 //!
-//! A few kills by default; `GRIDWATCH_CHAOS=full` (`make chaos`) makes it 200 of the program and 50 of each server.
+//! A few kills by default; `GRIDWATCH_CHAOS=full` (`make chaos`) makes it 200 of the program and 50 of each server, before more
+//! cameras, and lets the program live for long enough now and then that vans before them become tickets by the hundred.
 //! `GRIDWATCH_CHAOS_SEED` repeats a run's moments.
 
 use std::{
@@ -25,7 +26,8 @@ use crate::support::{
     wait_for,
 };
 
-const CAMERAS: u32 = 6;
+/// Each so many lives of the program in a full run one lasts for a van or two.
+const LONG_LIFE: u32 = 20;
 
 /// How often a smoke detector goes off anew, and how often those that have repeat it.
 const GOES_OFF: Duration = Duration::from_secs(1);
@@ -51,6 +53,7 @@ impl Moments {
 fn kills_of_all_that_runs_lose_and_double_no_ticket() {
     let full = std::env::var("GRIDWATCH_CHAOS").is_ok_and(|word| word == "full");
     let (program_kills, server_kills, detectors) = if full { (200, 50, 1000) } else { (10, 4, 40) };
+    let (cameras_there, camera_tickets) = if full { (24, 100) } else { (6, 6) };
     let seed = std::env::var("GRIDWATCH_CHAOS_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
         now.as_nanos() as u64 | 1
@@ -60,7 +63,7 @@ fn kills_of_all_that_runs_lose_and_double_no_ticket() {
 
     let clips = tempfile::tempdir().expect("a folder");
     let clip = site::coming_and_going(clips.path());
-    let names: Vec<_> = (0..CAMERAS).map(|n| format!("camera-{n}")).collect();
+    let names: Vec<_> = (0..cameras_there).map(|n| format!("camera-{n}")).collect();
     let cameras = site::serve(&names.iter().map(|name| (name.as_str(), clip.as_path())).collect::<Vec<_>>(), None);
     let database = PostgresServer::start();
     let database_url = database.create_database();
@@ -106,9 +109,10 @@ fn kills_of_all_that_runs_lose_and_double_no_ticket() {
             }
         });
         let mut moments = Moments(seed.rotate_left(42) | 1);
-        for _ in 0..program_kills {
+        for life in 0..program_kills {
             let mut program = site.start();
-            sleep(moments.between(200, 8_000));
+            let is_long = full && life % LONG_LIFE == 0;
+            sleep(if is_long { moments.between(20_000, 40_000) } else { moments.between(200, 8_000) });
             program.kill();
             opened.extend(program.opened());
         }
@@ -120,7 +124,11 @@ fn kills_of_all_that_runs_lose_and_double_no_ticket() {
     let name = database_url.rsplit('/').next().expect("a name");
     let count = |sql: &str| database.run_sql(name, sql).parse::<u32>().expect("a number");
     let seen = "SELECT COUNT(DISTINCT camera) FROM tickets WHERE kind <> 'fire.smoke'";
-    wait_for("a ticket of each camera", Duration::from_secs(300), || (count(seen) == CAMERAS).then_some(()));
+    wait_for("a ticket of each camera", Duration::from_secs(300), || (count(seen) == cameras_there).then_some(()));
+    let of_cameras = "SELECT COUNT(*) FROM tickets WHERE kind <> 'fire.smoke'";
+    wait_for("many tickets of cameras", Duration::from_secs(600), || {
+        (count(of_cameras) >= camera_tickets).then_some(())
+    });
     let sensed = "SELECT COUNT(*) FROM tickets WHERE kind = 'fire.smoke'";
     wait_for("a ticket of each detector", Duration::from_secs(1200), || (count(sensed) >= detectors).then_some(()));
     done.store(true, Ordering::Relaxed);
@@ -142,8 +150,9 @@ fn kills_of_all_that_runs_lose_and_double_no_ticket() {
     drop(program);
 
     println!(
-        "{} tickets opened, {} received, {} messages about them, in {killing_took:?} of kills",
+        "{} tickets opened, {} of them of cameras, {} received, {} messages about them, in {killing_took:?} of kills",
         written.len(),
+        count(of_cameras),
         received().len(),
         platform.tickets().len()
     );
