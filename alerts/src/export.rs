@@ -1,7 +1,5 @@
 //! Cases in the sixteen columns of Shanghai's platform, as CSV and as XLSX, so that a list of ours goes where theirs go.
 
-use std::collections::HashSet;
-
 use domain::Timestamp;
 use jiff::tz::TimeZone;
 use rust_xlsxwriter::{Format, Workbook, XlsxError};
@@ -11,7 +9,7 @@ use crate::{
     case::State,
     duty::CaseCode,
     kinds::kind_info,
-    store::{CaseTimes, Extract, Store},
+    store::{CaseTimes, Store},
     streets::StreetNames,
     ticket::Ticket,
 };
@@ -74,14 +72,11 @@ pub async fn rows(
     books: Books<'_>,
     most: usize,
 ) -> Result<Option<Vec<Row>>, AlertsError> {
-    let (mut rows, mut seen, mut offset) = (Vec::new(), HashSet::new(), 0);
+    let (mut rows, mut last) = (Vec::new(), None);
     loop {
-        let extract = Extract { from, to, kinds: Vec::new(), states: Vec::new(), limit: BATCH, offset };
-        let mut tickets = store.extract(&extract).await?;
+        let tickets = store.cases((from, to), last, BATCH).await?;
         let is_last = tickets.len() < BATCH as usize;
-        offset += BATCH;
-        // A ticket that opens meanwhile moves all others on by one.
-        tickets.retain(|ticket| seen.insert(ticket.id()));
+        last = tickets.last().map(|ticket| (ticket.incident.confirmed_at, ticket.id()));
         let ids: Vec<_> = tickets.iter().map(Ticket::id).collect();
         let times = store.case_times(&ids).await?;
         let of = |ticket: &Ticket| times.get(&ticket.id()).copied().unwrap_or_default();

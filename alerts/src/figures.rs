@@ -255,10 +255,10 @@ impl Tally {
     pub fn take(&mut self, fact: &CaseFact, now: Timestamp) {
         let figures = &mut self.figures;
         figures.all.take(fact, now);
-        figures.by_kind.entry(fact.kind.clone()).or_default().take(fact, now);
-        figures.by_camera.entry(fact.camera.clone()).or_default().take(fact, now);
+        of(&mut figures.by_kind, &fact.kind).take(fact, now);
+        of(&mut figures.by_camera, &fact.camera).take(fact, now);
         if let Some(street) = &fact.street {
-            figures.by_street.entry(street.clone()).or_default().take(fact, now);
+            of(&mut figures.by_street, street).take(fact, now);
         }
         if let Some(Rejection(code)) = &fact.rejected {
             figures.by_reason.entry(code.clone()).or_default().count += 1;
@@ -283,6 +283,14 @@ impl Tally {
         figures.recurring.truncate(PLACES);
         figures
     }
+}
+
+/// The rates of a key, which is copied for the first of its cases only.
+fn of<'m, K: Ord + Clone>(all: &'m mut BTreeMap<K, Rates>, key: &K) -> &'m mut Rates {
+    if !all.contains_key(key) {
+        all.insert(key.clone(), Rates::default());
+    }
+    all.get_mut(key).expect("it is there by now")
 }
 
 /// The figures of these cases as they stand at `now`.

@@ -28,6 +28,7 @@ mod config;
 mod database;
 mod duty;
 mod export;
+mod facts;
 mod figures;
 mod outbox;
 mod retained;
@@ -115,6 +116,7 @@ fn migrations(database: &Database) -> Vec<Migration> {
         (11, "standing", include_str!("../migrations/0011_standing.sql")),
         (12, "retained", include_str!("../migrations/0012_retained.sql")),
         (13, "joined", include_str!("../migrations/0013_joined.sql")),
+        (14, "facts", include_str!("../migrations/0014_facts.sql")),
     ];
     scripts
         .into_iter()

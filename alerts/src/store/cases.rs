@@ -5,6 +5,7 @@ use sqlx::{Row as _, any::AnyRow};
 
 use super::{
     Store,
+    facts::gather_facts,
     outbox::{Purpose, enqueue},
     row::{TicketRow, json, word},
     session::Session,
@@ -162,6 +163,7 @@ impl Store {
             update_case(&mut tx, &ticket).await.map_err(&failed)?;
         }
         if effects.is_empty() {
+            gather_facts(&mut tx, ruling.ticket).await.map_err(&failed)?;
             tx.commit().await.map_err(&failed)?;
             return Ok(Ruled::Nothing);
         }
@@ -169,6 +171,7 @@ impl Store {
             set_outcome(&mut tx, origin, "applied").await.map_err(&failed)?;
         }
         let effects = insert_history(&mut tx, ruling.ticket, effects).await.map_err(&failed)?;
+        gather_facts(&mut tx, ruling.ticket).await.map_err(&failed)?;
         insert_evidence(&mut tx, ruling.ticket, ruling.evidence).await.map_err(&failed)?;
         ticket.evidence.extend(ruling.evidence.iter().cloned());
         ticket.sort_evidence();
@@ -412,10 +415,11 @@ pub(super) async fn insert_beginning(connection: &mut Session, ticket: &Ticket) 
     let review_until = ticket.case.review_until();
     let (_, effects) = Case::begin(ticket.incident.confirmed_at, review_until);
     update_case(connection, ticket).await?;
-    insert_history(connection, ticket.id(), effects).await.map(drop)
+    insert_history(connection, ticket.id(), effects).await?;
+    gather_facts(connection, ticket.id()).await
 }
 
-async fn update_case(connection: &mut Session, ticket: &Ticket) -> Result<(), sqlx::Error> {
+pub(super) async fn update_case(connection: &mut Session, ticket: &Ticket) -> Result<(), sqlx::Error> {
     let case = &ticket.case;
     sqlx::query(
         "UPDATE tickets SET state = $1, case_state = $2, case_data = $3, filed_at = $4, acknowledged_at = $5, \
@@ -436,7 +440,7 @@ async fn update_case(connection: &mut Session, ticket: &Ticket) -> Result<(), sq
 }
 
 /// Writes the changes among `effects` and gives each effect the number of the last change before it.
-async fn insert_history(
+pub(super) async fn insert_history(
     connection: &mut Session,
     ticket: TicketId,
     effects: Vec<Effect>,

@@ -7,6 +7,7 @@ use sqlx::Row as _;
 
 use super::{
     Store,
+    facts::gather_facts,
     outbox::{Purpose, enqueue},
     row::{json, word},
     session::Session,
@@ -115,6 +116,7 @@ impl Store {
             .await
             .map_err(&failed)?;
             if written.rows_affected() > 0 {
+                gather_facts(&mut tx, *ticket).await.map_err(&failed)?;
                 enqueue(&mut tx, *ticket, Purpose::Light, messages).await.map_err(&failed)?;
                 grown += messages.len();
                 done.insert(*ticket);

@@ -60,6 +60,27 @@ impl Store {
         self.load(query).await
     }
 
+    /// Tickets by a stretch of time, newest first, at most `limit` of those before a mark, and without their evidence: that is most
+    /// of what is read of a ticket, and no list of cases has it.
+    ///
+    /// # Errors
+    /// When the database fails or a row is damaged.
+    pub async fn cases(
+        &self,
+        (from, to): (Timestamp, Timestamp),
+        before: Option<(Timestamp, TicketId)>,
+        limit: u32,
+    ) -> Result<Vec<Ticket>, AlertsError> {
+        let mut query = Sql::new(TICKET_COLUMNS);
+        query.push(" WHERE confirmed_at >= ").bind(from.0).push(" AND confirmed_at < ").bind(to.0);
+        if let Some((at, id)) = before {
+            query.push(" AND (confirmed_at, id) < (").bind(at.0).push(", ").bind(id.to_string()).push(")");
+        }
+        query.push(" ORDER BY confirmed_at DESC, id DESC LIMIT ").bind(i64::from(limit));
+        let rows = query.query().fetch_all(&self.readers).await.map_err(self.failed("read cases"))?;
+        rows.iter().map(|row| TicketRow::new(row, "id")?.to_ticket(Vec::new())).collect()
+    }
+
     /// When a unit was last sent to each of these tickets, and when it was last closed; those to which neither happened are
     /// absent.
     ///

@@ -239,7 +239,7 @@ async fn no_list_reads_or_sorts_the_whole_table() {
         kind: Some("lane.motor".parse().expect("kind")),
         street: Some("310104007".to_owned()),
     };
-    let query = figures::facts_query(sql::Sql::new("EXPLAIN "), &scope, None, 9);
+    let query = figures::facts_query(sql::Sql::new("EXPLAIN "), &scope);
     let rows = query.query().fetch_all(&mut *connection).await.expect("explained");
     let plan: Vec<String> = rows.iter().map(|row| sqlx::Row::get(row, 0)).collect();
     assert!(!plan.iter().any(|step| step.contains("Seq Scan")), "{plan:#?}");

@@ -16,6 +16,7 @@ pub(super) const BELONGINGS: &[&str] = &[
     "DELETE FROM case_events WHERE ticket IN ",
     "DELETE FROM verdicts WHERE ticket IN ",
     "DELETE FROM clocks WHERE ticket IN ",
+    "DELETE FROM case_facts WHERE ticket IN ",
     "DELETE FROM ticket_views WHERE ticket IN ",
 ];
 

@@ -171,21 +171,18 @@ impl<'r> TicketRow<'r> {
         Ok((self.to_id()?, CaseTimes { dispatched_at, closed_at }))
     }
 
-    /// With what tells its place in the order.
-    pub(super) fn to_case_fact(&self) -> Result<((Timestamp, TicketId), CaseFact), AlertsError> {
+    pub(super) fn to_case_fact(&self) -> Result<CaseFact, AlertsError> {
         let is = |column| Ok::<_, AlertsError>(self.get::<i64>(column)? != 0);
         let state: State = self.word("case_state")?;
-        let rejected = self.optional_json::<Case>("rejected_case")?;
-        let rejection = rejected.map(|case| Rejection(case.reason().map_or("other", |reason| &reason.code).to_owned()));
+        let rejection = self.get::<Option<String>>("rejected_for")?.map(Rejection);
         let acknowledged = self.optional_time("acknowledged_at")?;
         let duplicate = is("duplicate")?;
-        let opened_at = self.time("confirmed_at")?;
-        let fact = CaseFact {
+        Ok(CaseFact {
             kind: self.parsed("kind")?,
             camera: self.parsed("camera")?,
             zone: self.parsed("zone")?,
             street: self.get("street")?,
-            opened_at,
+            opened_at: self.time("opened_at")?,
             filed_at: self.optional_time("filed_at")?,
             known_before: acknowledged.map(|_| duplicate || rejection.as_ref().is_some_and(Rejection::is_duplicate)),
             dispatched_at: self.optional_time("dispatched_at")?,
@@ -199,8 +196,7 @@ impl<'r> TicketRow<'r> {
             was_gone: self.optional_time("cleared_at")?.is_some(),
             came_back: is("came_back")?,
             reworked: is("reworked")?,
-        };
-        Ok(((opened_at, self.to_id()?), fact))
+        })
     }
 
     pub(super) fn to_open_ticket(&self) -> Result<OpenTicket, AlertsError> {

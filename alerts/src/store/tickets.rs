@@ -88,47 +88,12 @@ impl Store {
         const DOING: &str = "write a ticket";
         let failed = self.failed(DOING);
         let mut tx = self.begin(DOING).await?;
-        let id = ticket.id();
-        let incident = &ticket.incident;
-        let inserted = sqlx::query(
-            "INSERT INTO tickets (id, camera, kind, zone, state, first_seen, confirmed_at, last_seen, cleared_at, \
-             delivered_at, x0, y0, x1, y1, incident, camera_info, zone_info, route, street) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) \
-             ON CONFLICT (id) DO NOTHING",
-        )
-        .bind(id.to_string())
-        .bind(incident.camera.as_str())
-        .bind(incident.kind.as_str())
-        .bind(incident.zone.as_str())
-        .bind(word(ticket.state))
-        .bind(incident.first_seen.0)
-        .bind(incident.confirmed_at.0)
-        .bind(ticket.last_seen.0)
-        .bind(ticket.cleared_at.map(|t| t.0))
-        .bind(ticket.delivered_at.map(|t| t.0))
-        .bind(f64::from(incident.bbox.x0))
-        .bind(f64::from(incident.bbox.y0))
-        .bind(f64::from(incident.bbox.x1))
-        .bind(f64::from(incident.bbox.y1))
-        .bind(json(incident))
-        .bind(json(&ticket.camera))
-        .bind(json(&ticket.zone))
-        .bind(ticket.route.as_ref().map(json))
-        .bind(ticket.camera.place.as_ref().and_then(|place| place.grid.street()))
-        .execute(&mut tx)
-        .await
-        .map_err(&failed)?;
-        if inserted.rows_affected() == 0 {
+        if insert_ticket(&mut tx, ticket).await.map_err(&failed)? == Opened::AlreadyThere {
             return Ok(Opened::AlreadyThere);
         }
-        insert_evidence(&mut tx, id, &ticket.evidence).await.map_err(&failed)?;
-        if let Some(clocks) = &ticket.clocks {
-            insert_clocks(&mut tx, id, clocks).await.map_err(&failed)?;
-        }
-        insert_beginning(&mut tx, ticket).await.map_err(&failed)?;
         // What waits for a person is not made known to the platform.
         let purpose = if ticket.case.is_filed() { Purpose::Open } else { Purpose::Case };
-        enqueue(&mut tx, id, purpose, messages).await.map_err(&failed)?;
+        enqueue(&mut tx, ticket.id(), purpose, messages).await.map_err(&failed)?;
         tx.commit().await.map_err(&failed)?;
         self.outbox_grew(messages.len());
         Ok(Opened::New)
@@ -331,6 +296,47 @@ async fn load_in(
             Ok(ticket)
         })
         .collect()
+}
+
+/// Writes a ticket with its evidence, clocks and beginning, unless its id is there.
+pub(super) async fn insert_ticket(connection: &mut Session, ticket: &Ticket) -> Result<Opened, sqlx::Error> {
+    let (id, incident) = (ticket.id(), &ticket.incident);
+    let inserted = sqlx::query(
+        "INSERT INTO tickets (id, camera, kind, zone, state, first_seen, confirmed_at, last_seen, cleared_at, \
+             delivered_at, x0, y0, x1, y1, incident, camera_info, zone_info, route, street) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) \
+             ON CONFLICT (id) DO NOTHING",
+    )
+    .bind(id.to_string())
+    .bind(incident.camera.as_str())
+    .bind(incident.kind.as_str())
+    .bind(incident.zone.as_str())
+    .bind(word(ticket.state))
+    .bind(incident.first_seen.0)
+    .bind(incident.confirmed_at.0)
+    .bind(ticket.last_seen.0)
+    .bind(ticket.cleared_at.map(|t| t.0))
+    .bind(ticket.delivered_at.map(|t| t.0))
+    .bind(f64::from(incident.bbox.x0))
+    .bind(f64::from(incident.bbox.y0))
+    .bind(f64::from(incident.bbox.x1))
+    .bind(f64::from(incident.bbox.y1))
+    .bind(json(incident))
+    .bind(json(&ticket.camera))
+    .bind(json(&ticket.zone))
+    .bind(ticket.route.as_ref().map(json))
+    .bind(ticket.camera.place.as_ref().and_then(|place| place.grid.street()))
+    .execute(&mut *connection)
+    .await?;
+    if inserted.rows_affected() == 0 {
+        return Ok(Opened::AlreadyThere);
+    }
+    insert_evidence(connection, id, &ticket.evidence).await?;
+    if let Some(clocks) = &ticket.clocks {
+        insert_clocks(connection, id, clocks).await?;
+    }
+    insert_beginning(connection, ticket).await?;
+    Ok(Opened::New)
 }
 
 pub(super) async fn insert_evidence(
