@@ -119,8 +119,7 @@ impl Store {
                 let message = format!("there is no ticket {}; it may be another node's", ruling.ticket);
                 let fault = Fault { reason: "unknown_ticket", message };
                 self.insert_problem(&mut tx, &Problem::of(origin.topic, origin.payload, fault, ruling.now)).await?;
-                tx.commit().await.map_err(&failed)?;
-                self.outbox_grew(1);
+                self.commit(tx, &failed).await?;
             }
             return Ok(Ruled::Unknown);
         };
@@ -151,8 +150,7 @@ impl Store {
                     let fault = Fault { reason: refusal.code(), message: refusal.to_string() };
                     self.insert_problem(&mut tx, &Problem::of(origin.topic, origin.payload, fault, ruling.now)).await?;
                     set_outcome(&mut tx, origin, refusal.code()).await.map_err(&failed)?;
-                    tx.commit().await.map_err(&failed)?;
-                    self.outbox_grew(1);
+                    self.commit(tx, &failed).await?;
                 }
                 return Ok(Ruled::Refused(refusal));
             }
@@ -164,7 +162,7 @@ impl Store {
         }
         if effects.is_empty() {
             gather_facts(&mut tx, ruling.ticket).await.map_err(&failed)?;
-            tx.commit().await.map_err(&failed)?;
+            self.commit(tx, &failed).await?;
             return Ok(Ruled::Nothing);
         }
         if let Some(origin) = &ruling.origin {
@@ -178,8 +176,7 @@ impl Store {
         let CaseMessages { opening, following } = messages(&ticket, &effects);
         enqueue(&mut tx, ruling.ticket, Purpose::Open, &opening).await.map_err(&failed)?;
         enqueue(&mut tx, ruling.ticket, Purpose::Case, &following).await.map_err(&failed)?;
-        tx.commit().await.map_err(&failed)?;
-        self.outbox_grew(opening.len() + following.len());
+        self.commit(tx, &failed).await?;
         if ticket.case.is_over() {
             self.sensors_ended.notify_one();
         }
@@ -246,9 +243,7 @@ impl Store {
         const DOING: &str = "write a problem";
         let mut tx = self.begin(DOING).await?;
         self.insert_problem(&mut tx, problem).await?;
-        tx.commit().await.map_err(self.failed(DOING))?;
-        self.outbox_grew(1);
-        Ok(())
+        self.commit(tx, self.failed(DOING)).await
     }
 
     async fn insert_problem(&self, connection: &mut Session, problem: &Problem) -> Result<(), AlertsError> {
@@ -269,6 +264,8 @@ impl Store {
         .execute(&mut *connection)
         .await
         .map_err(&failed)?;
+        // It is to be told, as messages are.
+        connection.queued += 1;
         Ok(())
     }
 
@@ -341,7 +338,7 @@ impl Store {
                 .await
                 .map_err(&failed)?;
         }
-        tx.commit().await.map_err(&failed)
+        self.commit(tx, &failed).await
     }
 }
 
@@ -369,7 +366,6 @@ impl Store {
         .fetch_all(&self.readers)
         .await
         .map_err(&failed)?;
-        let mut messages = 0;
         for row in &due {
             let row = TicketRow::new(row, "id")?;
             let (ticket, resends) = (row.to_id()?, row.to_resends()?);
@@ -397,10 +393,8 @@ impl Store {
                 .execute(&mut tx)
                 .await
                 .map_err(&failed)?;
-            tx.commit().await.map_err(&failed)?;
-            messages += opening.len();
+            self.commit(tx, &failed).await?;
         }
-        self.outbox_grew(messages);
         let unanswered: i64 =
             sqlx::query_scalar("SELECT COUNT(*) FROM tickets WHERE acknowledged_at IS NULL AND resends > 0")
                 .fetch_one(&self.readers)

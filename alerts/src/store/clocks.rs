@@ -82,7 +82,7 @@ impl Store {
             .execute(&mut tx)
             .await
             .map_err(&failed)?;
-        tx.commit().await.map_err(&failed)
+        self.commit(tx, &failed).await
     }
 
     /// Writes clocks and the messages that they ask for, all in one transaction; whose were written. Clocks that are not as they were read
@@ -97,7 +97,7 @@ impl Store {
         }
         let failed = self.failed(DOING);
         let mut tx = self.begin(DOING).await?;
-        let (mut done, mut grown) = (BTreeSet::new(), 0);
+        let mut done = BTreeSet::new();
         for Rewound { ticket, before, after, messages } in all {
             let written = sqlx::query(
                 "UPDATE clocks SET state = $1, light = $2, wakes_at = $3, solve_due = $4, solved_at = $5, in_time = $6, \
@@ -118,12 +118,10 @@ impl Store {
             if written.rows_affected() > 0 {
                 gather_facts(&mut tx, *ticket).await.map_err(&failed)?;
                 enqueue(&mut tx, *ticket, Purpose::Light, messages).await.map_err(&failed)?;
-                grown += messages.len();
                 done.insert(*ticket);
             }
         }
-        tx.commit().await.map_err(&failed)?;
-        self.outbox_grew(grown);
+        self.commit(tx, &failed).await?;
         Ok(done)
     }
 

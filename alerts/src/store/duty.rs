@@ -123,7 +123,7 @@ impl Store {
                 return Err(AlertsError::DutyChanged { item: item.id.clone(), version: *version });
             }
         }
-        tx.commit().await.map_err(&failed)
+        self.commit(tx, &failed).await
     }
 }
 

@@ -84,6 +84,7 @@ pub(super) async fn enqueue(
         .bind(message.expires_after.map(|m| m.0))
         .execute(&mut *connection)
         .await?;
+        connection.queued += 1;
     }
     Ok(())
 }
@@ -200,7 +201,7 @@ impl Store {
                 );
             delivered.query().execute(&mut tx).await.map_err(&failed)?;
         }
-        tx.commit().await.map_err(&failed)
+        self.commit(tx, &failed).await
     }
 
     /// Writes that a message was refused for good, such as one too large for the broker. It is kept and counted, its
@@ -241,9 +242,17 @@ impl Store {
         self.outbox.subscribe()
     }
 
-    pub(super) fn outbox_grew(&self, by: usize) {
-        if by > 0 {
-            self.outbox.send_modify(|n| *n = n.wrapping_add(by as u64));
+    /// Has all that a transaction wrote on disk, and tells whoever sends of the messages among it.
+    pub(super) async fn commit(
+        &self,
+        tx: Session,
+        failed: impl Fn(sqlx::Error) -> AlertsError,
+    ) -> Result<(), AlertsError> {
+        let queued = tx.queued as u64;
+        tx.commit().await.map_err(failed)?;
+        if queued > 0 {
+            self.outbox.send_modify(|n| *n = n.wrapping_add(queued));
         }
+        Ok(())
     }
 }

@@ -42,6 +42,6 @@ impl Store {
         for topic in topics {
             sqlx::query(statement).bind(topic).execute(&mut tx).await.map_err(&failed)?;
         }
-        tx.commit().await.map_err(&failed)
+        self.commit(tx, &failed).await
     }
 }

@@ -97,7 +97,7 @@ impl Store {
         .execute(&mut tx)
         .await
         .map_err(&failed)?;
-        tx.commit().await.map_err(&failed)?;
+        self.commit(tx, &failed).await?;
         Ok(true)
     }
 
@@ -120,7 +120,7 @@ impl Store {
         .execute(&mut tx)
         .await
         .map_err(&failed)?;
-        tx.commit().await.map_err(&failed)?;
+        self.commit(tx, &failed).await?;
         Ok(released.rows_affected() > 0)
     }
 
@@ -179,7 +179,7 @@ impl Store {
         let mut tx = self.begin(doing).await?;
         let removed =
             sqlx::query(statement).bind(before.0).bind(i64::from(limit)).execute(&mut tx).await.map_err(&failed)?;
-        tx.commit().await.map_err(&failed)?;
+        self.commit(tx, &failed).await?;
         Ok(removed.rows_affected())
     }
 
@@ -260,7 +260,7 @@ impl Store {
             // One that does not read back is no file's name.
             evidence: named.iter().filter_map(|row| row.try_get::<&str, _>(0).ok()?.parse().ok()).collect(),
         };
-        tx.commit().await.map_err(&failed)?;
+        self.commit(tx, &failed).await?;
         Ok(removed)
     }
 

@@ -111,7 +111,7 @@ impl Store {
                 .await
                 .map_err(&failed)?;
         }
-        tx.commit().await.map_err(&failed)
+        self.commit(tx, &failed).await
     }
 
     /// What is remembered of each device. A memory that an older gridwatch wrote in another form is left out, and the
@@ -250,8 +250,7 @@ impl Store {
             .map_err(&failed)?;
         insert_evidence(&mut tx, ticket, evidence).await.map_err(&failed)?;
         enqueue(&mut tx, ticket, Purpose::Case, messages).await.map_err(&failed)?;
-        tx.commit().await.map_err(&failed)?;
-        self.outbox_grew(messages.len());
+        self.commit(tx, &failed).await?;
         // It may have been closed meanwhile.
         self.sensors_ended.notify_one();
         Ok(())
@@ -312,6 +311,6 @@ impl Store {
         .execute(&mut tx)
         .await
         .map_err(&failed)?;
-        tx.commit().await.map_err(&failed)
+        self.commit(tx, &failed).await
     }
 }

@@ -56,7 +56,7 @@ impl Pool {
     /// A transaction that begins so.
     pub(super) async fn begin_with(&self, begin: &'static str) -> Result<Session, Error> {
         let transaction = self.patience.wait(self.connections.begin_with(begin)).await?;
-        Ok(Session { held: Held::Transaction(transaction), patience: self.patience })
+        Ok(Session { held: Held::Transaction(transaction), patience: self.patience, queued: 0 })
     }
 }
 
@@ -73,6 +73,8 @@ impl Deref for Pool {
 pub(super) struct Session {
     held: Held,
     patience: Patience,
+    /// Messages that were put into the outbox in it.
+    pub(super) queued: usize,
 }
 
 #[derive(Debug)]
@@ -86,7 +88,7 @@ enum Held {
 impl Session {
     /// On a connection that belongs to no pool.
     pub(super) fn new(connection: AnyConnection, patience: Patience) -> Self {
-        Self { held: Held::Connection(connection), patience }
+        Self { held: Held::Connection(connection), patience, queued: 0 }
     }
 
     /// Has all that was written in it on disk when this returns; then there is nothing to commit any more.

@@ -94,8 +94,7 @@ impl Store {
         // What waits for a person is not made known to the platform.
         let purpose = if ticket.case.is_filed() { Purpose::Open } else { Purpose::Case };
         enqueue(&mut tx, ticket.id(), purpose, messages).await.map_err(&failed)?;
-        tx.commit().await.map_err(&failed)?;
-        self.outbox_grew(messages.len());
+        self.commit(tx, &failed).await?;
         Ok(Opened::New)
     }
 
@@ -115,9 +114,7 @@ impl Store {
         must_be_known(&mut tx, ticket, &failed).await?;
         insert_evidence(&mut tx, ticket, evidence).await.map_err(&failed)?;
         enqueue(&mut tx, ticket, Purpose::Case, messages).await.map_err(&failed)?;
-        tx.commit().await.map_err(&failed)?;
-        self.outbox_grew(messages.len());
-        Ok(())
+        self.commit(tx, &failed).await
     }
 
     /// All tickets whose problem stands and that looks opened, oldest first, once for each camera that sees it: what the rule

@@ -84,9 +84,7 @@ impl Store {
         .map_err(&failed)?;
         insert_evidence(&mut tx, ticket, evidence).await.map_err(&failed)?;
         enqueue(&mut tx, ticket, Purpose::Case, messages).await.map_err(&failed)?;
-        tx.commit().await.map_err(&failed)?;
-        self.outbox_grew(messages.len());
-        Ok(())
+        self.commit(tx, &failed).await
     }
 
     /// Writes when and where the problems of open tickets were seen again, all in one transaction; an older sight than
@@ -136,6 +134,6 @@ impl Store {
                 .await
                 .map_err(&failed)?;
         }
-        tx.commit().await.map_err(&failed)
+        self.commit(tx, &failed).await
     }
 }

@@ -53,7 +53,7 @@ impl Store {
             .await
             .map_err(&failed)?;
         }
-        tx.commit().await.map_err(&failed)?;
+        self.commit(tx, &failed).await?;
         self.watched_since(cameras).await
     }
 
@@ -110,7 +110,7 @@ impl Store {
                 .await
                 .map_err(&failed)?;
         }
-        tx.commit().await.map_err(&failed)
+        self.commit(tx, &failed).await
     }
 
     /// Looks made on a day and the time that they vouch for, by camera.
@@ -241,9 +241,7 @@ impl Store {
             return Ok(());
         }
         enqueue(&mut tx, None, Purpose::ZeroReport, std::slice::from_ref(message)).await.map_err(&failed)?;
-        tx.commit().await.map_err(&failed)?;
-        self.outbox_grew(1);
-        Ok(())
+        self.commit(tx, &failed).await
     }
 
     /// The reports of a day, by station.
