@@ -47,10 +47,9 @@ pub(crate) fn describe_metrics() {
 pub struct Timekeeper {
     store: Store,
     node: Node,
-    timetables: watch::Receiver<Timetable>,
-    names: watch::Receiver<Arc<StreetNames>>,
     /// What clocks are reckoned by.
-    timetable: Timetable,
+    timetable: watch::Receiver<Timetable>,
+    names: watch::Receiver<Arc<StreetNames>>,
     list: LastDutyList,
     /// What was wrong last, so that it is logged once.
     trouble: Option<String>,
@@ -62,11 +61,11 @@ impl Timekeeper {
     pub fn new(
         store: Store,
         node: Node,
-        mut timetables: watch::Receiver<Timetable>,
+        mut timetable: watch::Receiver<Timetable>,
         names: watch::Receiver<Arc<StreetNames>>,
     ) -> Self {
-        let timetable = timetables.borrow_and_update().clone();
-        Self { store, node, timetables, names, timetable, list: LastDutyList::default(), trouble: None }
+        timetable.mark_unchanged();
+        Self { store, node, timetable, names, list: LastDutyList::default(), trouble: None }
     }
 
     /// Runs until `stop`. A database that fails is tried again; nothing is lost meanwhile, only late.
@@ -99,9 +98,9 @@ impl Timekeeper {
     /// When the database fails; what was written is whole, and the rest waits for the next round.
     pub async fn round(&mut self, now: Timestamp) -> Result<(), AlertsError> {
         // By other hours and holidays lights change at other times.
-        if self.timetables.has_changed().unwrap_or(false) {
+        if self.timetable.has_changed().unwrap_or(false) {
             self.store.wake_clocks(now).await?;
-            self.timetable = self.timetables.borrow_and_update().clone();
+            self.timetable.mark_unchanged();
         }
         loop {
             let due = self.store.tickets_with_lights_due(now, BATCH).await?;
@@ -121,7 +120,7 @@ impl Timekeeper {
             let history = self.store.history(ticket.id()).await?;
             let mut after = before.clone();
             let lines = history.iter().map(|line| (line.number, &line.change));
-            let outcome = after.follow(lines, ticket.case.due(), now, self.timetable.terms());
+            let outcome = after.follow(lines, ticket.case.due(), now, self.timetable.borrow().terms());
             if let Some(error) = outcome.unknown {
                 metrics::counter!("gridwatch_clock_failures_total", "reason" => "calendar").increment(1);
                 tracing::warn!(ticket = %ticket.id(), %error, "a case goes without lights for now");
@@ -155,8 +154,9 @@ impl Timekeeper {
         let incident = &ticket.incident;
         // Whoever routes tickets tells of a damaged list.
         self.list.refresh(&self.store).await?;
-        let timezone = self.timetable.calendar.timezone();
-        let item = self.list.get().at_level(level, &incident.kind, place, incident.confirmed_at, timezone);
+        let timetable = self.timetable.borrow();
+        let (at, timezone) = (incident.confirmed_at, timetable.calendar.timezone());
+        let item = self.list.get().at_level(level, &incident.kind, place, at, timezone);
         let dept = item.map(|version| version.item.task.dept.clone());
         Ok(Superior::of(level, place, &self.names.borrow(), dept))
     }

@@ -16,18 +16,15 @@ use crate::{
 
 /// Knows the list as of the last look at the database.
 pub(super) struct Router {
-    timetables: watch::Receiver<Timetable>,
-    /// As it was when the last ticket was routed.
-    timetable: Timetable,
+    timetable: watch::Receiver<Timetable>,
     list: LastDutyList,
     /// What is to be gathered before it is known who answers.
     pictures_wanted: watch::Sender<PicturesWanted>,
 }
 
 impl Router {
-    pub(super) fn new(mut timetables: watch::Receiver<Timetable>) -> Self {
-        let timetable = timetables.borrow_and_update().clone();
-        Self { timetables, timetable, list: LastDutyList::default(), pictures_wanted: watch::Sender::default() }
+    pub(super) fn new(timetable: watch::Receiver<Timetable>) -> Self {
+        Self { timetable, list: LastDutyList::default(), pictures_wanted: watch::Sender::default() }
     }
 
     /// How many pictures the list wants, whenever it was read.
@@ -45,7 +42,7 @@ impl Router {
             tracing::error!(%error, "the responsibility list stays as it was last read");
         }
         let now = jiff::Timestamp::try_from(SystemTime::now()).unwrap_or_default();
-        let today = now.to_zoned(self.timetable.calendar.timezone().clone()).date();
+        let today = now.to_zoned(self.timetable.borrow().calendar.timezone().clone()).date();
         let wanted = self.list.get().pictures_wanted(today);
         self.pictures_wanted.send_if_modified(|known| {
             *known != wanted && {
@@ -68,13 +65,15 @@ impl Router {
         store: &Store,
     ) -> Result<Option<Routed>, AlertsError> {
         self.read_list(store).await?;
-        if self.timetables.has_changed().unwrap_or(false) {
-            self.timetable = self.timetables.borrow_and_update().clone();
-        }
         let incident = &ticket.incident;
         let place = ticket.camera.place.as_ref().map_or(&node.district, |place| &place.grid);
-        let decided =
-            Routed::decide(self.list.get(), &incident.kind, place, incident.confirmed_at, &self.timetable.calendar);
+        let decided = Routed::decide(
+            self.list.get(),
+            &incident.kind,
+            place,
+            incident.confirmed_at,
+            &self.timetable.borrow().calendar,
+        );
         Ok(decided.map(|(routed, unknown)| {
             if let Some(error) = unknown {
                 metrics::counter!("gridwatch_routing_failures_total", "reason" => "calendar").increment(1);
@@ -87,13 +86,14 @@ impl Router {
     /// The clocks of a ticket that is filed as it opens.
     pub(super) fn clocks(&self, ticket: &Ticket) -> Option<CaseClocks> {
         let at = ticket.incident.confirmed_at;
-        let mut clocks = CaseClocks::new(ticket.route.as_deref()?, self.timetable.start);
+        let timetable = self.timetable.borrow();
+        let mut clocks = CaseClocks::new(ticket.route.as_deref()?, timetable.start);
         // One that waits for a person waits with its clocks.
         if !ticket.case.is_filed() {
             return Some(clocks);
         }
         // No light can have changed at the first moment; a due time that is not known was told of when it was routed.
-        clocks.apply(at, ClockEvent::Filed, at, self.timetable.terms());
+        clocks.apply(at, ClockEvent::Filed, at, timetable.terms());
         Some(clocks)
     }
 }
