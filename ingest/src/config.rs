@@ -353,6 +353,14 @@ pub(crate) struct Endpoint {
     pub(crate) transport: Transport,
 }
 
+impl Endpoint {
+    /// The host's name and port: what counts sessions.
+    pub(crate) fn host(&self) -> String {
+        let url = &self.address.url;
+        format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(554))
+    }
+}
+
 #[derive(Debug, Clone)]
 pub(crate) struct Credentials {
     pub(crate) username: String,

@@ -105,13 +105,15 @@ pub(crate) async fn visit(
     patience: Duration,
     connects: Option<&Connects>,
 ) -> Result<AccessUnit, IngestError> {
-    let mut session = {
-        let _turn = match connects {
-            Some(connects) => Some(connects.visit().await),
-            None => None,
-        };
-        Session::connect(endpoint, sessions, connecting).await?
+    let turn = match connects {
+        Some(connects) => Some(connects.visit(endpoint).await),
+        None => None,
     };
+    let connected = Session::connect(endpoint, sessions, connecting).await;
+    if let Some(turn) = turn {
+        turn.end(&connected);
+    }
+    let mut session = connected?;
     let taking = async {
         loop {
             if let Some(data) = session.next().await?.into_keyframe() {

@@ -104,8 +104,7 @@ impl Hosts {
         if self.limit == 0 {
             return Room(None);
         }
-        let url = &endpoint.address.url;
-        let name = format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(554));
+        let name = endpoint.host();
         let host = {
             let mut room = self.room.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(room.entry(name.clone()).or_insert_with(|| Arc::new(Host::new(self.limit))))

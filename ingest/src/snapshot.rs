@@ -46,19 +46,15 @@ impl Snapshots {
         connects: Option<&Connects>,
     ) -> Result<AccessUnit, IngestError> {
         let turn = match connects {
-            Some(connects) => Some(connects.visit().await),
+            Some(connects) => Some(connects.visit(endpoint).await),
             None => None,
         };
         let taking = async {
-            let mut answer = self.ask(endpoint, connecting).await?;
-            if answer.head.status == 401 && endpoint.credentials.is_some() {
-                // There was no challenge to answer yet, or what it gave has grown old.
-                self.login = Some(answer.challenge()?);
-                // A session less before there is one more.
-                drop(answer);
-                answer = self.ask(endpoint, connecting).await?;
+            let asked = self.ask_known(endpoint, connecting).await;
+            if let Some(turn) = turn {
+                turn.end(&asked);
             }
-            drop(turn);
+            let answer = asked?;
             if answer.head.status == 401 {
                 self.login = None;
             }
@@ -72,6 +68,19 @@ impl Snapshots {
         };
         let data = tokio::time::timeout(patience, taking).await.map_err(late)??;
         Ok(AccessUnit { codec: Codec::Jpeg, role: endpoint.role, received_at: SystemTime::now().into(), data })
+    }
+
+    /// Asks as somebody whom the camera knows.
+    async fn ask_known<'a>(&mut self, endpoint: &'a Endpoint, limit: Duration) -> Result<Answer<'a>, IngestError> {
+        let answer = self.ask(endpoint, limit).await?;
+        if answer.head.status != 401 || endpoint.credentials.is_none() {
+            return Ok(answer);
+        }
+        // There was no challenge to answer yet, or what it gave has grown old.
+        self.login = Some(answer.challenge()?);
+        // A session less before there is one more.
+        drop(answer);
+        self.ask(endpoint, limit).await
     }
 
     async fn ask<'a>(&mut self, endpoint: &'a Endpoint, limit: Duration) -> Result<Answer<'a>, IngestError> {

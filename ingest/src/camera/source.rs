@@ -235,10 +235,10 @@ impl Source {
     async fn stream(&self, endpoint: &Endpoint, sessions: &Sessions) -> Result<End, IngestError> {
         let camera = &*self.camera;
         let timeout = self.config.connect_timeout.to_duration();
-        let mut session = {
-            let _turn = self.connects.turn().await;
-            Session::connect(endpoint, sessions, timeout).await?
-        };
+        let turn = self.connects.turn(endpoint).await;
+        let connected = Session::connect(endpoint, sessions, timeout).await;
+        turn.end(&connected);
+        let mut session = connected?;
         camera.lock().report.codec = Some(session.codec);
 
         let mut watchdog = Watchdog::new(&self.config);
