@@ -4,8 +4,8 @@
 //! - `curve`: 50 to 3000 cameras with looks each 10 s and each 2 s, gridwatch on one core and the simulator on another;
 //! - `memory`: what an idle camera costs in memory;
 //! - `storm`: all cameras drop at once and come back;
-//! - `soak`: faults switch on and off for 30 minutes, and it fails where memory grows, a camera is stuck or a fault does not show; only
-//!   if it is named;
+//! - `soak`: faults switch on and off for 30 minutes, and it fails where memory grows, a camera is stuck, a fault does not show or
+//!   something panics; only if it is named;
 //! - `peers`: the same streams the usual ways: an `ffmpeg` process that decodes all to 5 frames/s, and a GStreamer pipeline
 //!   that decodes all, a camera each, without and with the same detector.
 //!
@@ -25,6 +25,7 @@ use std::{
 mod shared;
 use shared::{arguments, wanted};
 mod city;
+mod judge;
 mod peers;
 mod soak;
 use city::{City, ONE_BUSY_IN, Sample, Setup};

@@ -1,75 +1,14 @@
 //! Each kind of fault befalls some cameras every few minutes, and all of them drop twice: memory must level off, no camera may be
 //! stuck, and what goes wrong must be seen as a state.
 
-use std::{collections::BTreeMap, fs, path::Path, time::Instant};
+use std::{fs, path::Path, time::Instant};
 
 use crate::{
     Plan,
     city::{City, Setup},
+    judge::{Length, Seen},
     seconds, setup,
 };
-
-/// Memory that may come on top after a third of the time, when each fault was there: a share of it, and this much.
-const GROWTH: f64 = 0.1;
-const GROWTH_KB: f64 = 20e3;
-/// Seconds for which a wrong password is left alone at most, and what a busy machine may add.
-const LONGEST_WAIT: u64 = 600;
-const GRACE: u64 = 60;
-
-/// What was seen.
-#[derive(Default)]
-struct Seen {
-    /// Resident memory, a sample each turn.
-    rss_kb: Vec<f64>,
-    /// Seconds for which a camera was offline, and was not looked at though it streamed.
-    longest_offline: f64,
-    longest_unseen: f64,
-    least_streaming: usize,
-    most_streaming: usize,
-    failed: BTreeMap<String, f64>,
-    failed_looks: BTreeMap<String, f64>,
-}
-
-impl Seen {
-    /// What is wrong, where `cameras` had faults that last `on` seconds.
-    fn faults(&self, cameras: usize, on: u64) -> Vec<String> {
-        let mut faults = Vec::new();
-        let (settled, end) = (self.rss_kb.get(self.rss_kb.len() / 3), self.rss_kb.last());
-        if let (Some(settled), Some(end)) = (settled, end)
-            && *end > settled * (1.0 + GROWTH) + GROWTH_KB
-        {
-            let [from, to] = [settled, end].map(|kb| kb / 1e3);
-            faults.push(format!("memory grows: {from:.0} MB after a third of the time, {to:.0} MB at the end"));
-        }
-        let limit = (on + LONGEST_WAIT + GRACE) as f64;
-        for (what, longest) in
-            [("is offline", self.longest_offline), ("streams and is not looked at", self.longest_unseen)]
-        {
-            if longest > limit {
-                faults.push(format!("a camera is stuck: it {what} for {longest:.0} s, {limit:.0} s may be"));
-            }
-        }
-        if self.least_streaming > cameras / 2 {
-            let least = self.least_streaming;
-            faults.push(format!("all cameras dropped, and {least} of {cameras} were still said to stream"));
-        }
-        if self.most_streaming < cameras * 9 / 10 {
-            faults
-                .push(format!("cameras do not come back: never more than {} of {cameras} stream", self.most_streaming));
-        }
-        let told = |reasons: &BTreeMap<String, f64>, reason: &str| reasons.keys().any(|labels| labels.contains(reason));
-        for (fault, is_told) in [
-            ("stall", told(&self.failed, "stalled")),
-            ("drop", told(&self.failed, "ended")),
-            ("corrupt_keyframes", !self.failed_looks.is_empty()),
-        ] {
-            if !is_told {
-                faults.push(format!("the fault {fault} was not told by any state or reason"));
-            }
-        }
-        faults
-    }
-}
 
 /// Says what was wrong, if anything.
 pub(crate) fn soak(plan: &Plan, folder: &Path) -> Vec<String> {
@@ -143,7 +82,7 @@ pub(crate) fn soak(plan: &Plan, folder: &Path) -> Vec<String> {
     println!("| looks that failed, by reason | {:?} |", seen.failed_looks);
     println!("| looks a second | {:.1} |", after.grew(&before, "gridwatch_looks_total") / after.seconds_since(&before));
     println!("| log lines | {} |", city.log_lines());
-    let faults = seen.faults(plan.cameras, on);
+    let faults = seen.faults(plan.cameras, on, if plan.quick { Length::Short } else { Length::Long });
     println!("| what is wrong | {} |", if faults.is_empty() { "nothing".to_owned() } else { faults.join("; ") });
     faults
 }

@@ -17,5 +17,6 @@ mod outages;
 mod platform;
 mod sensors;
 mod soak;
+mod soak_judged;
 mod spine;
 mod support;
