@@ -22,8 +22,8 @@ const IDLE_TRANSACTION_TIMEOUT: Duration = Duration::from_secs(60);
 /// After how much silence the server asks whether we are still there: the outbox of a machine that died is free soon.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
-/// How much longer than for its own limit an answer of a server is waited for, by way of the network.
-const GRACE: Duration = Duration::from_secs(5);
+/// How much longer than for its own limit an answer of a server is waited for: a new connection may have to be made first.
+const GRACE: Duration = Duration::from_secs(15);
 
 /// Where the database is. Shows no password.
 #[derive(Debug, Clone)]
