@@ -310,6 +310,8 @@ impl TicketOut {
     fn new(ticket: Ticket, zone: &TimeZone) -> Self {
         let at = |t: Timestamp| rfc3339(t, zone);
         let id = ticket.id();
+        let pictures_to_open = ticket.pictures_to_open().map(PicturesOut::from);
+        let pictures_to_close = ticket.pictures_to_close().map(PicturesOut::from);
         let incident = ticket.incident;
         let info = kind_info(&incident.kind);
         Self {
@@ -339,8 +341,8 @@ impl TicketOut {
             model: incident.model,
             route: ticket.route.map(|route| RouteOut::new(*route, zone)),
             clocks: ticket.clocks.map(|clocks| ClocksOut::new(&clocks, zone)),
-            pictures_to_open: ticket.pictures_to_open().map(PicturesOut::from),
-            pictures_to_close: ticket.pictures_to_close().map(PicturesOut::from),
+            pictures_to_open,
+            pictures_to_close,
             evidence: ticket.evidence.into_iter().map(|e| EvidenceOut::new(e, zone)).collect(),
         }
     }

@@ -245,7 +245,7 @@ mod tests {
         // Somebody behind it is none of its names.
         check(&looked_at(std::slice::from_ref(&garbage)), 30, &far, &[("garbage", 0.7), ("person", 0.4)]);
         check(&looked_at(&[]), 30, &far, &[("person", 0.4)]);
-        check(&looked_at(&[]), 30, &[garbage.clone()], &[]);
+        check(&looked_at(&[]), 30, std::slice::from_ref(&garbage), &[]);
         let rough = seen("garbage", 0.8, [0.4, 0.5, 0.47, 0.57]);
         check(&looked_at(&[garbage]), 30, &[rough], &[("garbage", 0.8)]);
     }
