@@ -33,6 +33,8 @@ const SAME_PLACE: f32 = 0.6;
 const OF_IT: f32 = 0.6;
 /// Share of the thing from which a detection in the whole picture is a word about it.
 const ABOUT_IT: f32 = 0.2;
+/// Share of the thing below which what is seen in the nearer view is a part of it: a table's leg is no bag.
+const LEAST_OF_IT: f32 = 0.1;
 /// Room around the thing for what belongs to it, as a share of its sides.
 const MARGIN: f32 = 0.15;
 
@@ -194,12 +196,18 @@ impl Thing {
             reason: format!("its planes do not hold {}x{} pixels", picture.width, picture.height),
         })?;
         let place = region.place([picture.width, picture.height]);
+        let found = detectors.detect(names, &part)?.into_iter();
+        let found = found.map(|d| Detection { bbox: placed(d.bbox, place), ..d });
+        Ok(found.filter(|d| self.is_shown_by(d)).collect())
+    }
+
+    /// Whether what a nearer view shows is this thing, or one of several that it is made of.
+    fn is_shown_by(&self, near: &Detection) -> bool {
         let (x, y) = (MARGIN * self.place.width(), MARGIN * self.place.height());
         let around =
             Rect { x0: self.place.x0 - x, y0: self.place.y0 - y, x1: self.place.x1 + x, y1: self.place.y1 + y };
-        let found = detectors.detect(names, &part)?.into_iter();
-        let found = found.map(|d| Detection { bbox: placed(d.bbox, place), ..d });
-        Ok(found.filter(|d| d.bbox.common_area(around) >= OF_IT * d.bbox.area()).collect())
+        let area = near.bbox.area();
+        area >= LEAST_OF_IT * self.place.area() && near.bbox.common_area(around) >= OF_IT * area
     }
 }
 
@@ -268,5 +276,14 @@ mod tests {
         assert!(things.are_owed());
         things.see([seen(STANDING, 0.5, [0.1, 0.2, 0.6, 0.7]), seen("goods", 0.5, BAG)].iter());
         assert!(things.are_none(), "as large as that, the whole picture shows it as well");
+    }
+
+    #[test]
+    fn a_part_of_a_thing_and_what_is_beside_it_do_not_say_what_it_is() {
+        let thing = &looked_at(&[]).0[0];
+        let shows = |bbox| thing.is_shown_by(&seen("garbage", 0.6, bbox));
+        assert!(shows(BAG) && shows([0.4, 0.5, 0.43, 0.53]), "it, or one bag of some");
+        assert!(!shows([0.4, 0.54, 0.41, 0.56]), "a leg of a table");
+        assert!(!shows([0.46, 0.5, 0.52, 0.56]), "what stands beside it");
     }
 }
