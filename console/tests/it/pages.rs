@@ -296,8 +296,9 @@ async fn a_ticket_with_too_few_pictures_says_so() {
     let task = &mut ticket.route.as_mut().expect("a built-in kind").task;
     (task.photos_open, task.photos_close) = (3, 2);
     let store = &house.street.console.store;
-    for minute in [2, 1] {
-        add_pictures(&house.street.console, &mut ticket, EvidenceRole::Further, house.now - Millis::mins(minute));
+    // A moment apart in the minute as well, for another light.
+    for n in [2, 1] {
+        add_pictures(&house.street.console, &mut ticket, EvidenceRole::Further, house.now - Millis(60_001 * n));
     }
     store.open_ticket(&ticket, &[]).await.expect("written");
     let path = format!("/tickets/{}", ticket.id());
