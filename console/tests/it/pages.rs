@@ -308,5 +308,8 @@ async fn a_ticket_with_too_few_pictures_says_so() {
     assert_eq!(page.matches("<h3>Further").count(), 2, "each look by itself");
     let ruling = Ruling { evidence: &[], ..Ruling::plain(ticket.id(), house.now, Event::Gone) };
     store.rule(&ruling, |_, _| CaseMessages::default()).await.expect("cleared");
-    holds(&house.page(&path).await, &["立案照片不足：应有 3 张，实有 2 张。", "结案照片不足：应有 2 张，实有 0 张。"]);
+    holds(
+        &house.page(&format!("{path}?lang=zh")).await,
+        &["立案照片不足：应有 3 张，实有 2 张。", "结案照片不足：应有 2 张，实有 0 张。"],
+    );
 }

@@ -35,6 +35,8 @@ const OF_IT: f32 = 0.6;
 const ABOUT_IT: f32 = 0.2;
 /// Share of the thing below which what is seen in the nearer view is a part of it: a table's leg is no bag.
 const LEAST_OF_IT: f32 = 0.1;
+/// Score from which a nearer view gives a name that the whole picture did not: what has none is a chair at 0.3.
+const SURE: f32 = 0.4;
 /// Room around the thing for what belongs to it, as a share of its sides.
 const MARGIN: f32 = 0.15;
 
@@ -157,7 +159,8 @@ impl Things {
             for near in seen {
                 match detections.iter_mut().find(|far| is_same(near, far)) {
                     Some(far) => far.score = far.score.max(near.score),
-                    None => detections.push(near.clone()),
+                    None if near.score >= SURE => detections.push(near.clone()),
+                    None => {}
                 }
             }
         }
@@ -254,6 +257,9 @@ mod tests {
         check(&looked_at(std::slice::from_ref(&garbage)), 30, &far, &[("garbage", 0.7), ("person", 0.4)]);
         check(&looked_at(&[]), 30, &far, &[("person", 0.4)]);
         check(&looked_at(&[]), 30, std::slice::from_ref(&garbage), &[]);
+        // A name that nobody is sure of is none, and may hold one that was given from afar.
+        check(&looked_at(&[seen("seat", 0.3, BAG)]), 30, &[], &[]);
+        check(&looked_at(&[seen("seat", 0.3, BAG)]), 30, &[seen("seat", 0.35, BAG)], &[("seat", 0.35)]);
         let rough = seen("garbage", 0.8, [0.4, 0.5, 0.47, 0.57]);
         check(&looked_at(&[garbage]), 30, &[rough], &[("garbage", 0.8)]);
     }

@@ -73,7 +73,7 @@ fn what_stands_there_is_named_from_nearby() {
         mask: None,
         model: None,
     };
-    let names = |found: &[Detection]| found.iter().map(|d| d.group.to_string()).collect::<BTreeSet<_>>();
+    let has = |found: &[Detection], name: &str| found.iter().any(|d| d.group.as_str() == name);
     let mut close_ups = CloseUps::new(Vec::new(), 2);
     close_ups.see([stands.clone()].iter());
     let from_afar = look(&mut close_ups, &mut detectors, &far);
@@ -81,9 +81,9 @@ fn what_stands_there_is_named_from_nearby() {
     close_ups.see([stands].iter());
     assert!(close_ups.are_owed());
     let from_nearby = look(&mut close_ups, &mut detectors, &far);
-    let wanted = ["person", "vehicle"].map(str::to_owned).into();
-    assert!(names(&from_nearby).is_superset(&wanted) && !names(&from_afar).is_superset(&wanted), "{from_nearby:?}");
-    assert!(from_nearby.iter().all(|d| d.bbox.width() < 0.15), "{from_nearby:?}");
+    // The bus is taken for something else from afar.
+    assert!(has(&from_nearby, "vehicle") && !has(&from_afar, "vehicle"), "{from_nearby:?}");
+    assert!(!has(&from_nearby, "airplane"), "{from_nearby:?}");
 }
 
 #[test]
