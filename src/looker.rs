@@ -20,7 +20,7 @@ use crate::config::CameraConfig;
 
 /// The models that look at the pictures of `camera`, the first of them leading.
 fn models_of<'a>(config: &'a DetectConfig, camera: &'a CameraConfig) -> Vec<&'a String> {
-    if let Some(models) = camera.models.as_ref().filter(|models| !models.is_empty()) {
+    if let Some(models) = own_models(camera) {
         return models.iter().collect();
     }
     let for_garbage = |zone: &Zone| matches!(zone.purpose, ZonePurpose::GarbagePoint | ZonePurpose::Bin);
@@ -36,12 +36,21 @@ fn models_of_things<'a>(config: &'a DetectConfig, camera: &'a CameraConfig) -> V
         return Vec::new();
     }
     let mut models = models_of(config, camera);
-    let names_its_own = camera.models.as_ref().is_some_and(|models| !models.is_empty());
     let garbage = &config.garbage_model;
-    if !names_its_own && !garbage.is_empty() && !models.contains(&garbage) {
+    if own_models(camera).is_none() && !garbage.is_empty() && !models.contains(&garbage) {
         models.push(garbage);
     }
     models
+}
+
+/// Every model that looks at `camera`, whether at the picture or at what stands there; some twice.
+fn all_models_of<'a>(config: &'a DetectConfig, camera: &'a CameraConfig) -> impl Iterator<Item = &'a String> {
+    models_of(config, camera).into_iter().chain(models_of_things(config, camera))
+}
+
+/// The models that a camera names itself.
+fn own_models(camera: &CameraConfig) -> Option<&Vec<String>> {
+    camera.models.as_ref().filter(|models| !models.is_empty())
 }
 
 /// Whether it matters what stands in a zone.
@@ -55,8 +64,7 @@ const WITHIN: f32 = 0.3;
 /// Every model that some camera needs, and the one for those that are still to come.
 #[must_use]
 pub fn models(config: &DetectConfig, cameras: &[CameraConfig]) -> BTreeSet<String> {
-    let of_camera = |camera| models_of(config, camera).into_iter().chain(models_of_things(config, camera));
-    cameras.iter().flat_map(of_camera).chain([&config.model]).cloned().collect()
+    cameras.iter().flat_map(|camera| all_models_of(config, camera)).chain([&config.model]).cloned().collect()
 }
 
 /// What one thread needs to look.
@@ -91,8 +99,7 @@ impl Sights {
     /// Names the first that cannot.
     pub fn check(&self, cameras: &[CameraConfig]) -> Result<(), ModelNotOpen> {
         let missing = cameras.iter().find_map(|camera| {
-            let all = models_of(&self.config, camera).into_iter().chain(models_of_things(&self.config, camera));
-            let model = all.into_iter().find(|model| !self.models.contains(*model))?;
+            let model = all_models_of(&self.config, camera).find(|model| !self.models.contains(*model))?;
             Some(ModelNotOpen { camera: camera.id.clone(), model: model.clone() })
         });
         missing.map_or(Ok(()), Err)
@@ -107,7 +114,7 @@ impl Sights {
             let next = Sight::new(&self.config, camera);
             let sight = match before.remove(&camera.id) {
                 Some(sight) if sight.is_like(&next) => {
-                    sight.lock().watch(Watched::of(&self.config, camera));
+                    sight.lock().watch(&self.config, camera);
                     sight
                 }
                 // It is looked at otherwise, and what stands there stands on.
@@ -185,27 +192,16 @@ struct Sight {
 
 struct View {
     close_ups: CloseUps,
-    watched: Watched,
+    /// The zones in which it matters what stands there.
+    watched: Vec<Polygon>,
     scene: Scene,
     health: Health,
 }
 
-/// Where it matters what stands there, and who looks at it by itself.
-struct Watched {
-    zones: Vec<Polygon>,
-    models: Vec<String>,
-}
-
-impl Watched {
-    fn of(config: &DetectConfig, camera: &CameraConfig) -> Self {
-        let zones = camera.zones.iter().filter(|zone| is_watched(zone)).map(|zone| zone.polygon.clone()).collect();
-        Self { zones, models: models_of_things(config, camera).into_iter().cloned().collect() }
-    }
-
-    fn has(&self, thing: &Detection) -> bool {
-        let foot = thing.bbox.foot();
-        self.zones.iter().any(|zone| zone.contains(foot) || zone.share_of(thing.bbox) >= WITHIN)
-    }
+/// Whether something stands in one of these zones.
+fn stands_in(zones: &[Polygon], thing: &Detection) -> bool {
+    let foot = thing.bbox.foot();
+    zones.iter().any(|zone| zone.contains(foot) || zone.share_of(thing.bbox) >= WITHIN)
 }
 
 /// What is asked of a camera's reference. Not behind the view's lock, which is held as long as a look takes.
@@ -232,9 +228,10 @@ enum Wanted {
 }
 
 impl View {
-    fn watch(&mut self, watched: Watched) {
-        self.close_ups.look_at_things_with(watched.models.clone());
-        self.watched = watched;
+    /// Has what stands in the camera's zones looked at by itself.
+    fn watch(&mut self, config: &DetectConfig, camera: &CameraConfig) {
+        self.close_ups.look_at_things_with(models_of_things(config, camera).into_iter().cloned().collect());
+        self.watched = camera.zones.iter().filter(|zone| is_watched(zone)).map(|zone| zone.polygon.clone()).collect();
     }
 }
 
@@ -242,11 +239,10 @@ impl Sight {
     fn new(config: &DetectConfig, camera: &CameraConfig) -> Self {
         let close_up = |zone: &Zone| Some((zone.polygon.clone(), *camera.close_ups.get(&zone.id)?));
         let zones: Vec<_> = camera.zones.iter().filter_map(close_up).collect();
-        let mut close_ups = CloseUps::new(zones.clone(), config.close_ups_per_look);
-        let watched = Watched::of(config, camera);
-        close_ups.look_at_things_with(watched.models.clone());
+        let close_ups = CloseUps::new(zones.clone(), config.close_ups_per_look);
         let (scene, health) = (Scene::new(config.scene()), Health::new(config.health.clone()));
-        let view = View { close_ups, watched, scene, health };
+        let mut view = View { close_ups, watched: Vec::new(), scene, health };
+        view.watch(config, camera);
         Self {
             stream: camera.stream.clone(),
             models: models_of(config, camera).into_iter().cloned().collect(),
@@ -344,7 +340,7 @@ impl Looker {
         let mut view = sight.lock();
         let View { close_ups, watched, scene, health } = &mut *view;
         health.look(&frame.picture, frame.sampled_at, &mut self.gauge)?;
-        close_ups.see(scene.stands().filter(|thing| watched.has(thing)));
+        close_ups.see(scene.stands().filter(|thing| stands_in(watched, thing)));
         let need = match occasion {
             Occasion::Suspected | Occasion::Asked => Need::Always,
             Occasion::Routine if close_ups.are_owed() => Need::Finish,

@@ -142,12 +142,7 @@ impl CloseUps {
         let mut turn = vec![false; plan.views.len()];
         for _ in 0..n {
             let view = &mut plan.views[plan.next];
-            let part = view.region.of(picture).ok_or_else(|| DetectError::Picture {
-                reason: format!("its planes do not hold {}x{} pixels", picture.width, picture.height),
-            })?;
-            let place = view.region.place(size);
-            let within = |d: Detection| Detection { bbox: placed(d.bbox, place), ..d };
-            let found = detectors.detect(names, &part)?.into_iter().map(within);
+            let found = look_at(view.region, detectors, names, picture)?;
             view.seen = found.map(|d| (d.clone(), Patch::of(picture, d.bbox))).collect();
             turn[plan.next] = true;
             plan.next = (plan.next + 1) % plan.views.len();
@@ -174,6 +169,21 @@ impl Plan {
     }
 }
 
+/// What the models `names` find in a part of `picture`, with boxes relative to the whole.
+fn look_at(
+    region: Region,
+    detectors: &mut Detectors,
+    names: &[String],
+    picture: &Picture,
+) -> Result<impl Iterator<Item = Detection> + use<>, DetectError> {
+    let part = region.of(picture).ok_or_else(|| DetectError::Picture {
+        reason: format!("its planes do not hold {}x{} pixels", picture.width, picture.height),
+    })?;
+    let place = region.place([picture.width, picture.height]);
+    let found = detectors.detect(names, &part)?.into_iter();
+    Ok(found.map(move |d| Detection { bbox: placed(d.bbox, place), ..d }))
+}
+
 /// A box relative to a part that lies at `place`, relative to the whole.
 fn placed(bbox: Rect, place: Rect) -> Rect {
     let x = |x: f32| place.x0 + x * place.width();
@@ -184,4 +194,11 @@ fn placed(bbox: Rect, place: Rect) -> Rect {
 /// Whether the whole picture may miss a thing of that size.
 fn is_small(bbox: Rect, input: [u32; 2]) -> bool {
     (bbox.width() * input[0] as f32).max(bbox.height() * input[1] as f32) < FOUND_BY_ALL
+}
+
+/// A detection of a class that is its own group.
+#[cfg(test)]
+fn seen(label: &str, score: f32, bbox: [f32; 4]) -> Detection {
+    let label = domain::Label::new(label);
+    Detection { class: label.clone(), group: label, score, bbox: bbox.into(), mask: None, model: None }
 }

@@ -84,14 +84,7 @@ pub(super) fn is_same(a: &Detection, b: &Detection) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use domain::Label;
-
-    use super::*;
-
-    fn seen(group: &str, score: f32, bbox: [f32; 4]) -> Detection {
-        let label = Label::new(group);
-        Detection { class: label.clone(), group: label, score, bbox: bbox.into(), mask: None, model: None }
-    }
+    use super::{super::seen, *};
 
     /// By close-up what it showed, of close-ups that are the left and the right 60 % of the picture.
     #[track_caller]

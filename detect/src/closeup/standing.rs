@@ -10,10 +10,10 @@
 use domain::{Detection, Millis, OCCUPIED, Picture, Rect, STANDING, Timestamp};
 use metrics::counter;
 
-use super::{joined::is_same, patch::Patch, placed};
+use super::{joined::is_same, look_at, patch::Patch};
 use crate::{
     DetectError, Detectors,
-    region::{Region, is_enlarged, near},
+    region::{is_enlarged, near},
 };
 
 /// Looks at a thing of its own, before it has been seen well enough for a quiet street.
@@ -131,7 +131,8 @@ impl Things {
             let is_there = main.is_none_or(|main| !patch.differs(&Patch::of(main, thing.place)));
             match near(thing.place, [shown.width, shown.height], input) {
                 Some(region) if is_there => {
-                    let seen = thing.seen_in(region, detectors, names, shown)?;
+                    let found = look_at(region, detectors, names, shown)?;
+                    let seen = found.filter(|d| thing.is_shown_by(d)).collect();
                     thing.glance = Some(Glance { at, from_main: main.is_some(), patch, seen });
                     counter!("gridwatch_close_ups_total").increment(1);
                 }
@@ -187,23 +188,6 @@ impl Thing {
 }
 
 impl Thing {
-    /// What the models see of it in `region`.
-    fn seen_in(
-        &self,
-        region: Region,
-        detectors: &mut Detectors,
-        names: &[String],
-        picture: &Picture,
-    ) -> Result<Vec<Detection>, DetectError> {
-        let part = region.of(picture).ok_or_else(|| DetectError::Picture {
-            reason: format!("its planes do not hold {}x{} pixels", picture.width, picture.height),
-        })?;
-        let place = region.place([picture.width, picture.height]);
-        let found = detectors.detect(names, &part)?.into_iter();
-        let found = found.map(|d| Detection { bbox: placed(d.bbox, place), ..d });
-        Ok(found.filter(|d| self.is_shown_by(d)).collect())
-    }
-
     /// Whether what a nearer view shows is this thing, or one of several that it is made of.
     fn is_shown_by(&self, near: &Detection) -> bool {
         let (x, y) = (MARGIN * self.place.width(), MARGIN * self.place.height());
@@ -216,16 +200,9 @@ impl Thing {
 
 #[cfg(test)]
 mod tests {
-    use domain::Label;
-
-    use super::*;
+    use super::{super::seen, *};
 
     const BAG: [f32; 4] = [0.4, 0.5, 0.46, 0.56];
-
-    fn seen(label: &str, score: f32, bbox: [f32; 4]) -> Detection {
-        let label = Label::new(label);
-        Detection { class: label.clone(), group: label, score, bbox: bbox.into(), mask: None, model: None }
-    }
 
     fn street(luma: u8) -> Picture {
         let mut picture = Picture::uniform(640, 480, [120, 128, 128]);
