@@ -237,8 +237,11 @@ impl Turns {
     /// Takes those from the queues whose turn has come.
     fn next(&mut self, now: Instant) -> Vec<u64> {
         let mut come = Vec::new();
+        if self.in_flight.len() < self.most {
+            self.sort(now);
+        }
         while self.in_flight.len() < self.most
-            && let Some((standing, place)) = self.first(now)
+            && let Some((standing, place)) = self.first()
         {
             self.hosts[place.host].in_flight += 1;
             self.in_flight_silent += usize::from(standing != Standing::Well);
@@ -248,9 +251,8 @@ impl Turns {
         come
     }
 
-    /// Takes the one out whose turn is next.
-    fn first(&mut self, now: Instant) -> Option<(Standing, Place)> {
-        self.sort(now);
+    /// Takes the one out whose turn is next, of queues that are sorted.
+    fn first(&mut self) -> Option<(Standing, Place)> {
         let turns = |place: &Place| self.hosts[place.host].in_flight;
         if let Some((i, _)) = self.queue.iter().enumerate().min_by_key(|(_, place)| turns(place)) {
             return Some((Standing::Well, self.queue.remove(i)));
