@@ -8,7 +8,8 @@ use std::collections::HashMap;
 
 use domain::{AccessUnit, CameraId, Detection, Kind, Look, Timestamp};
 
-use crate::{duty::PicturesWanted, incident::SuspectId};
+use super::shots::count_missing;
+use crate::{duty::PicturesWanted, incident::SuspectId, ticket::EvidenceRole};
 
 /// All looks together, in bytes; a suspect beyond that goes without.
 const BYTES: usize = 128 << 20;
@@ -71,8 +72,7 @@ impl Gathered {
         let mut shown = Shown::default();
         let first = KeptLook::from(look);
         if self.bytes + first.bytes() > BYTES {
-            metrics::counter!("gridwatch_pictures_missing_total", "role" => "first_seen", "reason" => "memory")
-                .increment(1);
+            count_missing(EvidenceRole::FirstSeen, "memory");
         } else {
             self.bytes += first.bytes();
             shown.first = Some(first);
@@ -89,13 +89,13 @@ impl Gathered {
         for suspect in self.suspects.values_mut().filter(|suspect| suspect.camera == look.camera) {
             // Twice as many: at some of the looks somebody stands before it.
             let most = (2 * wanted.to_open(&suspect.kind).saturating_sub(2)).min(MOST_FURTHER);
-            let kept = KeptLook::from(look);
-            if most == 0 || look.sampled_at <= suspect.since || self.bytes + kept.bytes() > FURTHER_BYTES {
+            let bytes = look.frame.access_unit.data.len();
+            if most == 0 || look.sampled_at <= suspect.since || self.bytes + bytes > FURTHER_BYTES {
                 continue;
             }
-            self.bytes += kept.bytes();
+            self.bytes += bytes;
             let further = &mut suspect.shown.further;
-            further.push(kept);
+            further.push(KeptLook::from(look));
             if further.len() > most {
                 self.bytes -= further.remove(closest(suspect.since, further)).bytes();
             }

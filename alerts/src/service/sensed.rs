@@ -14,12 +14,13 @@ use super::{
     Clock, FULL_RESOLUTION_WAIT, Watch,
     desk::{Case, Change, Clearing, Opening, Vouching},
     gathered::KeptLook,
+    shots::count_missing,
 };
 use crate::{
     AlertsError,
     incident::{Effect, Incident, Input, SensedPlace, Voice, Zone},
     sensor::{Speech, Word},
-    ticket::CameraInfo,
+    ticket::{CameraInfo, EvidenceRole},
 };
 
 /// How long a ticket waits for the looks that were asked for; then it goes with those that came.
@@ -243,8 +244,7 @@ impl Watch {
                 full_resolution.spawn(tokio::time::timeout(FULL_RESOLUTION_WAIT, grab));
             }
         } else if look_at.is_some() && further.is_empty() {
-            metrics::counter!("gridwatch_pictures_missing_total", "role" => "confirming", "reason" => "late")
-                .increment(1);
+            count_missing(EvidenceRole::Confirming, "late");
         }
         let look = look.cloned();
         let review_until = review.map(|within| incident.confirmed_at + within);

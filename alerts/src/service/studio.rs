@@ -253,8 +253,7 @@ impl Studio {
     fn earlier(&self, ticket: &Ticket, role: EvidenceRole, look: &KeptLook) -> Vec<Piece> {
         let things: Vec<_> = same_things(ticket, look).cloned().collect();
         let scene = Scene { things: &things, ..Self::scene(ticket, role, look.sampled_at) };
-        let picture = self.decode(&scene, &look.access_unit);
-        pieces(&self.annotator, self.quality, &scene, &look.access_unit, picture.as_ref())
+        self.as_sent(ticket, &scene, &look.access_unit)
     }
 
     pub(super) fn kept(
@@ -265,8 +264,7 @@ impl Studio {
         angle: Option<&Angle>,
     ) -> Vec<Piece> {
         let scene = Self::seen_from(Self::scene(ticket, role, kept.sampled_at), angle);
-        let picture = self.decode(&scene, &kept.access_unit);
-        whose(pieces(&self.annotator, self.quality, &scene, &kept.access_unit, picture.as_ref()), ticket, scene.camera)
+        self.as_sent(ticket, &scene, &kept.access_unit)
     }
 
     pub(super) fn full_resolution(
@@ -277,8 +275,13 @@ impl Studio {
         angle: Option<&Angle>,
     ) -> Vec<Piece> {
         let scene = Self::seen_from(Self::scene(ticket, role, access_unit.received_at), angle);
-        let picture = self.decode(&scene, access_unit);
-        whose(pieces(&self.annotator, self.quality, &scene, access_unit, picture.as_ref()), ticket, scene.camera)
+        self.as_sent(ticket, &scene, access_unit)
+    }
+
+    /// What is made of a picture that is still as the camera sent it.
+    fn as_sent(&self, ticket: &Ticket, scene: &Scene<'_>, access_unit: &AccessUnit) -> Vec<Piece> {
+        let picture = self.decode(scene, access_unit);
+        whose(pieces(&self.annotator, self.quality, scene, access_unit, picture.as_ref()), ticket, scene.camera)
     }
 
     fn decode(&self, scene: &Scene<'_>, access_unit: &AccessUnit) -> Option<Picture> {
