@@ -235,16 +235,17 @@ pub(super) fn rules() -> BTreeMap<String, Rule> {
                 things: labels(&["umbrella", "table", "seat", "goods", "cart", "tricycle", STANDING]),
                 with: labels(&["two_wheeler", "vehicle"]),
                 except: labels(PLANTS),
-                // Two sorts of things and somebody who stays, or one sort, him and those who stop.
+                // A table, a parasol, a cart with something else and somebody who stays; of what workmen and travellers have with
+                // them, too, those who stop as well.
                 evidence: evidence(
-                    [0.8, 0.4, 0.2, -0.3],
+                    [0.8, 0.4, 0.25, -0.3],
                     &[
                         ("table", 0.25),
                         ("umbrella", 0.25),
                         ("cart", 0.25),
                         ("tricycle", 0.25),
-                        (STANDING, 0.25),
                         ("goods", 0.2),
+                        (STANDING, 0.15),
                         ("seat", 0.1),
                         ("two_wheeler", 0.1),
                         ("vehicle", 0.1),
@@ -264,10 +265,10 @@ pub(super) fn rules() -> BTreeMap<String, Rule> {
                 things: labels(&["goods", "cart", "tricycle", STANDING]),
                 with: labels(&["two_wheeler"]),
                 except: labels(PLANTS),
-                // What is sold and what it came on, or one of them and customers.
+                // What is sold and what it came on, or what is sold and customers: a rider has his motorcycle and his box, too.
                 evidence: evidence(
                     [0.8, 0.35, 0.2, -0.3],
-                    &[("cart", 0.3), ("tricycle", 0.3), ("goods", 0.25), (STANDING, 0.2), ("two_wheeler", 0.1)],
+                    &[("cart", 0.35), ("tricycle", 0.35), ("goods", 0.25), (STANDING, 0.1), ("two_wheeler", 0.05)],
                 ),
                 merge: Some(0.5),
                 zones: zones(&[NoVending, Pavement, TrafficLane]),

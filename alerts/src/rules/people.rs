@@ -37,15 +37,19 @@ const MAX_PEOPLE: usize = 64;
 const VISIT: Millis = Millis::mins(3);
 /// How soon somebody at the same spot is the one who was there before, lost for a while.
 const SAME: Millis = Millis::secs(20);
+/// Share of where somebody stood that others must take up for him to be hidden rather than gone.
+const HIDES: f32 = 0.5;
 /// Visits remembered per camera.
 const MAX_VISITS: usize = 64;
 
-/// Somebody who stopped and went on.
+/// Somebody who stopped and is there no more.
 #[derive(Debug)]
 struct Visit {
     place: Rect,
     from: Millis,
     to: Millis,
+    /// Whether others are where he was: he is lost behind them, or in one box with them.
+    hidden: bool,
 }
 
 #[derive(Debug)]
@@ -138,11 +142,13 @@ impl People {
         }
         let is_there =
             |p: &Person| clock.0 - p.last.0 <= UNSEEN.0 && (p.looks < 8 || p.hits as f32 >= 0.25 * p.looks as f32);
+        let hides = |p: &Person| persons.iter().any(|other| other.bbox.common_area(p.place) >= HIDES * p.place.area());
         for gone in self.all.extract_if(.., |p| !is_there(p)).filter(Person::stays) {
             if self.visits.len() >= MAX_VISITS {
                 self.visits.pop_front();
             }
-            self.visits.push_back(Visit { place: gone.place, from: gone.first, to: gone.last });
+            let hidden = hides(&gone);
+            self.visits.push_back(Visit { place: gone.place, from: gone.first, to: gone.last, hidden });
         }
         for (detection, taken) in persons.iter().zip(taken) {
             if !taken && self.all.len() < MAX_PEOPLE {
@@ -188,10 +194,13 @@ impl People {
         self.all.iter().filter(|p| p.stays() && near(p.place, boxes, distance)).count()
     }
 
-    /// How many stopped within `distance` of one of `boxes` and have gone on, since then.
+    /// How many stopped within `distance` of one of `boxes` and have gone on, since then, while somebody else stayed: of
+    /// those who came together and leave together, none has visited another.
     pub(super) fn visitors(&self, boxes: &[Rect], distance: f32, since: Millis) -> usize {
-        let visits = self.visits.iter().filter(|v| v.to >= since && v.to.0 - v.from.0 <= VISIT.0);
-        visits.filter(|v| near(v.place, boxes, distance)).count()
+        let hosts: Vec<_> = self.all.iter().filter(|p| p.stays() && near(p.place, boxes, distance)).collect();
+        let stayed = |v: &Visit| hosts.iter().any(|p| p.first.0 + STAY.0 <= v.to.0 && p.last.0 > v.to.0 + UNSEEN.0);
+        let is_visit = |v: &Visit| !v.hidden && v.to >= since && v.to.0 - v.from.0 <= VISIT.0 && stayed(v);
+        self.visits.iter().filter(|v| is_visit(v) && near(v.place, boxes, distance)).count()
     }
 
     /// The present look's detections of those who stay within `distance` of one of `boxes`.

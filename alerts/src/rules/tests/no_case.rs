@@ -82,6 +82,33 @@ fn a_cart_without_known_goods_is_told_by_its_customers() {
 }
 
 #[test]
+fn goods_and_what_has_no_name_are_told_by_customers_only() {
+    let things = |until: f32| {
+        let unknown = Actor::new("standing", 0.09, 0.1).at(0.0, 0.4, 0.62).until(until);
+        vec![Actor::new("goods", 0.06, 0.06).at(0.0, 0.47, 0.6).until(until), unknown]
+    };
+    let selling = [things(3_000.0), vec![vendor(3_000.0)], customers(900.0)].concat();
+    Scene::check_script("", &no_vending(), 15, &selling, &["vendor.mobile"]);
+    // Workmen with a case of tools between cones. One walks to the other side now and then, and they leave one after the other.
+    let restless = walker().at(0.0, 0.53, 0.61).until(200.0).at(204.0, 0.33, 0.62).until(400.0).at(404.0, 0.53, 0.61);
+    let first = walker().at(0.0, 0.36, 0.63).until(480.0).at(490.0, 1.0, 0.7);
+    let third = walker().at(300.0, 0.58, 0.62).until(470.0).at(480.0, 1.0, 0.7);
+    let crew = vec![restless.until(486.0).at(496.0, 1.0, 0.7), first, third];
+    Scene::check_script("", &no_vending(), 10, &[things(530.0), crew].concat(), &[]);
+}
+
+#[test]
+fn riders_who_wait_beside_their_motorcycles() {
+    let bikes = [0.3, 0.42, 0.54].map(|x| Actor::new("two_wheeler", 0.09, 0.1).at(0.0, x, 0.62).until(600.0));
+    let loads = vec![
+        Actor::new("goods", 0.05, 0.05).at(0.0, 0.32, 0.56).until(600.0),
+        Actor::new("standing", 0.08, 0.09).at(0.0, 0.57, 0.62).until(600.0),
+    ];
+    let riders = [0.36, 0.48, 0.6].map(|x| walker().at(0.0, x, 0.63).until(600.0));
+    Scene::check_script("", &no_vending(), 12, &[bikes.to_vec(), loads, riders.to_vec()].concat(), &[]);
+}
+
+#[test]
 fn a_licensed_breakfast_cart_in_its_hours() {
     let permit = |hours: &str| {
         let text = format!(
