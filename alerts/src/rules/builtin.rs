@@ -364,6 +364,8 @@ pub(super) fn rules() -> BTreeMap<String, Rule> {
                 max_area: Some(0.1),
                 open_score: Some(0.3),
                 yields_to: kinds(&["garbage.bagged"]),
+                // It is tall: its feet say where it stands.
+                stands_on: Some(Footing::LowerThird),
                 ..garbage(&["seat", "table", "bulky"])
             },
         ),

@@ -338,6 +338,14 @@ impl Stage {
         }
     }
 
+    /// The thing that is suspected by itself.
+    pub(super) fn anchor(&self) -> Option<SightingId> {
+        match self {
+            Self::Suspected(suspicion) => suspicion.anchor,
+            _ => None,
+        }
+    }
+
     /// The ticket that it has or had.
     pub(super) fn ticket(&self) -> Option<TicketId> {
         match self {

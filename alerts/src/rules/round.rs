@@ -163,7 +163,10 @@ impl<'a> Round<'a> {
             let fresh = self.fresh(&kept, &together);
             let elsewhere = self.elsewhere();
             let free = fresh.into_iter().filter(|problem| {
-                !self.is_taken(&taken, problem.place) && !elsewhere.takes(problem.place, &problem.zone, &held)
+                let in_row = |anchor| self.is_in_row(&taken, &self.single(anchor));
+                !self.is_taken(&taken, problem.place)
+                    && !problem.stage.anchor().is_some_and(in_row)
+                    && !elsewhere.takes(problem.place, &problem.zone, &held)
             });
             for mut problem in free.take(MAX_SUSPECTS.saturating_sub(crowd)) {
                 if let Stage::Suspected(suspicion) = &mut problem.stage {
@@ -316,7 +319,10 @@ impl<'a> Round<'a> {
                 suspicion.queued = Some(self.at.clock);
             }
         }
-        if self.is_taken(taken, problem.place) || self.elsewhere().takes(problem.place, &problem.zone, held) {
+        if self.is_taken(taken, problem.place)
+            || self.is_in_row(taken, &finding)
+            || self.elsewhere().takes(problem.place, &problem.zone, held)
+        {
             return Event::Dropped("merged");
         }
         if suspicion.anchor.is_none() && !finding.things.is_empty() {
@@ -701,6 +707,18 @@ impl<'a> Round<'a> {
         taken.iter().any(|t| {
             let same = t.kind == rule.kind || (t.by == Holder::OpenTicket && rule.yields_to.contains(&t.kind));
             same && belongs(place, t.place, &t.things, rule.merge)
+        })
+    }
+
+    /// Whether something that has stood for a dwell itself stands between these things and an open ticket of their kind, and
+    /// belongs to both: one row of cars, one heap.
+    fn is_in_row(&self, taken: &[Taken], finding: &Finding<'_>) -> bool {
+        let rule = self.at.rule;
+        let dwell = finding.home.map_or(rule.dwell, |home| rule.dwell_in(&self.zones[home.zone]));
+        let open: Vec<_> = taken.iter().filter(|t| t.by == Holder::OpenTicket && t.kind == rule.kind).collect();
+        finding.things.iter().map(|between| between.sighting).any(|between| {
+            self.at.clock.0 - between.since.0 >= dwell.0
+                && open.iter().any(|t| belongs(between.reference, t.place, &t.things, rule.merge))
         })
     }
 }

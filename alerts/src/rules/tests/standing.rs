@@ -254,10 +254,30 @@ fn a_thing_that_flips_between_classes_of_its_group_is_one() {
 fn a_ticket_does_not_grow_into_the_place_of_another() {
     let mut scene = Scene::new("", &[zone("street", ZonePurpose::NoStopping, [0.0, 0.0, 1.0, 1.0])]);
     scene.play(Millis::mins(6), |_| vec![car(0.1)]).check(&["lane.motor"]);
-    // One more stands half before the first, and a third by the second.
+    // A third car comes, and a while later one between the two, half before the first.
+    scene.play(Millis::mins(3), |_| vec![car(0.1), car(0.55)]).check(&["lane.motor"]);
     let row = |_| vec![car(0.1), car(0.25), car(0.55)];
     scene.play(Millis::mins(6), row).check(&["lane.motor", "lane.motor"]);
     let [first, second] = [&scene.confirmed[0], &scene.confirmed[1]];
     assert!(first.bbox.intersection(second.bbox).is_none(), "{:?} and {:?}", first.bbox, second.bbox);
     assert_eq!(second.things.len(), 1, "the car between belongs to the first");
+}
+
+#[test]
+fn what_a_row_or_a_heap_grows_by_is_no_second_problem() {
+    let mut scene = Scene::new("", &[zone("street", ZonePurpose::NoStopping, [0.0, 0.0, 1.0, 1.0])]);
+    scene.play(Millis::mins(6), |_| vec![car(0.1)]).check(&["lane.motor"]);
+    let row = |_| vec![car(0.1), car(0.25), car(0.55)];
+    scene.play(Millis::mins(20), row).check(&["lane.motor"]);
+    // Put down together, and each by another rule of one kind.
+    let mut point = Scene::new("", &[zone("g", ZonePurpose::GarbagePoint, [0.0, 0.55, 1.0, 0.8])]);
+    let new = |mut at: Detection| {
+        at.class = Label::new("occupied");
+        at.group = at.class.clone();
+        at
+    };
+    let (bag, stove) = (thing("garbage", 0.6, 0.3, 0.7, 0.1, 0.12), thing("bulky", 0.6, 0.42, 0.7, 0.2, 0.27));
+    let toilet = thing("bulky", 0.6, 0.63, 0.7, 0.12, 0.2);
+    let heap = |_| vec![bag.clone(), stove.clone(), toilet.clone(), new(stove.clone()), new(toilet.clone())];
+    point.play(Millis::mins(20), heap).check(&["garbage.exposed"]);
 }
