@@ -50,6 +50,8 @@ const NEARLY_ALL: f32 = 0.9;
 /// `open_score` is enough then.
 const BACKED_SHARE: f32 = 0.5;
 const BACKED_OPEN: f32 = 0.55;
+/// Share of the smaller of two boxes from which they are of one thing.
+const ONE_THING: f32 = 0.5;
 /// What vendors set up beside what they sell, and how far from it, in sizes of the larger box.
 const GEAR: [&str; 3] = ["umbrella", "table", "seat"];
 const GEAR_REACH: f32 = 0.3;
@@ -148,8 +150,9 @@ impl<'a> Round<'a> {
         let mut taken: Vec<Taken> = taken_by_mine.chain(others).filter_map(Taken::by).collect();
         let mut held: Vec<TicketId> = kept.iter().chain(others).filter_map(|p| p.stage.ticket()).collect();
         let mut together = self.together();
+        let kin = self.kin(others);
         for mut problem in suspects {
-            let event = match self.judge(&mut problem, &mut together, &taken, &held) {
+            let event = match self.judge(&mut problem, &mut together, &kin, &taken, &held) {
                 Event::Confirmed(incident) => self.placed(incident, &mut kept, &held, out),
                 event => event,
             };
@@ -292,7 +295,14 @@ impl<'a> Round<'a> {
     }
 
     /// What the look makes of a suspect.
-    fn judge(&'a self, problem: &mut Problem, together: &mut [Cluster], taken: &[Taken], held: &[TicketId]) -> Event {
+    fn judge(
+        &'a self,
+        problem: &mut Problem,
+        together: &mut [Cluster],
+        kin: &[&Detection],
+        taken: &[Taken],
+        held: &[TicketId],
+    ) -> Event {
         let Stage::Suspected(suspicion) = &mut problem.stage else { return Event::Tick };
         let finding = match suspicion.anchor {
             Some(anchor) => match self.sightings.get(anchor) {
@@ -338,7 +348,7 @@ impl<'a> Round<'a> {
             return Event::Dropped("gone");
         }
         let zone = problem.zone.clone();
-        match self.satisfied(suspicion, &finding, problem.place, &zone, taken) {
+        match self.satisfied(suspicion, &finding, problem.place, &zone, kin, taken) {
             Some(incident) => Event::Confirmed(Box::new(incident)),
             None => Event::Tick,
         }
@@ -351,6 +361,7 @@ impl<'a> Round<'a> {
         finding: &Finding<'_>,
         place: Rect,
         zone: &ZoneId,
+        kin: &[&Detection],
         taken: &[Taken],
     ) -> Option<Incident> {
         let (rule, at) = (self.at.rule, &self.at);
@@ -378,6 +389,7 @@ impl<'a> Round<'a> {
             return None;
         }
         let mut things: Vec<_> = finding.things.iter().filter_map(|c| c.sighting.current.clone()).collect();
+        self.add_kin(&mut things, kin);
         for thing in things.iter_mut().filter(|thing| known::is(thing, OCCUPIED)) {
             // None of its names holds.
             (thing.class, thing.group) = (Label::new(STANDING), Label::new(STANDING));
@@ -463,6 +475,26 @@ impl<'a> Round<'a> {
         let speak = self.words.iter().filter(|word| word.zone == *zone && word.kinds.contains(&self.at.rule.kind));
         let taken = speak.filter_map(|word| Some((word.occupied?.0, word)));
         taken.max_by_key(|(taken, word)| (*taken, word.occupied.map(|(_, since)| std::cmp::Reverse(since))))
+    }
+
+    /// What other rules suspect to be a problem of the same kind, of what the look shows.
+    fn kin(&self, others: &[Problem]) -> Vec<&'a Detection> {
+        let of_kind = others.iter().filter(|p| p.kind == self.at.rule.kind);
+        let things = of_kind.filter_map(|p| self.sightings.get(p.stage.anchor()?)).filter(|s| s.stays());
+        things.filter_map(|s| s.current.as_ref()).collect()
+    }
+
+    /// Adds to `things` what stands by one of them, or by what stands by them, and is none of them by another name.
+    fn add_kin(&self, things: &mut Vec<Detection>, kin: &[&Detection]) {
+        let mut rest = kin.to_vec();
+        let is_one = |a: Rect, b: Rect| a.common_area(b) >= ONE_THING * a.area().min(b.area());
+        let is_by = |a: Rect, b: Rect| gap(a, b) <= self.at.rule.merge && !one_is_far_behind(a, b);
+        while let Some(next) = rest.iter().position(|k| things.iter().any(|t| is_by(t.bbox, k.bbox))) {
+            let by_it = rest.swap_remove(next);
+            if !things.iter().any(|t| is_one(t.bbox, by_it.bbox)) {
+                things.push(by_it.clone());
+            }
+        }
     }
 
     /// The box of a case that is weighed, and of what stands about it: a parasol is no part of what a mobile vendor's rule

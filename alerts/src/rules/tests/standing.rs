@@ -280,4 +280,5 @@ fn what_a_row_or_a_heap_grows_by_is_no_second_problem() {
     let toilet = thing("bulky", 0.6, 0.63, 0.7, 0.12, 0.2);
     let heap = |_| vec![bag.clone(), stove.clone(), toilet.clone(), new(stove.clone()), new(toilet.clone())];
     point.play(Millis::mins(20), heap).check(&["garbage.exposed"]);
+    assert_eq!(point.confirmed[0].things.len(), 3, "the ticket shows all of the heap");
 }
