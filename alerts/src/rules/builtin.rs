@@ -309,12 +309,12 @@ pub(super) fn rules() -> BTreeMap<String, Rule> {
             },
         ),
         (
-            // The same where the detector has one name for all of it; what it sees behind a shop window is not new.
+            // The same where the detector has one name for all of it; what it sees behind a shop window is not new, nor are the
+            // street's planters: what is put out and looks like plants (crates do) is for sale.
             "shop.goods",
             RuleConfig {
                 kind: Some(kind("shop.overflow")),
                 things: labels(&["goods"]),
-                except: labels(PLANTS),
                 new_only: Some(true),
                 zones: zones(&[ShopLine]),
                 min_area: Some(0.004),

@@ -230,7 +230,12 @@ fn planters_before_a_shop() {
     let zones = [pavement(), zone("shop", ZonePurpose::ShopLine, [0.0, 0.5, 1.0, 0.8])];
     let plant = |x: f32| Detection { class: Label::new("potted plant"), ..thing("goods", 0.6, x, 0.6, 0.06, 0.1) };
     let mut scene = Scene::new("", &zones);
-    scene.play(Millis::mins(15), |n| vec![jitter(plant(0.3), n, 0.03), jitter(plant(0.4), n + 7, 0.03)]).check(&[]);
+    let row = |n: u32| vec![jitter(plant(0.3), n, 0.03), jitter(plant(0.4), n + 7, 0.03)];
+    scene.play(Millis::mins(15), row).check(&[]);
+    // What is put out today and is taken for plants is for sale.
+    let new = |d: Detection| Detection { class: Label::new("occupied"), group: Label::new("occupied"), ..d };
+    let put_out = |n: u32| [row(n), vec![new(plant(0.3)), new(plant(0.4))]].concat();
+    Scene::new("", &zones).play(Millis::mins(15), put_out).check(&["shop.overflow"]);
 }
 
 #[test]
