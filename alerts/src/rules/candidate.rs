@@ -70,10 +70,12 @@ pub(super) fn candidates<'a>(
             () if is_any_of(&rule.with) => Role::Beside,
             () => return None,
         };
-        if rule.except.iter().any(|label| sighting.called(label) >= CALLED_SO) {
+        let place = sighting.reference;
+        // Where evidence is weighed what is new counts: planters of the street are none, somebody sells flowers.
+        let is_new = || rule.evidence.is_weighed() && ground.backs(place);
+        if rule.except.iter().any(|label| sighting.called(label) >= CALLED_SO) && !is_new() {
             return None;
         }
-        let place = sighting.reference;
         let fits = (sighting.current.is_some() || sighting.unseen_for(clock) <= rule.max_gap)
             && place.area() >= rule.min_area
             && place.area() <= rule.max_area

@@ -1,7 +1,7 @@
 //! What looks like a case and is none: one scene for each class of false alarms that cities and vendors report.
 
 use super::{
-    play::{Actor, CLEAR, passers, walker},
+    play::{Actor, CLEAR, passers, seen, walker},
     *,
 };
 
@@ -236,6 +236,20 @@ fn planters_before_a_shop() {
     let new = |d: Detection| Detection { class: Label::new("occupied"), group: Label::new("occupied"), ..d };
     let put_out = |n: u32| [row(n), vec![new(plant(0.3)), new(plant(0.4))]].concat();
     Scene::new("", &zones).play(Millis::mins(15), put_out).check(&["shop.overflow"]);
+}
+
+#[test]
+fn people_beside_planters_and_a_flower_seller() {
+    let plants =
+        [0.4, 0.5].map(|x| Detection { class: Label::new("potted plant"), ..thing("goods", 0.6, x, 0.6, 0.09, 0.1) });
+    let new = plants.clone().map(|d| Detection { class: Label::new("occupied"), group: Label::new("occupied"), ..d });
+    let trade: Vec<_> = std::iter::once(vendor(3_000.0)).chain(customers(900.0)).collect();
+    let play = |things: Vec<Detection>, expect: &[&str]| {
+        let look = |n: u32| [things.clone(), seen(&trade, n as f32 * 2.0, CLEAR, n)].concat();
+        Scene::new("", &no_vending()).play(Millis::mins(14), look).check(expect);
+    };
+    play(plants.to_vec(), &[]);
+    play([plants, new].concat(), &["vendor.mobile"]);
 }
 
 #[test]
